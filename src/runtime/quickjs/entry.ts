@@ -1,0 +1,8 @@
+/** The lean build's entry: the host object that `host.c` puts into the global scope, and `main`. */
+
+import { main } from '../../main.ts'
+import type { Runtime } from '../../sys/port.ts'
+
+declare const host: Runtime
+
+main(host)

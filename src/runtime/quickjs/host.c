@@ -1,0 +1,258 @@
+/*
+ * The lean build's host: QuickJS, one bytecode bundle and the five functions of src/sys/port.ts. This file is
+ * the whole native part of PID 1. It knows nothing of mounts, networks or containers.
+ *
+ * The engine is linked without its compiler, regular expressions, Date, JSON, Proxy and Promise: only bytecode
+ * is run, and the bundle uses none of them (build/lean.ts checks that).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "quickjs.h"
+
+extern const uint8_t bundle[];
+extern const uint32_t bundle_size;
+
+#define MAX_ARGS 6
+
+/* The bytes of a typed array. The address holds until the array's buffer is freed: the engine moves nothing. */
+static uint8_t *bytes_of(JSContext *ctx, JSValueConst value, size_t *length)
+{
+    size_t offset, size;
+    JSValue buffer = JS_GetTypedArrayBuffer(ctx, value, &offset, length, NULL);
+    if (JS_IsException(buffer))
+        return NULL;
+    uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, buffer);
+    JS_FreeValue(ctx, buffer);
+    return bytes ? bytes + offset : NULL;
+}
+
+/*
+ * A byte string as a NUL-terminated copy that JS_FreeCString frees. The engine hands out UTF-8; characters up to
+ * U+00FF take at most two bytes there and are folded back to one in place. NULL with no exception pending:
+ * a character above U+00FF or, where `nul` is 0, a NUL inside.
+ */
+static const char *byte_string(JSContext *ctx, JSValueConst value, size_t *length, int nul)
+{
+    size_t size;
+    const char *utf8 = JS_ToCStringLen(ctx, &size, value);
+    if (!utf8)
+        return NULL;
+    size_t ascii = 0;
+    while (ascii < size && (signed char)utf8[ascii] > 0)
+        ascii++;
+    if (ascii == size) {
+        *length = size;
+        return utf8;
+    }
+    /* Not pure ASCII, so this is the engine's own new buffer and not the string itself: it may be written. */
+    uint8_t *out = (uint8_t *)utf8 + ascii;
+    for (size_t i = ascii; i < size;) {
+        uint8_t c = utf8[i++];
+        if (c >= 0xc4 || (c == 0 && !nul)) {
+            JS_FreeCString(ctx, utf8);
+            return NULL;
+        }
+        *out++ = c >= 0x80 ? (uint8_t)(c << 6 | (utf8[i++] & 0x3f)) : c;
+    }
+    *length = out - (uint8_t *)utf8;
+    *out = 0;
+    return utf8;
+}
+
+static long raw_syscall(long number, const int64_t *args)
+{
+    long result;
+    register long r10 __asm__("r10") = args[3];
+    register long r8 __asm__("r8") = args[4];
+    register long r9 __asm__("r9") = args[5];
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+static JSValue host_syscall(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    int64_t number, args[MAX_ARGS] = {0};
+    const char *strings[MAX_ARGS];
+    int string_count = 0;
+    long result = -EINVAL;
+    JSValue answer = JS_EXCEPTION;
+
+    if (argc < 1 || argc > MAX_ARGS + 1)
+        return JS_ThrowRangeError(ctx, "syscall takes a number and up to six arguments");
+    if (JS_ToInt64(ctx, &number, argv[0]))
+        return JS_EXCEPTION;
+    for (int i = 1; i < argc; i++) {
+        size_t length;
+        if (JS_IsNumber(argv[i])) {
+            JS_ToInt64(ctx, &args[i - 1], argv[i]);
+        } else if (JS_IsString(argv[i])) {
+            const char *string = byte_string(ctx, argv[i], &length, 0);
+            if (!string) {
+                JS_FreeValue(ctx, JS_GetException(ctx));
+                goto done;
+            }
+            strings[string_count++] = string;
+            args[i - 1] = (intptr_t)string;
+        } else {
+            args[i - 1] = (intptr_t)bytes_of(ctx, argv[i], &length);
+            if (!args[i - 1])
+                goto fail;
+        }
+    }
+    result = raw_syscall(number, args);
+done:
+    answer = JS_NewInt64(ctx, result);
+fail:
+    while (string_count)
+        JS_FreeCString(ctx, strings[--string_count]);
+    return answer;
+}
+
+static JSValue host_address_of(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    size_t length;
+    uint8_t *bytes = bytes_of(ctx, argv[0], &length);
+    return bytes ? JS_NewInt64(ctx, (intptr_t)bytes) : JS_EXCEPTION;
+}
+
+/* One record of src/sys/calls.ts: keep both alike. */
+struct call {
+    int64_t number;
+    int64_t args[MAX_ARGS];
+    int64_t result; /* in: 1 where a failure is tolerated; out: the kernel's answer */
+};
+
+static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    size_t length;
+    int32_t count;
+    struct call *calls = (struct call *)bytes_of(ctx, argv[0], &length);
+    if (!calls || JS_ToInt32(ctx, &count, argv[1]))
+        return JS_EXCEPTION;
+    if (count < 1 || (size_t)count * sizeof *calls > length)
+        return JS_ThrowRangeError(ctx, "spawn: more calls than memory");
+
+    /* The parent sleeps until the child has replaced or ended itself, so they can share the stack's memory. */
+    pid_t pid = vfork();
+    if (pid == 0) {
+        for (int i = 0; i < count; i++) {
+            int64_t tolerated = calls[i].result;
+            calls[i].result = raw_syscall(calls[i].number, calls[i].args);
+            if (calls[i].result < 0 && !tolerated)
+                break;
+        }
+        _exit(125);
+    }
+    return JS_NewInt32(ctx, pid < 0 ? -errno : pid);
+}
+
+static JSValue host_text(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    size_t size;
+    int64_t offset, length;
+    uint8_t *bytes = bytes_of(ctx, argv[0], &size);
+    if (!bytes || JS_ToInt64(ctx, &offset, argv[1]) || JS_ToInt64(ctx, &length, argv[2]))
+        return JS_EXCEPTION;
+    if (offset < 0 || length < 0 || (uint64_t)offset + (uint64_t)length > size)
+        return JS_ThrowRangeError(ctx, "text: outside the memory");
+    bytes += offset;
+    int64_t ascii = 0;
+    while (ascii < length && bytes[ascii] < 0x80)
+        ascii++;
+    if (ascii == length)
+        return JS_NewStringLen(ctx, (const char *)bytes, length);
+
+    char *utf8 = js_malloc(ctx, length * 2);
+    if (!utf8)
+        return JS_EXCEPTION;
+    size_t used = 0;
+    for (int64_t i = 0; i < length; i++) {
+        if (bytes[i] >= 0x80) {
+            utf8[used++] = (char)(0xc0 | bytes[i] >> 6);
+            utf8[used++] = (char)(0x80 | (bytes[i] & 0x3f));
+        } else {
+            utf8[used++] = (char)bytes[i];
+        }
+    }
+    JSValue text = JS_NewStringLen(ctx, utf8, used);
+    js_free(ctx, utf8);
+    return text;
+}
+
+static JSValue host_put(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    size_t size, length;
+    int64_t offset;
+    uint8_t *bytes = bytes_of(ctx, argv[0], &size);
+    if (!bytes || JS_ToInt64(ctx, &offset, argv[1]))
+        return JS_EXCEPTION;
+    const char *string = byte_string(ctx, argv[2], &length, 1);
+    if (!string)
+        return JS_HasException(ctx) ? JS_EXCEPTION : JS_ThrowRangeError(ctx, "put: not a byte string");
+    JSValue answer;
+    if (offset < 0 || (uint64_t)offset + length > size) {
+        answer = JS_ThrowRangeError(ctx, "put: outside the memory");
+    } else {
+        memcpy(bytes + offset, string, length);
+        answer = JS_NewInt64(ctx, length);
+    }
+    JS_FreeCString(ctx, string);
+    return answer;
+}
+
+static const JSCFunctionListEntry host_functions[] = {
+    JS_CFUNC_DEF("syscall", 1, host_syscall),
+    JS_CFUNC_DEF("addressOf", 1, host_address_of),
+    JS_CFUNC_DEF("spawn", 2, host_spawn),
+    JS_CFUNC_DEF("text", 3, host_text),
+    JS_CFUNC_DEF("put", 3, host_put),
+};
+
+static void say(const char *text)
+{
+    if (write(2, text, strlen(text)) < 0)
+        return; /* there is nobody left to tell */
+}
+
+int main(void)
+{
+    JSRuntime *rt = JS_NewRuntime();
+    JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
+    if (ctx) {
+        JS_AddIntrinsicBaseObjects(ctx);
+        JS_AddIntrinsicMapSet(ctx);
+        JS_AddIntrinsicTypedArrays(ctx);
+        JSValue global = JS_GetGlobalObject(ctx);
+        JSValue host = JS_NewObject(ctx);
+        JS_SetPropertyFunctionList(ctx, host, host_functions, sizeof host_functions / sizeof *host_functions);
+        JS_SetPropertyStr(ctx, global, "host", host);
+        JS_FreeValue(ctx, global);
+
+        JSValue code = JS_ReadObject(ctx, bundle, bundle_size, JS_READ_OBJ_BYTECODE | JS_READ_OBJ_ROM_DATA);
+        JSValue result = JS_IsException(code) ? code : JS_EvalFunction(ctx, code);
+        if (JS_IsException(result)) {
+            const char *message = JS_ToCString(ctx, JS_GetException(ctx));
+            say("zmachine: internal error: ");
+            say(message ? message : "unknown");
+            say("\n");
+        }
+    } else {
+        say("zmachine: internal error: no memory for the engine\n");
+    }
+    if (getpid() != 1)
+        return 125;
+    /* main() of the bundle never returns as PID 1. Where it did, PID 1 still must not exit: the kernel would panic. */
+    sync();
+    reboot(RB_AUTOBOOT);
+    for (;;)
+        pause();
+}

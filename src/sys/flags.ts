@@ -1,0 +1,113 @@
+/** Constants of the kernel's interface, as its headers spell them (x86-64). `test/kernel/headers.test.ts` compiles C to check them. */
+
+// open(2), openat2(2)
+export const AT_FDCWD = -100
+export const O_RDONLY = 0
+export const O_WRONLY = 1
+export const O_RDWR = 2
+export const O_CREAT = 0o100
+export const O_EXCL = 0o200
+export const O_NOCTTY = 0o400
+export const O_TRUNC = 0o1000
+export const O_NONBLOCK = 0o4000
+export const O_DIRECTORY = 0o200000
+export const O_NOFOLLOW = 0o400000
+export const O_CLOEXEC = 0o2000000
+export const O_PATH = 0o10000000
+export const AT_SYMLINK_NOFOLLOW = 0x100
+export const AT_REMOVEDIR = 0x200
+export const AT_EMPTY_PATH = 0x1000
+
+export const RESOLVE_IN_ROOT = 0x10
+
+// stat(2): st_mode
+export const S_IFMT = 0o170000
+export const S_IFSOCK = 0o140000
+export const S_IFLNK = 0o120000
+export const S_IFREG = 0o100000
+export const S_IFBLK = 0o060000
+export const S_IFDIR = 0o040000
+export const S_IFCHR = 0o020000
+
+// getdents64(2): d_type
+export const DT_DIR = 4
+
+// umount2(2); mount(2)'s flags are in lib/mount-flags.ts
+export const MNT_DETACH = 2
+
+// socket(2), netlink(7)
+export const AF_INET = 2
+export const AF_INET6 = 10
+export const AF_NETLINK = 16
+export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
+export const SOCK_CLOEXEC = 0o2000000
+export const SOCK_NONBLOCK = 0o4000
+export const SOL_SOCKET = 1
+export const SO_RCVBUF = 8
+export const SO_RCVBUFFORCE = 33
+export const SOL_NETLINK = 270
+export const NETLINK_ROUTE = 0
+export const NETLINK_KOBJECT_UEVENT = 15
+export const NETLINK_CAP_ACK = 10
+export const NETLINK_EXT_ACK = 11
+export const NETLINK_GET_STRICT_CHK = 12
+export const MSG_DONTWAIT = 0x40
+export const MSG_TRUNC = 0x20
+
+// poll(2)
+export const POLLIN = 1
+export const POLLOUT = 4
+export const POLLERR = 8
+export const POLLHUP = 16
+
+// signal(7)
+export const SIGHUP = 1
+export const SIGINT = 2
+export const SIGQUIT = 3
+export const SIGKILL = 9
+export const SIGUSR1 = 10
+export const SIGUSR2 = 12
+export const SIGTERM = 15
+export const SIGCHLD = 17
+export const SIGCONT = 18
+export const SIGTTIN = 21
+export const SIGTTOU = 22
+export const SIGWINCH = 28
+export const SIGPWR = 30
+export const SIG_BLOCK = 0
+export const SIG_SETMASK = 2
+
+// wait(2)
+export const WNOHANG = 1
+
+// reboot(2)
+export const LINUX_REBOOT_MAGIC1 = 0xfee1dead
+export const LINUX_REBOOT_MAGIC2 = 0x28121969
+export const LINUX_REBOOT_CMD_RESTART = 0x01234567
+export const LINUX_REBOOT_CMD_HALT = 0xcdef0123
+export const LINUX_REBOOT_CMD_POWER_OFF = 0x4321fedc
+export const LINUX_REBOOT_CMD_CAD_OFF = 0
+
+// ioctl(2) on terminals and input devices
+export const TIOCSCTTY = 0x540e
+/** With an argument that is not 0: wait until all is sent, as tcdrain(3). */
+export const TCSBRK = 0x5409
+export const TIOCNOTTY = 0x5422
+/** EVIOCGBIT(EV_KEY, 96): which keys an input device has, as 96 bytes of bits. */
+export const EVIOCGBIT_EV_KEY = 0x80604521
+export const EV_KEY = 1
+export const KEY_POWER = 116
+
+// getrlimit(2)
+export const RLIMIT_NOFILE = 7
+
+// clock_gettime(2)
+export const CLOCK_MONOTONIC = 1
+export const CLOCK_BOOTTIME = 7
+
+// statfs(2): f_type
+export const PROC_SUPER_MAGIC = 0x9fa0
+export const SYSFS_MAGIC = 0x62656572
+export const TMPFS_MAGIC = 0x01021994
+export const RAMFS_MAGIC = 0x858458f6

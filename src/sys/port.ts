@@ -1,0 +1,39 @@
+/**
+ * The whole native boundary. Everything above it is TypeScript; a host (QuickJS in the lean build, Node in
+ * tests and in the node build) implements these five functions and nothing else.
+ *
+ * Text that comes from or goes to the kernel is a *byte string*: a JavaScript string in which every character
+ * is one byte (U+0000 to U+00FF). File names, environment variables and kernel replies have no encoding that
+ * could be relied on, so none is assumed: what comes in goes out byte for byte, and UTF-8 passes untouched.
+ */
+
+/** Memory that the kernel may read or write: its address stays the same while it is reachable. */
+export type Memory = Uint8Array<ArrayBuffer>
+
+/** An argument of a system call. A byte string is passed as a NUL-terminated copy, for reading only. */
+export type Argument = number | Memory | string
+
+export interface Runtime {
+  /**
+   * One system call. Returns the kernel's answer: a negative errno on failure, never an exception for it.
+   * Missing arguments are 0. A string with a NUL in it answers -EINVAL: the kernel would see only its beginning.
+   */
+  syscall(number: number, ...args: readonly Argument[]): number
+
+  /** The address of memory, for structures that hold pointers (execve's argv, iovec, msghdr). */
+  addressOf(memory: Memory): number
+
+  /**
+   * clone(CLONE_VM | CLONE_VFORK | SIGCHLD), and in the child a prepared list of system calls, as one step: no
+   * JavaScript may run between fork and exec, since Node has threads. `calls` holds records of CALL_SIZE bytes
+   * (see `sys/calls.ts`); the last one is the execve. Returns the child's process id, or a negative errno where
+   * there is no child. A child whose call failed has written where and why into the record before it ended.
+   */
+  spawn(calls: Memory, count: number): number
+
+  /** The byte string of `length` bytes of memory from `offset`; both must lie inside it. */
+  text(memory: Memory, offset: number, length: number): string
+
+  /** Writes a byte string into memory at `offset`, which must have room, and returns its length. */
+  put(memory: Memory, offset: number, text: string): number
+}

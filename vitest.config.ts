@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, include: string[], more: object = {}) => ({ test: { name, include, ...more } })
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', [
+        'test/{lib,config,plan,run,netlink,supervise,build,launcher}/**/*.test.ts',
+        'test/*.test.ts',
+      ]),
+      project('kernel', ['test/kernel/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('boot', ['test/boot/**/*.test.ts'], {
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        maxWorkers: 2,
+      }),
+    ],
+  },
+})
