@@ -1,0 +1,293 @@
+/** What the kernel command line's keys mean (protocol, section 2). */
+
+import { type Cidr, formatCidr, type Ip, parseCidr, parseIp } from '../lib/ip.ts'
+import type { Problem } from '../lib/problem.ts'
+import { nearest, parseDecimal, parts, quote } from '../lib/text.ts'
+import { parseCmdline, type Token } from './cmdline.ts'
+import type { Layer, MountConfig, NicConfig, RootConfig, RouteConfig, Settings } from './machine.ts'
+
+const SOURCE = 'kernel command line'
+
+export interface Parsed {
+  readonly layer: Layer
+  readonly problems: readonly Problem[]
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+interface Collected {
+  readonly root: Mutable<Partial<RootConfig>>
+  readonly settings: Mutable<Partial<Settings>>
+  readonly nics: NicConfig[]
+  readonly routes: RouteConfig[]
+  readonly nameServers: Ip[]
+  readonly mounts: MountConfig[]
+  readonly environment: Map<string, string>
+  hostname?: string
+  init?: string
+  /** Notes a problem of the token at hand. */
+  complain(message: string): void
+}
+
+type Key = (into: Collected, value: string) => void
+
+/** Keys of their own name. A key without a `=` comes with the empty text. */
+const KEYS: Readonly<Record<string, Key>> = {
+  root: (into, value) => {
+    into.root.source = value
+  },
+  rootfstype: (into, value) => {
+    // The kernel takes a list; so did the incumbent. One type is what hosts write.
+    into.root.type = value
+  },
+  rootflags: (into, value) => {
+    into.root.options = value
+  },
+  ro: (into) => {
+    into.root.readOnly = true
+  },
+  rw: (into) => {
+    into.root.readOnly = false
+  },
+  rootdelay: (into, value) => {
+    const seconds = parseDecimal(value)
+    if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
+    else into.root.delay = seconds
+  },
+  rootwait: (into, value) => {
+    // Without a number the kernel waits for ever. Nobody sees a machine that does, so an hour has to be enough.
+    into.root.delay = parseDecimal(value) ?? 3600
+  },
+  init: (into, value) => {
+    if (value === '') into.complain('an empty path; ignored')
+    else into.init = value
+  },
+  host: (into, value) => {
+    const wrong = hostnameProblem(value)
+    if (wrong === undefined) into.hostname = value
+    else into.complain(`${quote(value)} ${wrong}; the hostname is not changed`)
+  },
+  net_r4: (into, value) => routes(into, value, 4),
+  net_r6: (into, value) => routes(into, value, 6),
+  net_dns: (into, value) => {
+    for (const part of parts(value, ';')) {
+      const ip = parseIp(part)
+      if (ip === undefined) into.complain(`${quote(part)} is not an IP address; skipped`)
+      else into.nameServers.push(ip)
+    }
+  },
+}
+
+const choice =
+  <K extends 'mode' | 'onExit' | 'log'>(name: K, values: readonly Settings[K][]): Key =>
+  (into, value) => {
+    const found = values.find((candidate) => candidate === value)
+    if (found === undefined) into.complain(`${quote(value)} is none of ${values.join(', ')}; ignored`)
+    else into.settings[name] = found
+  }
+
+const flag =
+  (name: 'strict' | 'timeline' | 'shell'): Key =>
+  (into, value) => {
+    into.settings[name] = value !== '0' && value !== 'no' && value !== 'false' && value !== 'off'
+  }
+
+/** Our own keys, without their `zmachine.`. */
+const OWN_KEYS: Readonly<Record<string, Key>> = {
+  mode: choice('mode', ['auto', 'supervise', 'exec']),
+  on_exit: choice('onExit', ['reboot', 'poweroff', 'halt', 'restart']),
+  grace: (into, value) => {
+    const seconds = parseDecimal(value)
+    if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
+    else into.settings.grace = seconds
+  },
+  user: (into, value) => {
+    if (value !== '') into.settings.user = value
+  },
+  cwd: (into, value) => {
+    if (value.startsWith('/')) into.settings.cwd = value
+    else into.complain(`${quote(value)} is not an absolute path; ignored`)
+  },
+  strict: flag('strict'),
+  log: choice('log', ['info', 'quiet', 'debug']),
+  timeline: flag('timeline'),
+  shell: flag('shell'),
+}
+
+/** Names for the documentation and its test. */
+export const KEY_NAMES: readonly string[] = [
+  ...Object.keys(KEYS),
+  'net_ethX',
+  'vdX',
+  'qsfs_TAG',
+  ...Object.keys(OWN_KEYS).map((name) => `zmachine.${name}`),
+  'zmachine.env.KEY',
+]
+
+/**
+ * The layer that a kernel command line makes. Keys that are not ours are the kernel's or nobody's and say nothing;
+ * an unknown `zmachine.*` is told, with the nearest known one.
+ */
+export function parseKeys(text: string): Parsed {
+  const { tokens, args, hasArguments } = parseCmdline(text)
+  const problems: Problem[] = []
+  let current: Token | undefined
+  const into: Collected = {
+    root: {},
+    settings: {},
+    nics: [],
+    routes: [],
+    nameServers: [],
+    mounts: [],
+    environment: new Map(),
+    complain: (message) =>
+      problems.push({ source: SOURCE, column: current?.column ?? 1, message: `${current?.key}: ${message}` }),
+  }
+  for (const token of tokens) {
+    current = token
+    apply(into, token)
+  }
+  return {
+    layer: {
+      source: SOURCE,
+      root: into.root,
+      settings: into.settings,
+      nics: into.nics,
+      routes: into.routes,
+      mounts: into.mounts,
+      environment: into.environment,
+      ...(into.nameServers.length > 0 && { nameServers: into.nameServers }),
+      ...(into.hostname !== undefined && { hostname: into.hostname }),
+      ...(into.init !== undefined && { init: into.init }),
+      ...(hasArguments && { args }),
+    },
+    problems,
+  }
+}
+
+function apply(into: Collected, { key, value = '' }: Token): void {
+  if (Object.hasOwn(KEYS, key)) KEYS[key]?.(into, value)
+  else if (key.startsWith('zmachine.')) applyOwn(into, key.slice('zmachine.'.length), value)
+  else if (key.startsWith('net_eth')) nic(into, key.slice('net_'.length), value)
+  else if (key.startsWith('qsfs_')) mount(into, key.slice('qsfs_'.length), value, 'virtiofs')
+  else if (isDisk(key)) mount(into, `/dev/${key}`, value, 'auto')
+}
+
+function applyOwn(into: Collected, name: string, value: string): void {
+  if (Object.hasOwn(OWN_KEYS, name)) {
+    OWN_KEYS[name]?.(into, value)
+  } else if (name.startsWith('env.') && name.length > 'env.'.length) {
+    into.environment.set(name.slice('env.'.length), value)
+  } else {
+    const known = nearest(name, [...Object.keys(OWN_KEYS), 'env.KEY'])
+    into.complain(`unknown key${known === undefined ? '' : `; did you mean zmachine.${known}?`}`)
+  }
+}
+
+/** `vda` to `vdz`, `vdaa`, …: the kernel's names of virtio disks. */
+function isDisk(key: string): boolean {
+  if (key.length < 3 || key.length > 5 || !key.startsWith('vd')) return false
+  for (let at = 2; at < key.length; at++) {
+    const char = key.charAt(at)
+    if (char < 'a' || char > 'z') return false
+  }
+  return true
+}
+
+function mount(into: Collected, source: string, target: string, type: string): void {
+  if (source === '') {
+    into.complain('no tag after qsfs_; skipped')
+    return
+  }
+  const path = normalizeTarget(target)
+  if (path === undefined) into.complain(`${quote(target)} is no place to mount on; it must be a path below /`)
+  // Without a target it is planned all the same: the plan refuses it, as data on the wrong disk are lost data.
+  into.mounts.push({ source, target: path ?? '', type, options: '', from: SOURCE })
+}
+
+/**
+ * A mount target as an absolute path without `.`, `..` and doubled slashes; `..` stops at the root, as it does for
+ * the kernel. undefined: nothing is left of it, and a mount would hide the root.
+ */
+export function normalizeTarget(target: string): string | undefined {
+  const kept: string[] = []
+  for (const part of target.split('/')) {
+    if (part === '..') kept.pop()
+    else if (part !== '' && part !== '.') kept.push(part)
+  }
+  return kept.length === 0 ? undefined : `/${kept.join('/')}`
+}
+
+function nic(into: Collected, name: string, value: string): void {
+  const addresses: Cidr[] = []
+  for (const part of parts(value, ';')) {
+    const cidr = parseCidr(part)
+    if (cidr === undefined) into.complain(`${quote(part)} is not an address like 10.0.0.2/24; skipped`)
+    else if (addresses.some((known) => formatCidr(known) === formatCidr(cidr))) continue
+    else addresses.push(cidr)
+  }
+  if (name.length > 15) into.complain('an interface name has at most 15 characters; skipped')
+  else into.nics.push({ name, addresses })
+}
+
+function routes(into: Collected, value: string, family: 4 | 6): void {
+  for (const part of parts(value, ';')) {
+    const [to = '', via = '', ...rest] = part.split(',').map((field) => field.trim())
+    if (to === '' || via === '' || rest.length > 0) {
+      into.complain(`${quote(part)} is not DESTINATION,GATEWAY; skipped`)
+      continue
+    }
+    const destination = to === 'default' ? undefined : parseCidr(to)
+    if (to !== 'default' && (destination === undefined || familyOf(destination.address) !== family)) {
+      into.complain(`${quote(to)} is not an IPv${family} network; the route is skipped`)
+      continue
+    }
+    const gateway = parseIp(via)
+    if (gateway !== undefined && familyOf(gateway) !== family) {
+      into.complain(`${quote(via)} is not an IPv${family} gateway; the route is skipped`)
+      continue
+    }
+    if (gateway === undefined && !isInterfaceName(via)) {
+      into.complain(`${quote(via)} is neither an IP address nor an interface; the route is skipped`)
+      continue
+    }
+    into.routes.push({
+      destination,
+      family,
+      gateway,
+      nic: gateway === undefined ? via : undefined,
+      metric: undefined,
+      onLink: false,
+    })
+  }
+}
+
+const familyOf = (ip: Ip): 4 | 6 => (ip.length === 4 ? 4 : 6)
+
+/** What the kernel takes as an interface's name (dev_valid_name), less what can only be a mistyped address. */
+function isInterfaceName(text: string): boolean {
+  const first = text.charAt(0)
+  return (
+    text.length <= 15 &&
+    ((first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z')) &&
+    !text.includes('/') &&
+    !text.includes(':')
+  )
+}
+
+/** What is wrong with a hostname (hostname(7)), or undefined. Underscores are not by the book, and common. */
+export function hostnameProblem(name: string): string | undefined {
+  if (name === '') return 'is empty'
+  if (name.length > 64) return 'is longer than 64 characters'
+  for (let at = 0; at < name.length; at++) {
+    const char = name.charAt(at)
+    const word =
+      (char >= 'a' && char <= 'z') ||
+      (char >= 'A' && char <= 'Z') ||
+      (char >= '0' && char <= '9') ||
+      char === '_'
+    if (!word && !((char === '-' || char === '.') && at > 0))
+      return `has ${quote(char)} in it, which no hostname may`
+  }
+  return undefined
+}

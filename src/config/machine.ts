@@ -1,0 +1,102 @@
+/** What a machine is configured to be: the parsers' output, the plan's input. Plain data, byte strings. */
+
+import type { Cidr, Ip } from '../lib/ip.ts'
+
+/** A file system that becomes `/`. */
+export interface RootConfig {
+  /** A virtiofs or 9p tag, or a block device: `/dev/vdX`, `LABEL=…`, `UUID=…`. */
+  readonly source: string
+  /** `virtiofs`, `9p`, `ext4`, …; undefined: found by probing. */
+  readonly type: string | undefined
+  /** As mount(8) takes them, comma-separated. */
+  readonly options: string
+  readonly readOnly: boolean
+  /** Seconds to wait for the source to appear; also for disks and shares. */
+  readonly delay: number
+}
+
+export interface MountConfig {
+  /** `/dev/vda`, `LABEL=…`, `UUID=…`, or a virtiofs tag. */
+  readonly source: string
+  /** Absolute, inside the root. */
+  readonly target: string
+  /** `auto`, `virtiofs`, `ext4`, … */
+  readonly type: string
+  /** As in the fourth field of fstab(5). */
+  readonly options: string
+  /** Where it was asked for, for diagnostics. */
+  readonly from: string
+}
+
+export interface RouteConfig {
+  /** undefined: the default route of its family. */
+  readonly destination: Cidr | undefined
+  readonly family: 4 | 6
+  /** At least one of gateway and nic is given, but for a route of a NIC's own list. */
+  readonly gateway: Ip | undefined
+  readonly nic: string | undefined
+  readonly metric: number | undefined
+  readonly onLink: boolean
+}
+
+export interface NicConfig {
+  /** The name that the configuration calls it by: `eth0`. */
+  readonly name: string
+  readonly addresses: readonly Cidr[]
+}
+
+export type Mode = 'auto' | 'supervise' | 'exec'
+export type ExitPolicy = 'reboot' | 'poweroff' | 'halt' | 'restart'
+export type LogLevel = 'info' | 'quiet' | 'debug'
+
+/** The `zmachine.*` keys but for the environment. */
+export interface Settings {
+  readonly mode: Mode
+  readonly onExit: ExitPolicy
+  /** Seconds between TERM and KILL at a stop. */
+  readonly grace: number
+  readonly user: string | undefined
+  readonly cwd: string
+  readonly strict: boolean
+  readonly log: LogLevel
+  readonly timeline: boolean
+  readonly shell: boolean
+}
+
+export interface MachineConfig {
+  readonly root: RootConfig
+  readonly hostname: string | undefined
+  readonly nics: readonly NicConfig[]
+  readonly routes: readonly RouteConfig[]
+  readonly dns: { readonly servers: readonly Ip[]; readonly search: readonly string[] }
+  readonly mounts: readonly MountConfig[]
+  readonly environment: ReadonlyMap<string, string>
+  readonly init: string
+  readonly args: readonly string[]
+  readonly settings: Settings
+  /**
+   * Which source decided a value: `hostname`, `init`, `env.PATH`, `settings.mode`, `mount./data`, `nic.eth0`.
+   * What stands here in no entry is a built-in default.
+   */
+  readonly origins: ReadonlyMap<string, string>
+}
+
+/**
+ * What one source says. A source that does not mention a value leaves it out, so that a lower one shows through:
+ * built-in default < /etc/environment < /.zosrc < kernel command line < seed.
+ */
+export interface Layer {
+  /** `kernel command line`, `/.zosrc`, … */
+  readonly source: string
+  readonly root?: Partial<RootConfig>
+  readonly hostname?: string
+  readonly nics?: readonly NicConfig[]
+  readonly routes?: readonly RouteConfig[]
+  readonly nameServers?: readonly Ip[]
+  readonly searchDomains?: readonly string[]
+  readonly mounts?: readonly MountConfig[]
+  readonly environment?: ReadonlyMap<string, string>
+  readonly init?: string
+  readonly args?: readonly string[]
+  readonly settings?: Partial<Settings>
+}

@@ -1,0 +1,108 @@
+import type { Layer, MachineConfig, MountConfig, NicConfig, RootConfig, Settings } from './machine.ts'
+
+const DEFAULT_ROOT: RootConfig = {
+  source: 'vroot',
+  type: undefined,
+  options: '',
+  readOnly: false,
+  delay: 30,
+}
+
+const DEFAULT_SETTINGS: Settings = {
+  mode: 'auto',
+  onExit: 'reboot',
+  grace: 10,
+  user: undefined,
+  cwd: '/',
+  strict: false,
+  log: 'info',
+  timeline: false,
+  shell: false,
+}
+
+/** Docker's PATH; systemd and sshd build much the same. TERM as the kernel hands it to init. HOME comes with the user. */
+const DEFAULT_ENVIRONMENT: readonly (readonly [string, string])[] = [
+  ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  ['TERM', 'linux'],
+]
+
+/**
+ * Lays the sources over one another, the weakest first. A value that is one thing is the last source's; NICs are
+ * replaced by name, mounts by target, variables by key, keeping the place of the first; routes add up.
+ */
+export function merge(layers: readonly Layer[]): MachineConfig {
+  const origins = new Map<string, string>()
+  const nics = new Map<string, NicConfig>()
+  const mounts = new Map<string, MountConfig>()
+  const environment = new Map(DEFAULT_ENVIRONMENT)
+  let root = DEFAULT_ROOT
+  let settings = DEFAULT_SETTINGS
+  let hostname: string | undefined
+  let init = '/sbin/init'
+  let args: readonly string[] = []
+  let servers: MachineConfig['dns']['servers'] = []
+  let search: readonly string[] = []
+  const routes: MachineConfig['routes'][number][] = []
+
+  for (const layer of layers) {
+    const own = (key: string): unknown => origins.set(key, layer.source)
+    if (layer.root !== undefined) {
+      root = { ...root, ...layer.root }
+      for (const key of Object.keys(layer.root)) own(`root.${key}`)
+    }
+    if (layer.settings !== undefined) {
+      settings = { ...settings, ...layer.settings }
+      for (const key of Object.keys(layer.settings)) own(`settings.${key}`)
+    }
+    if (layer.hostname !== undefined) {
+      hostname = layer.hostname
+      own('hostname')
+    }
+    if (layer.init !== undefined) {
+      // Arguments belong to the entrypoint that they were written for, as docker's --entrypoint drops CMD.
+      init = layer.init
+      args = []
+      origins.delete('args')
+      own('init')
+    }
+    if (layer.args !== undefined) {
+      args = layer.args
+      own('args')
+    }
+    if (layer.nameServers !== undefined) {
+      servers = layer.nameServers
+      own('dns')
+    }
+    if (layer.searchDomains !== undefined) {
+      search = layer.searchDomains
+      own('search')
+    }
+    for (const nic of layer.nics ?? []) {
+      nics.set(nic.name, nic)
+      own(`nic.${nic.name}`)
+    }
+    for (const mount of layer.mounts ?? []) {
+      mounts.set(mount.target, mount)
+      own(`mount.${mount.target}`)
+    }
+    for (const [key, value] of layer.environment ?? []) {
+      environment.set(key, value)
+      own(`env.${key}`)
+    }
+    if (layer.routes !== undefined) routes.push(...layer.routes)
+  }
+
+  return {
+    root,
+    hostname,
+    nics: [...nics.values()],
+    routes,
+    dns: { servers, search },
+    mounts: [...mounts.values()],
+    environment,
+    init,
+    args,
+    settings,
+    origins,
+  }
+}

@@ -1,0 +1,88 @@
+/** Mount options as fstab(5) and mount(8) write them, as what mount(2) wants. */
+
+import {
+  MS_DIRSYNC,
+  MS_LAZYTIME,
+  MS_MANDLOCK,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_RDONLY,
+  MS_RELATIME,
+  MS_STRICTATIME,
+  MS_SYNCHRONOUS,
+} from '../lib/mount-flags.ts'
+
+export interface MountOptions {
+  /** MS_… */
+  readonly flags: number
+  /** What the file system itself understands, comma-separated. */
+  readonly data: string
+  /** A failure of this mount is no reason not to boot. */
+  readonly nofail: boolean
+  /** Not to be mounted at boot. */
+  readonly noauto: boolean
+}
+
+/** Options of the virtual file system: each sets a flag or, with a minus, clears it. */
+const FLAGS: Readonly<Record<string, number>> = {
+  ro: MS_RDONLY,
+  rw: -MS_RDONLY,
+  nosuid: MS_NOSUID,
+  suid: -MS_NOSUID,
+  nodev: MS_NODEV,
+  dev: -MS_NODEV,
+  noexec: MS_NOEXEC,
+  exec: -MS_NOEXEC,
+  sync: MS_SYNCHRONOUS,
+  async: -MS_SYNCHRONOUS,
+  mand: MS_MANDLOCK,
+  nomand: -MS_MANDLOCK,
+  dirsync: MS_DIRSYNC,
+  nosymfollow: MS_NOSYMFOLLOW,
+  noatime: MS_NOATIME,
+  atime: -MS_NOATIME,
+  nodiratime: MS_NODIRATIME,
+  diratime: -MS_NODIRATIME,
+  relatime: MS_RELATIME,
+  norelatime: -MS_RELATIME,
+  strictatime: MS_STRICTATIME,
+  nostrictatime: -MS_STRICTATIME,
+  lazytime: MS_LAZYTIME,
+  nolazytime: -MS_LAZYTIME,
+}
+
+/** Options for mount(8), systemd and fsck, which the kernel would refuse. */
+const USERSPACE: readonly string[] = [
+  'defaults',
+  'auto',
+  'nouser',
+  '_netdev',
+  'bootwait',
+  'nobootwait',
+  'group',
+  'owner',
+  'user',
+  'users',
+]
+
+export function parseMountOptions(text: string): MountOptions {
+  let flags = 0
+  let nofail = false
+  let noauto = false
+  const data: string[] = []
+  for (const option of text.split(',')) {
+    const name = option.trim()
+    const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined
+    if (name === '' || USERSPACE.includes(name) || name.startsWith('x-') || name.startsWith('comment='))
+      continue
+    if (name === 'nofail') nofail = true
+    else if (name === 'noauto') noauto = true
+    else if (flag === undefined) data.push(name)
+    else flags = flag < 0 ? flags & ~-flag : flags | flag
+  }
+  return { flags, data: data.join(','), nofail, noauto }
+}

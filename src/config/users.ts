@@ -1,0 +1,80 @@
+/** `user[:group]`, looked up in the root's own passwd(5) and group(5). */
+
+import { parseDecimal } from '../lib/text.ts'
+
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+  /** Supplementary groups, the primary one not among them. */
+  readonly groups: readonly number[]
+  readonly home: string
+  /** undefined for an id without a name. */
+  readonly name: string | undefined
+}
+
+interface Passwd {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+}
+
+const ROOT: Passwd = { name: 'root', uid: 0, gid: 0, home: '/root' }
+
+/**
+ * As docker's `--user`: names or numbers; a number need not be in passwd; without a group it is the user's own one
+ * (0 for an unknown number) with its supplementary groups; with a group there are none.
+ * @param passwd text of /etc/passwd, empty where there is none: then only root and numbers are known
+ * @returns who it is, or what is wrong
+ */
+export function resolveUser(spec: string, passwd: string, group: string): Identity | string {
+  const colon = spec.indexOf(':')
+  const userPart = colon < 0 ? spec : spec.slice(0, colon)
+  const groupPart = colon < 0 ? undefined : spec.slice(colon + 1)
+  const user = findUser(userPart === '' ? '0' : userPart, passwd)
+  if (typeof user === 'string') return user
+  const found = { uid: user.uid, home: user.home, name: user.name === '' ? undefined : user.name }
+  if (groupPart === undefined || groupPart === '') {
+    return { ...found, gid: user.gid, groups: supplementary(user, group) }
+  }
+  const gid = findGroup(groupPart, group)
+  return typeof gid === 'string' ? gid : { ...found, gid, groups: [] }
+}
+
+function findUser(wanted: string, passwd: string): Passwd | string {
+  const id = parseDecimal(wanted)
+  for (const line of passwd.split('\n')) {
+    const [name = '', , uid = '', gid = '', , home = ''] = line.split(':')
+    const number = parseDecimal(uid)
+    const matches = id === undefined ? name === wanted : number === id
+    if (matches && number !== undefined) {
+      return { name, uid: number, gid: parseDecimal(gid) ?? 0, home: home === '' ? '/' : home }
+    }
+  }
+  if (id === 0 || wanted === 'root') return ROOT
+  if (id !== undefined && id <= 0xffff_fffe) return { name: '', uid: id, gid: 0, home: '/' }
+  return `no user '${wanted}' in /etc/passwd`
+}
+
+function findGroup(wanted: string, group: string): number | string {
+  const id = parseDecimal(wanted)
+  if (id !== undefined) return id
+  for (const line of group.split('\n')) {
+    const [name, , gid = ''] = line.split(':')
+    const number = parseDecimal(gid)
+    if (name === wanted && number !== undefined) return number
+  }
+  return wanted === 'root' ? 0 : `no group '${wanted}' in /etc/group`
+}
+
+function supplementary(user: Passwd, group: string): number[] {
+  const groups: number[] = []
+  if (user.name === '') return groups
+  for (const line of group.split('\n')) {
+    const [, , gid = '', members = ''] = line.split(':')
+    const number = parseDecimal(gid)
+    if (number === undefined || number === user.gid) continue
+    if (members.split(',').includes(user.name)) groups.push(number)
+  }
+  return groups
+}

@@ -1,0 +1,218 @@
+/** IP and MAC addresses as the text formats of a seed and of a command line write them, and as netlink wants them. */
+
+import { type Bytes, u16be } from './bytes.ts'
+
+/** An address in network byte order: 4 bytes for IPv4, 16 for IPv6. */
+export type Ip = Bytes
+
+/** An address with the length of its network's prefix: 0 to 32, or to 128. */
+export interface Cidr {
+  readonly address: Ip
+  readonly prefix: number
+}
+
+export const isIpv6 = (ip: Ip): boolean => ip.length === 16
+
+/** 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291, 2.4): reachable on its own link only. */
+export function isLinkLocal(ip: Ip): boolean {
+  const start = u16be(ip, 0)
+  return isIpv6(ip) ? (start & 0xffc0) === 0xfe80 : start === 0xa9fe
+}
+
+export function sameIp(a: Ip, b: Ip): boolean {
+  return a.length === b.length && commonBits(a, b) === a.length * 8
+}
+
+/**
+ * An IPv4 address of four decimal numbers, or an IPv6 address as RFC 4291 writes them (2.2: `::`, and IPv4 at the
+ * end). A number with a leading zero is refused, since C libraries read it as octal and people as decimal. So are
+ * zones (`%eth0`): nothing that we read has them.
+ */
+export function parseIp(text: string): Ip | undefined {
+  if (text.includes(':')) return parseIpv6(text)
+  const ip = new Uint8Array(4)
+  return readIpv4(text, ip, 0) ? ip : undefined
+}
+
+/** An address by itself is a network of one: `10.0.0.1` is `10.0.0.1/32`. */
+export function parseCidr(text: string): Cidr | undefined {
+  const slash = text.indexOf('/')
+  const address = parseIp(slash < 0 ? text : text.slice(0, slash))
+  if (address === undefined) return undefined
+  const longest = address.length * 8
+  const prefix = slash < 0 ? longest : decimal(text.slice(slash + 1), longest)
+  return prefix < 0 ? undefined : { address, prefix }
+}
+
+/** RFC 5952: lower case, no leading zeros, the longest run of zeros (the first of equals) as `::`. */
+export function formatIp(ip: Ip): string {
+  return isIpv6(ip) ? formatIpv6(ip) : formatIpv4(ip, 0)
+}
+
+export const formatCidr = ({ address, prefix }: Cidr): string => `${formatIp(address)}/${prefix}`
+
+/** The network that the address lies in: the host's bits cleared. */
+export function network({ address, prefix }: Cidr): Cidr {
+  const cleared = new Uint8Array(address)
+  for (let i = 0, left = prefix; i < cleared.length; i++, left -= 8) {
+    if (left < 8) cleared[i] = left <= 0 ? 0 : (cleared[i] ?? 0) & (0xff00 >> left)
+  }
+  return { address: cleared, prefix }
+}
+
+/** Whether the address lies in the network; never for the other family. */
+export function covers({ address, prefix }: Cidr, ip: Ip): boolean {
+  return address.length === ip.length && commonBits(address, ip) >= prefix
+}
+
+/** An Ethernet address as the kernel writes it, `52:54:00:12:34:56`, from either case and either of `:` and `-`. */
+export function parseMac(text: string): string | undefined {
+  if (text.length !== 17) return undefined
+  let mac = ''
+  for (let i = 0; i < 17; i++) {
+    const char = text.charCodeAt(i)
+    if (i % 3 === 2) {
+      if (char !== COLON && char !== DASH) return undefined
+      mac += ':'
+    } else {
+      const digit = hexDigit(char)
+      if (digit < 0) return undefined
+      mac += digit.toString(16)
+    }
+  }
+  return mac
+}
+
+/**
+ * The link-local address that the kernel itself would give a link with this Ethernet address (RFC 4291, appendix A).
+ * @param mac as `parseMac` writes it
+ */
+export function linkLocalOf(mac: string): Cidr {
+  const address = new Uint8Array(16)
+  address[0] = 0xfe
+  address[1] = 0x80
+  for (let i = 0; i < 6; i++) {
+    const byte = hexDigit(mac.charCodeAt(i * 3)) * 16 + hexDigit(mac.charCodeAt(i * 3 + 1))
+    address[i < 3 ? i + 8 : i + 10] = i === 0 ? byte ^ 2 : byte
+  }
+  address[11] = 0xff
+  address[12] = 0xfe
+  return { address, prefix: 64 }
+}
+
+const DASH = 45
+const ZERO = 48
+const COLON = 58
+
+/** How many leading bits of two addresses of one length are equal. */
+function commonBits(a: Ip, b: Ip): number {
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) ^ (b[i] ?? 0)
+    if (difference !== 0) return i * 8 + Math.clz32(difference) - 24
+  }
+  return a.length * 8
+}
+
+/** A decimal number without sign or leading zero, at most `most`; or -1. */
+function decimal(text: string, most: number): number {
+  const length = text.length
+  if (length === 0 || length > 3 || (length > 1 && text.charCodeAt(0) === ZERO)) return -1
+  let value = 0
+  for (let i = 0; i < length; i++) {
+    const digit = text.charCodeAt(i) - ZERO
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value > most ? -1 : value
+}
+
+function hexDigit(char: number): number {
+  if (char >= ZERO && char <= 57) return char - ZERO
+  const letter = char | 0x20
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1
+}
+
+function readIpv4(text: string, into: Bytes, at: number): boolean {
+  let start = 0
+  for (let i = 0; i < 4; i++) {
+    const dot = i === 3 ? text.length : text.indexOf('.', start)
+    if (dot < 0) return false
+    const value = decimal(text.slice(start, dot), 255)
+    if (value < 0) return false
+    into[at + i] = value
+    start = dot + 1
+  }
+  return true
+}
+
+function parseIpv6(text: string): Ip | undefined {
+  const ip = new Uint8Array(16)
+  const length = text.length
+  let filled = 0
+  /** Where `::` stands, in bytes, or -1. */
+  let gap = -1
+  let i = 0
+  if (text.startsWith('::')) {
+    gap = 0
+    i = 2
+  }
+  while (i < length) {
+    if (filled === 16) return undefined
+    const start = i
+    let group = 0
+    for (; i < length; i++) {
+      const digit = hexDigit(text.charCodeAt(i))
+      if (digit < 0) break
+      group = group * 16 + digit
+    }
+    if (text[i] === '.') {
+      if (filled > 12 || !readIpv4(text.slice(start), ip, filled)) return undefined
+      filled += 4
+      break
+    }
+    if (i === start || i - start > 4) return undefined
+    ip[filled++] = group >> 8
+    ip[filled++] = group
+    if (i === length) break
+    if (text.charCodeAt(i++) !== COLON) return undefined
+    if (i === length) return undefined
+    if (text.charCodeAt(i) === COLON) {
+      if (gap >= 0) return undefined
+      gap = filled
+      i++
+    }
+  }
+  if (gap < 0) return filled === 16 ? ip : undefined
+  // `::` stands for at least one group (RFC 5952, 4.2.2 wants two, but 4291 allows one).
+  if (filled > 14) return undefined
+  ip.copyWithin(16 - (filled - gap), gap, filled)
+  ip.fill(0, gap, 16 - (filled - gap))
+  return ip
+}
+
+const formatIpv4 = (ip: Ip, at: number): string => `${ip[at]}.${ip[at + 1]}.${ip[at + 2]}.${ip[at + 3]}`
+
+function formatIpv6(ip: Ip): string {
+  let best = -1
+  let longest = 1
+  for (let i = 0, run = 0; i < 8; i++) {
+    run = u16be(ip, i * 2) === 0 ? run + 1 : 0
+    if (run > longest) {
+      longest = run
+      best = i - run + 1
+    }
+  }
+  // ::ffff:0:0/96 holds IPv4 addresses (RFC 5952, 5).
+  if (best === 0 && longest === 5 && u16be(ip, 10) === 0xffff) return `::ffff:${formatIpv4(ip, 12)}`
+  let text = ''
+  for (let i = 0; i < 8; i++) {
+    if (i === best) {
+      text += '::'
+      i += longest - 1
+    } else {
+      if (text !== '' && !text.endsWith(':')) text += ':'
+      text += u16be(ip, i * 2).toString(16)
+    }
+  }
+  return text
+}

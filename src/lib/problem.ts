@@ -1,0 +1,17 @@
+/** What a parser found wrong, and where: parsers never throw, they collect these. */
+
+export interface Problem {
+  /** The input's name: `kernel command line`, `/.zosrc`. */
+  readonly source: string
+  /** From 1; left out where the input is one line. */
+  readonly line?: number
+  /** From 1, in bytes. */
+  readonly column?: number
+  readonly message: string
+}
+
+/** `/.zosrc:3:7: no closing quote`, `kernel command line: …`. */
+export function formatProblem({ source, line, column, message }: Problem): string {
+  const place = [source, line, column].filter((part) => part !== undefined).join(':')
+  return `${place}: ${message}`
+}
