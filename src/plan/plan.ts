@@ -1,0 +1,126 @@
+/** From what a machine is configured to be to what is done, in order. Pure. */
+
+import type { MachineConfig, MountConfig } from '../config/machine.ts'
+import { parseMountOptions } from '../config/mount-options.ts'
+import { formatIp, isIpv6 } from '../lib/ip.ts'
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_STRICTATIME } from '../lib/mount-flags.ts'
+import { renderHosts } from './hosts.ts'
+import { planRoutes } from './routes.ts'
+import type { MountStep, NetworkStep, PseudoStep, Step } from './step.ts'
+
+const pseudo = (target: string, type: string, flags: number, data: string, optional = false): PseudoStep => ({
+  kind: 'pseudo',
+  source: type,
+  target,
+  type,
+  flags,
+  data,
+  optional,
+})
+
+const SEALED = MS_NOSUID | MS_NODEV | MS_NOEXEC
+
+/** Mounted before anything else, in the initramfs, and moved into the root; flags as systemd's mount-setup.c has them. */
+export const EARLY_MOUNTS: readonly PseudoStep[] = [
+  pseudo('/proc', 'proc', SEALED, ''),
+  pseudo('/sys', 'sysfs', SEALED, ''),
+  pseudo('/dev', 'devtmpfs', MS_NOSUID | MS_STRICTATIME, 'mode=0755,size=4m,nr_inodes=64k'),
+]
+
+/** The rest, mounted in the root. Group 5 is `tty` in every distribution; the kernel doesn't look it up. */
+const LATE_MOUNTS: readonly PseudoStep[] = [
+  pseudo('/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, 'mode=0620,gid=5,ptmxmode=0666'),
+  pseudo('/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV | MS_STRICTATIME, 'mode=01777'),
+  pseudo('/dev/mqueue', 'mqueue', SEALED, '', true),
+  pseudo('/run', 'tmpfs', MS_NOSUID | MS_NODEV | MS_STRICTATIME, 'mode=0755,size=20%,nr_inodes=800k'),
+  pseudo('/sys/fs/cgroup', 'cgroup2', SEALED, 'nsdelegate,memory_recursiveprot', true),
+]
+
+/** Directories that must be in the root: what is mounted on, and what is written to. */
+export const NEEDED_DIRECTORIES: readonly string[] = ['/proc', '/sys', '/dev', '/run', '/etc', '/tmp']
+
+const DEV_LINKS: readonly (readonly [path: string, target: string])[] = [
+  ['/dev/fd', '/proc/self/fd'],
+  ['/dev/stdin', '/proc/self/fd/0'],
+  ['/dev/stdout', '/proc/self/fd/1'],
+  ['/dev/stderr', '/proc/self/fd/2'],
+  // A device node of its own would belong to another instance of devpts than the one mounted.
+  ['/dev/ptmx', 'pts/ptmx'],
+]
+
+export interface Plan {
+  /** In the root, in this order. */
+  readonly steps: readonly Step[]
+  /** What can't be planned, in words; the machine boots without it. */
+  readonly problems: readonly string[]
+  /** What makes a boot pointless or dangerous, in words: PID 1 refuses. */
+  readonly refusals: readonly string[]
+}
+
+export function plan(config: MachineConfig): Plan {
+  const { routes, problems } = planRoutes(config)
+  const refusals: string[] = []
+  const steps: Step[] = [
+    ...LATE_MOUNTS,
+    ...DEV_LINKS.map(([path, target]) => ({ kind: 'symlink', path, target }) as const),
+  ]
+  if (config.hostname !== undefined) steps.push({ kind: 'hostname', name: config.hostname })
+  const network: NetworkStep = {
+    kind: 'network',
+    nics: config.nics.map(({ name, addresses }) => ({ kind: 'nic', name, addresses })),
+    routes,
+  }
+  steps.push(network)
+  for (const mount of sortMounts(config.mounts)) {
+    const step = planMount(mount)
+    if (typeof step === 'string') refusals.push(step)
+    else if (step !== undefined) steps.push(step)
+  }
+  steps.push(...planFiles(config))
+  return { steps, problems, refusals }
+}
+
+/** Parents before children, whatever order they came in; the rest stays as it was. */
+export function sortMounts(mounts: readonly MountConfig[]): MountConfig[] {
+  const depth = ({ target }: MountConfig): number => target.split('/').length
+  return [...mounts].sort((a, b) => depth(a) - depth(b))
+}
+
+/** A step, a refusal in words, or undefined for one that is not to be mounted at boot. */
+function planMount(mount: MountConfig): MountStep | string | undefined {
+  const { flags, data, nofail, noauto } = parseMountOptions(mount.options)
+  if (noauto) return undefined
+  const { source, target, type, from } = mount
+  if (target === '') {
+    return nofail
+      ? undefined
+      : `${source} has no usable mount target (${from}); mounting it elsewhere would lose its data`
+  }
+  return { kind: 'mount', source, target, type, flags, data, nofail, from }
+}
+
+function planFiles(config: MachineConfig): Step[] {
+  const steps: Step[] = []
+  const { hostname, dns } = config
+  if (hostname !== undefined) {
+    steps.push({ kind: 'file', path: '/etc/hostname', purpose: hostname, render: () => `${hostname}\n` })
+  }
+  const own = config.nics.flatMap(({ addresses }) => addresses.map(({ address }) => address))
+  const address = own.find((ip) => !isIpv6(ip)) ?? own[0]
+  steps.push({
+    kind: 'file',
+    path: '/etc/hosts',
+    purpose: `localhost${hostname === undefined ? '' : ` and ${hostname}`}`,
+    render: (present) =>
+      renderHosts(present, hostname, address === undefined ? '127.0.1.1' : formatIp(address)),
+  })
+  if (dns.servers.length > 0 || dns.search.length > 0) {
+    const text = [
+      ...(dns.search.length > 0 ? [`search ${dns.search.join(' ')}\n`] : []),
+      ...dns.servers.map((ip) => `nameserver ${formatIp(ip)}\n`),
+    ].join('')
+    const purpose = `name servers ${dns.servers.map(formatIp).join(', ')}`
+    steps.push({ kind: 'file', path: '/etc/resolv.conf', purpose, render: () => text })
+  }
+  return steps
+}

@@ -1,0 +1,85 @@
+/** Finds each route's NIC, as the kernel would, and helps it where it would refuse. Pure. */
+
+import type { MachineConfig, NicConfig, RouteConfig } from '../config/machine.ts'
+import { type Cidr, covers, formatIp, type Ip, isIpv6, isLinkLocal } from '../lib/ip.ts'
+import { describeRoute, type PlannedRoute } from './step.ts'
+
+export interface PlannedRoutes {
+  readonly routes: readonly PlannedRoute[]
+  /** Routes that have no NIC to go through, in words. */
+  readonly problems: readonly string[]
+}
+
+interface Reach {
+  readonly nic: string
+  readonly prefix: Cidr
+}
+
+/**
+ * A gateway's NIC is the one whose prefix (an address' or a device route's) covers it, the longest first. A gateway
+ * that none covers is taken as on-link at the first NIC with an address of its family, which is what hosts with
+ * /32 and link-local gateways mean. Routes through a device come first: gateways may depend on them.
+ */
+export function planRoutes(config: Pick<MachineConfig, 'nics' | 'routes'>): PlannedRoutes {
+  const reach: Reach[] = []
+  for (const { name, addresses } of config.nics) {
+    for (const prefix of addresses) reach.push({ nic: name, prefix })
+  }
+  for (const { nic, gateway, destination } of config.routes) {
+    if (nic !== undefined && gateway === undefined && destination !== undefined)
+      reach.push({ nic, prefix: destination })
+  }
+
+  const problems: string[] = []
+  const seen = new Set<string>()
+  const direct: PlannedRoute[] = []
+  const indirect: PlannedRoute[] = []
+  for (const route of config.routes) {
+    const planned = planRoute(route, reach, config.nics)
+    if (typeof planned === 'string') {
+      problems.push(planned)
+      continue
+    }
+    const whole = describeRoute(planned)
+    if (seen.has(whole)) continue
+    // The kernel tells routes apart by destination and metric.
+    const key = `${planned.family} ${describeRoute({ ...planned, gateway: undefined, nic: '', onLink: false })}`
+    const append = seen.has(key)
+    seen.add(whole).add(key)
+    ;(planned.gateway === undefined ? direct : indirect).push({ ...planned, append })
+  }
+  return { routes: [...direct, ...indirect], problems }
+}
+
+function planRoute(
+  route: RouteConfig,
+  reach: readonly Reach[],
+  nics: readonly NicConfig[],
+): PlannedRoute | string {
+  const { destination, family, gateway, metric, onLink } = route
+  const base = { destination, family, gateway, metric, append: false }
+  if (gateway === undefined) {
+    return route.nic === undefined
+      ? 'a route has neither a gateway nor a NIC'
+      : { ...base, nic: route.nic, onLink: false }
+  }
+  const covering = longest(reach, gateway, route.nic)
+  if (covering !== undefined) return { ...base, nic: covering, onLink }
+  const nic =
+    route.nic ??
+    nics.find(({ addresses }) => addresses.some((a) => isIpv6(a.address) === isIpv6(gateway)))?.name
+  if (nic === undefined) return `no NIC has an IPv${family} address, so ${formatIp(gateway)} can't be reached`
+  // IPv6 knows that link-local neighbours are on the link.
+  return { ...base, nic, onLink: onLink || !(isIpv6(gateway) && isLinkLocal(gateway)) }
+}
+
+/** The NIC whose prefix covers the gateway, the longest prefix first; fe80::/10 is on every link and decides nothing. */
+function longest(reach: readonly Reach[], gateway: Ip, nic: string | undefined): string | undefined {
+  let best: Reach | undefined
+  for (const candidate of reach) {
+    if (nic !== undefined && candidate.nic !== nic) continue
+    if (!covers(candidate.prefix, gateway)) continue
+    if (best === undefined || candidate.prefix.prefix > best.prefix.prefix) best = candidate
+  }
+  return best?.nic
+}

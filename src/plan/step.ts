@@ -1,0 +1,109 @@
+/** What PID 1 does, as data that prints itself. `run/` has one function for each kind. */
+
+import { type Cidr, formatCidr, formatIp, type Ip } from '../lib/ip.ts'
+
+/** A mount whose place, type and flags are known: the pseudo file systems. */
+export interface PseudoStep {
+  readonly kind: 'pseudo'
+  readonly source: string
+  readonly target: string
+  readonly type: string
+  readonly flags: number
+  readonly data: string
+  /** Not in every kernel: a failure is noted at debug level only. */
+  readonly optional: boolean
+}
+
+export interface SymlinkStep {
+  readonly kind: 'symlink'
+  readonly path: string
+  readonly target: string
+}
+
+export interface HostnameStep {
+  readonly kind: 'hostname'
+  readonly name: string
+}
+
+/** A NIC with its addresses, and up. */
+export interface NicStep {
+  readonly kind: 'nic'
+  readonly name: string
+  readonly addresses: readonly Cidr[]
+}
+
+export interface PlannedRoute {
+  /** undefined: default */
+  readonly destination: Cidr | undefined
+  readonly family: 4 | 6
+  readonly gateway: Ip | undefined
+  readonly nic: string
+  readonly metric: number | undefined
+  /** The gateway is reachable on the NIC although no prefix says so (RTNH_F_ONLINK). */
+  readonly onLink: boolean
+  /** A further route of the same destination and metric: beside the first, not instead of it. */
+  readonly append: boolean
+}
+
+/** All NICs and then all routes, in as few messages as the kernel takes. */
+export interface NetworkStep {
+  readonly kind: 'network'
+  readonly nics: readonly NicStep[]
+  readonly routes: readonly PlannedRoute[]
+}
+
+/** A disk or share of the user's. */
+export interface MountStep {
+  readonly kind: 'mount'
+  readonly source: string
+  readonly target: string
+  /** `auto`: probed. */
+  readonly type: string
+  readonly flags: number
+  readonly data: string
+  readonly nofail: boolean
+  readonly from: string
+}
+
+/** A file of /etc. What `render` makes of its present text (undefined: there is none) is written if it differs. */
+export interface FileStep {
+  readonly kind: 'file'
+  readonly path: string
+  readonly purpose: string
+  readonly render: (present: string | undefined) => string
+}
+
+export type Step = PseudoStep | SymlinkStep | HostnameStep | NetworkStep | MountStep | FileStep
+
+/** One line, as the timeline and the plan show it. */
+export function describe(step: Step): string {
+  switch (step.kind) {
+    case 'pseudo':
+      return `mount ${step.target} (${step.type})`
+    case 'symlink':
+      return `link ${step.path} to ${step.target}`
+    case 'hostname':
+      return `hostname ${step.name}`
+    case 'network':
+      return `network ${step.nics.map(describeNic).join(', ')}${step.routes.length === 0 ? '' : `, ${step.routes.length} routes`}`
+    case 'mount':
+      return `mount ${step.source} on ${step.target} (${step.type})`
+    case 'file':
+      return `file ${step.path}: ${step.purpose}`
+  }
+}
+
+export const describeNic = ({ name, addresses }: NicStep): string =>
+  [name, ...addresses.map(formatCidr)].join(' ')
+
+/** `default via 10.0.0.1 dev eth0 onlink`, as ip-route(8) prints it. */
+export function describeRoute(route: PlannedRoute): string {
+  const { destination, gateway, nic, metric, onLink } = route
+  return [
+    destination === undefined ? 'default' : formatCidr(destination),
+    gateway === undefined ? '' : ` via ${formatIp(gateway)}`,
+    ` dev ${nic}`,
+    metric === undefined ? '' : ` metric ${metric}`,
+    onLink ? ' onlink' : '',
+  ].join('')
+}
