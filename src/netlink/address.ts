@@ -1,0 +1,99 @@
+/** Addresses of interfaces: RTM_NEWADDR and its like (rtnetlink(7), linux/if_addr.h). */
+
+import { type Bytes, u32 } from '../lib/bytes.ts'
+import { type Cidr, formatCidr, isIpv6 } from '../lib/ip.ts'
+import { AF_INET, AF_INET6 } from '../sys/flags.ts'
+import {
+  attributeBytes,
+  attributeNumber,
+  buildMessage,
+  finishMessage,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REPLACE,
+  nextAttribute,
+  putAttribute,
+  putWord,
+  type Request,
+  walk,
+} from './message.ts'
+
+export const RTM_NEWADDR = 20
+export const RTM_GETADDR = 22
+export const IFA_ADDRESS = 1
+export const IFA_LOCAL = 2
+export const IFA_BROADCAST = 4
+export const IFA_FLAGS = 8
+export const IFA_F_NODAD = 0x02
+export const IFA_F_TENTATIVE = 0x40
+
+/** struct ifaddrmsg: family, prefix length, flags, scope (u8 each), index (at 4). */
+const IFADDRMSG_LEN = 8
+
+export interface Address {
+  readonly index: number
+  readonly cidr: Cidr
+  /** IFA_F_TENTATIVE and its like. */
+  readonly flags: number
+}
+
+export interface AddressAdd {
+  readonly index: number
+  readonly cidr: Cidr
+  /** For the error text; the index where it is left out. */
+  readonly nic?: string
+}
+
+/**
+ * Adds an address, or leaves it as it is where it is there. IPv6: without duplicate address detection, so that it is
+ * usable at once (RFC 4862, 5.4 allows it), also where it is added before the link goes up.
+ */
+export function addressAdd({ index, cidr, nic }: AddressAdd): Request {
+  const { address, prefix } = cidr
+  const ipv6 = isIpv6(address)
+  const builder = buildMessage(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE)
+  putWord(builder, (ipv6 ? AF_INET6 : AF_INET) | (prefix << 8) | (ipv6 ? IFA_F_NODAD << 16 : 0))
+  putWord(builder, index)
+  putAttribute(builder, IFA_LOCAL, address)
+  putAttribute(builder, IFA_ADDRESS, address)
+  // RFC 3021: a network of two has no broadcast address.
+  if (!ipv6 && prefix < 31) putAttribute(builder, IFA_BROADCAST, broadcast(cidr))
+  return {
+    message: finishMessage(builder),
+    describe: () => `add address ${formatCidr(cidr)} to ${nic ?? `link ${index}`}`,
+  }
+}
+
+function broadcast({ address, prefix }: Cidr): Bytes {
+  const all = new Uint8Array(address)
+  for (let i = prefix >> 3; i < 4; i++)
+    all[i] = (all[i] ?? 0) | (i === prefix >> 3 ? 0xff >> (prefix & 7) : 0xff)
+  return all
+}
+
+/** All addresses of all links. */
+export function addressDump(): Request {
+  const builder = buildMessage(RTM_GETADDR, NLM_F_DUMP)
+  putWord(builder, 0)
+  putWord(builder, 0)
+  return { message: finishMessage(builder), describe: () => 'list addresses' }
+}
+
+/** The payload of an RTM_NEWADDR message; undefined where it is too short or holds no address. */
+export function decodeAddress(bytes: Bytes, start: number, end: number): Address | undefined {
+  if (end - start < IFADDRMSG_LEN) return undefined
+  const header = u32(bytes, start)
+  let flags = (header >> 16) & 0xff
+  let address: Bytes | undefined
+  let local: Bytes | undefined
+  const attributes = walk(bytes, start + IFADDRMSG_LEN, end)
+  while (nextAttribute(attributes)) {
+    if (attributes.type === IFA_ADDRESS) address = attributeBytes(attributes)
+    else if (attributes.type === IFA_LOCAL) local = attributeBytes(attributes)
+    else if (attributes.type === IFA_FLAGS) flags = attributeNumber(attributes)
+  }
+  // On a point-to-point link IFA_ADDRESS is the peer's, and IFA_LOCAL ours.
+  const ours = local ?? address
+  if (ours === undefined || ours.length !== ((header & 0xff) === AF_INET6 ? 16 : 4)) return undefined
+  return { index: u32(bytes, start + 4), cidr: { address: ours, prefix: (header >> 8) & 0xff }, flags }
+}

@@ -1,0 +1,171 @@
+/** Reading small files whole, making directories, and writing files of /etc so that nobody sees half of one. */
+
+import { MS_BIND } from '../lib/mount-flags.ts'
+import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EROFS, must, SysError } from '../sys/errno.ts'
+import {
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
+  S_IFDIR,
+  S_IFMT,
+  S_IFREG,
+} from '../sys/flags.ts'
+import {
+  close,
+  currentRuntime,
+  fchmod,
+  mkdir,
+  mount,
+  open,
+  read,
+  readlink,
+  rename,
+  stat,
+  text,
+  unlink,
+  write,
+} from '../sys/linux.ts'
+import type { Memory } from '../sys/port.ts'
+
+/** More than any file that is read here has a use for: hostile ones end here. */
+const LARGEST = 1024 * 1024
+
+/**
+ * A file's text, or undefined where it can't be read, is no regular or /proc file, or is larger than 1 MB.
+ * Opened non-blocking, so that a FIFO in an image can't hold PID 1 up.
+ */
+export function readText(path: string): string | undefined {
+  const fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+  if (fd < 0) return undefined
+  const content = readAll(fd)
+  close(fd)
+  return typeof content === 'number' ? undefined : content
+}
+
+/** Everything from the descriptor's place on, or a negative errno. Files of /proc and /sys tell no size, so none is asked for. */
+export function readAll(fd: number): string | number {
+  let buffer: Memory = new Uint8Array(4096)
+  let length = 0
+  for (;;) {
+    const count = read(fd, buffer.subarray(length))
+    if (count === -EINTR) continue
+    if (count < 0) return count
+    if (count === 0) return text(buffer, 0, length)
+    length += count
+    if (length > LARGEST) return -EINVAL
+    if (length === buffer.length) {
+      const larger = new Uint8Array(buffer.length * 4)
+      larger.set(buffer)
+      buffer = larger
+    }
+  }
+}
+
+/** Writes a value to a file of /proc or /sys: one write, as these want it. Returns a negative errno on failure. */
+export function writeValue(path: string, value: string): number {
+  const fd = open(path, O_WRONLY | O_CLOEXEC)
+  if (fd < 0) return fd
+  const result = writeAll(fd, value)
+  close(fd)
+  return result
+}
+
+function writeAll(fd: number, content: string): number {
+  const memory = new Uint8Array(content.length)
+  currentRuntime().put(memory, 0, content)
+  for (let at = 0; at < memory.length; ) {
+    const count = write(fd, memory.subarray(at))
+    if (count < 0 && count !== -EINTR) return count
+    if (count > 0) at += count
+  }
+  return 0
+}
+
+/**
+ * Makes a directory and its parents, following symlinks as the kernel does; one that dangles has its target made.
+ * Returns a negative errno on failure.
+ */
+export function makeDirectories(path: string, mode = 0o755, depth = 0): number {
+  const made = mkdir(path, mode)
+  if (made >= 0) return 0
+  if (depth > 40) return -ELOOP
+  if (made === -ENOENT && path.lastIndexOf('/') > 0) {
+    const parent = makeDirectories(path.slice(0, path.lastIndexOf('/')), 0o755, depth + 1)
+    return parent < 0 ? parent : makeDirectories(path, mode, depth + 1)
+  }
+  if (made !== -EEXIST && made !== -EROFS) return made
+  const found = stat(path)
+  if (typeof found !== 'number') return (found.mode & S_IFMT) === S_IFDIR ? 0 : made
+  const target = readlink(path)
+  if (found !== -ENOENT || typeof target === 'number') return made
+  const directory = path.slice(0, path.lastIndexOf('/'))
+  return makeDirectories(target.startsWith('/') ? target : `${directory}/${target}`, mode, depth + 1)
+}
+
+/** Where files for a read-only root stand. */
+const SHADOW = '/run/zmachine'
+
+/**
+ * Gives a file this text: beside it first and then renamed over it, so that there is always a whole one, and a symlink
+ * is replaced and never followed. A file that has the text already is left alone. On a read-only root the text is
+ * bind-mounted over the file from /run.
+ * @param render the new text, from the present one (undefined: no such file)
+ * @returns what was done
+ */
+export function updateFile(
+  path: string,
+  render: (present: string | undefined) => string,
+  mode = 0o644,
+): 'written' | 'unchanged' | 'bound' {
+  const content = render(readText(path))
+  if (isRegularWith(path, content)) return 'unchanged'
+  const directory = path.slice(0, path.lastIndexOf('/'))
+  const result = replace(path, `${path}.zmachine`, content, mode)
+  if (result >= 0) return 'written'
+  if (result === -ENOENT) {
+    must(makeDirectories(directory), () => `mkdir ${directory}`)
+    must(replace(path, `${path}.zmachine`, content, mode), () => `write ${path}`)
+    return 'written'
+  }
+  if (result !== -EROFS) throw new SysError(`write ${path}`, result)
+  const shadow = `${SHADOW}/${path.slice(path.lastIndexOf('/') + 1)}`
+  must(makeDirectories(SHADOW), () => `mkdir ${SHADOW}`)
+  must(replace(shadow, `${shadow}.zmachine`, content, mode), () => `write ${shadow}`)
+  must(mount(shadow, path, '', MS_BIND), () => `bind-mount ${shadow} on ${path}`)
+  return 'bound'
+}
+
+function isRegularWith(path: string, content: string): boolean {
+  const fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+  if (fd < 0) return false
+  const present = readAll(fd)
+  close(fd)
+  return present === content
+}
+
+function replace(path: string, beside: string, content: string, mode: number): number {
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+  let fd = open(beside, flags, mode)
+  if (fd === -EEXIST) {
+    // Left by a boot that was cut off.
+    unlink(beside)
+    fd = open(beside, flags, mode)
+  }
+  if (fd < 0) return fd
+  const written = writeAll(fd, content)
+  fchmod(fd, mode)
+  close(fd)
+  const result = written < 0 ? written : rename(beside, path)
+  if (result < 0) unlink(beside)
+  return result
+}
+
+export function isRegularFile(path: string): boolean {
+  const found = stat(path)
+  return typeof found !== 'number' && (found.mode & S_IFMT) === S_IFREG
+}

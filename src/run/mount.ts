@@ -1,0 +1,173 @@
+/** Mounting a disk or a share: the root's and the user's alike. */
+
+import { MS_RDONLY } from '../lib/mount-flags.ts'
+import { quote } from '../lib/text.ts'
+import type { MountStep, PseudoStep } from '../plan/step.ts'
+import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, ENXIO, EROFS, must, SysError } from '../sys/errno.ts'
+import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../sys/flags.ts'
+import { close, mount, open, readDirectory } from '../sys/linux.ts'
+import { warn } from './console.ts'
+import { blockDevices, findDevice, isDeviceSource, probe } from './device.ts'
+import { makeDirectories, readText } from './files.ts'
+import { loadModules } from './modules.ts'
+import { waitFor } from './wait.ts'
+
+export interface Mountable {
+  readonly source: string
+  /** Where it must be mounted; a directory that exists. */
+  readonly target: string
+  /** `auto` where it is to be found out. */
+  readonly type: string
+  readonly flags: number
+  readonly data: string
+}
+
+export interface Mounted {
+  readonly type: string
+  readonly readOnly: boolean
+}
+
+/**
+ * Mounts a pseudo file system. One that the kernel mounted already (devtmpfs, where CONFIG_DEVTMPFS_MOUNT is on)
+ * is fine.
+ */
+export function mountPseudo({ source, target, type, flags, data, optional }: PseudoStep): void {
+  const made = makeDirectories(target)
+  if (made < 0 && optional) return
+  must(made, () => `mkdir ${target}`)
+  const result = mount(source, target, type, flags, data)
+  if (result >= 0 || result === -EBUSY) return
+  // Options that an older kernel does not know are worth less than the mount.
+  if (result === -EINVAL && data !== '' && mount(source, target, type, flags) >= 0) return
+  if (optional && (result === -ENODEV || result === -ENOENT)) return
+  throw new SysError(`mount ${type} on ${target}`, result)
+}
+
+/** Mounts what the user asked for: makes the target, waits for the source. Throws with what was tried. */
+export function mountStep(step: MountStep, deadline: number): Mounted {
+  must(makeDirectories(step.target), () => `mkdir ${step.target} for ${step.source}`)
+  return mountWhenThere(step, deadline)
+}
+
+/** Waits for the source until the deadline (as `uptime()` counts) and mounts it. */
+export function mountWhenThere(what: Mountable, deadline: number): Mounted {
+  const isDevice = isDeviceSource(what.source) && what.type !== 'virtiofs' && what.type !== '9p'
+  return isDevice ? mountDevice(what, deadline) : mountShare(what, deadline)
+}
+
+function mountDevice(what: Mountable, deadline: number): Mounted {
+  const { source, target, type } = what
+  loadModules('virtio_blk')
+  const path = waitFor(() => findDevice(source), deadline, source)
+  if (path === undefined) {
+    throw new Error(
+      `mount ${source} on ${target}: no such disk; ${listing(
+        'disks',
+        blockDevices().map((name) => `/dev/${name}`),
+      )}`,
+    )
+  }
+  const found = type === 'auto' ? probe(path)?.type : type
+  if (found === undefined) {
+    throw new Error(
+      `mount ${path} on ${target}: no file system that is known here (ext4, btrfs, xfs, vfat, iso9660, erofs, squashfs); is the disk formatted?`,
+    )
+  }
+  loadFileSystem(found)
+  const attempt = tryMount({ ...what, source: path, type: found })
+  if (typeof attempt !== 'number') return attempt
+  throw new SysError(`mount ${path} on ${target} as ${found}`, attempt, hint(attempt, found))
+}
+
+/** A virtiofs or 9p tag. Without a type virtiofs is tried first: it is what hosts use. */
+function mountShare(what: Mountable, deadline: number): Mounted {
+  const { source, target, type } = what
+  const types = type === 'auto' ? ['virtiofs', '9p'] : [type]
+  for (const candidate of types) loadFileSystem(candidate)
+  let last = -ENOENT
+  const mounted = waitFor(
+    () => {
+      for (const candidate of types) {
+        const attempt = tryMount({ ...what, type: candidate })
+        if (typeof attempt !== 'number') return attempt
+        // Both answer this for a tag that no device has. Anything else will not get better.
+        if (attempt === -EINVAL || attempt === -ENOENT) last = attempt
+        else if (types.length === 1)
+          throw new SysError(
+            `mount ${quote(source)} on ${target} as ${candidate}`,
+            attempt,
+            hint(attempt, candidate),
+          )
+      }
+      return undefined
+    },
+    deadline,
+    `the share ${quote(source)}`,
+  )
+  if (mounted !== undefined) return mounted
+  throw new SysError(
+    `mount ${quote(source)} on ${target}, tried as ${types.join(' and ')}`,
+    last,
+    `no share has this tag; ${listing('tags', shareTags())}`,
+  )
+}
+
+/** Mounts, read-only where the device or file system can't be written. The negative errno where that fails too. */
+function tryMount(what: Mountable): Mounted | number {
+  const { source, target, type, flags } = what
+  const data = type === '9p' ? nineP(what.data) : what.data
+  const result = mount(source, target, type, flags, data)
+  const readOnly = (flags & MS_RDONLY) !== 0
+  if (result >= 0) return { type, readOnly }
+  if (readOnly || (result !== -EROFS && result !== -EACCES)) return result
+  const again = mount(source, target, type, flags | MS_RDONLY, data)
+  if (again < 0) return result
+  if (type !== 'erofs' && type !== 'squashfs' && type !== 'iso9660') {
+    warn(`${source} is write-protected: mounted read-only on ${target}`)
+  }
+  return { type, readOnly: true }
+}
+
+/** 9p's transport is virtio here, and its newest protocol is the one that knows Linux' files. */
+function nineP(data: string): string {
+  return ['trans=virtio', 'version=9p2000.L', ...(data === '' ? [] : [data])].join(',')
+}
+
+export function loadFileSystem(type: string): void {
+  if (type === '9p') loadModules('9pnet_virtio', '9p')
+  else if (type === 'iso9660') loadModules('isofs')
+  else if (type === 'vfat') loadModules('vfat', 'nls_cp437', 'nls_ascii', 'nls_iso8859_1')
+  else loadModules(type)
+}
+
+function hint(result: number, type: string): string {
+  switch (-result) {
+    case ENODEV:
+      return `this kernel has no ${type}`
+    case EINVAL:
+      return `not a valid ${type} file system, or an option that it does not know`
+    case ENXIO:
+    case ENOENT:
+      return 'the device has gone'
+    case ENOTDIR:
+      return 'the target is no directory'
+    default:
+      return ''
+  }
+}
+
+const listing = (what: string, found: readonly string[]): string =>
+  found.length === 0 ? `there are no ${what}` : `the ${what} there are: ${found.join(', ')}`
+
+/** The tags of all virtiofs devices, where the kernel tells them (Linux 6.9 and later). */
+function shareTags(): string[] {
+  const fd = open('/sys/fs/virtiofs', O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  if (fd < 0) return []
+  const entries = readDirectory(fd)
+  close(fd)
+  if (typeof entries === 'number') return []
+  return entries.flatMap(({ name }) => {
+    const tag = readText(`/sys/fs/virtiofs/${name}/tag`)?.trim()
+    return tag === undefined ? [] : [quote(tag)]
+  })
+}

@@ -1,0 +1,168 @@
+/** The one loop: waits in one system call for signals and the power button, asks the state machine, acts. */
+
+import { u16, u32 } from '../lib/bytes.ts'
+import { info } from '../run/console.ts'
+import { ESRCH, must } from '../sys/errno.ts'
+import {
+  EV_KEY,
+  EVIOCGBIT_EV_KEY,
+  KEY_POWER,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  O_RDONLY,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  SIG_BLOCK,
+  SIGCHLD,
+  WNOHANG,
+} from '../sys/flags.ts'
+import {
+  close,
+  ioctl,
+  kill,
+  open,
+  poll,
+  read,
+  readDirectory,
+  signalfd,
+  signalSet,
+  sigprocmask,
+  uptime,
+  wait4,
+} from '../sys/linux.ts'
+import type { Outcome } from './outcome.ts'
+import { formatOutcome } from './outcome.ts'
+import {
+  type Action,
+  deadlineOf,
+  type Event,
+  next,
+  type Policy,
+  type PowerState,
+  running,
+  type State,
+} from './state.ts'
+
+/** All but those that a fault of PID 1's own raises (they must not be held back) and those that can't be caught. */
+const WATCHED: readonly number[] = Array.from({ length: 64 }, (_, index) => index + 1).filter(
+  (signal) => ![4, 5, 7, 8, 9, 11, 19, 31].includes(signal),
+)
+
+/** Terminal job control is for the entrypoint's session, not for PID 1 to hand on. SIGCHLD is ours. */
+const NOT_FORWARDED: readonly number[] = [SIGCHLD, 20, 21, 22]
+
+/** Holds back every signal and returns the descriptor that tells of them. Early: what comes during the boot waits. */
+export function openSignals(): number {
+  const set = signalSet(WATCHED)
+  must(sigprocmask(SIG_BLOCK, set), () => 'sigprocmask')
+  return must(signalfd(set, O_CLOEXEC | O_NONBLOCK), () => 'signalfd')
+}
+
+export interface Supervision {
+  readonly pid: number
+  readonly policy: Policy
+  readonly signals: number
+  /** Starts the entrypoint once more: its pid, or why it can't. */
+  readonly start: () => number | Outcome
+  readonly shutDown: (outcome: Outcome, power: PowerState) => never
+}
+
+/** Does not return. */
+export function supervise({ pid, policy, signals, start, shutDown }: Supervision): never {
+  const fds = [signals, ...openPowerButtons()].map((fd) => ({ fd, events: POLLIN }))
+  let state: State = running(pid, uptime())
+
+  const feed = (event: Event): void => {
+    const step = next(state, event, uptime(), policy)
+    state = step.state
+    step.actions.forEach(act)
+  }
+  const act = (action: Action): void => {
+    switch (action.do) {
+      case 'kill':
+        // A child that left its own group still hears of it.
+        if (kill(-action.pid, action.signal) === -ESRCH) kill(action.pid, action.signal)
+        break
+      case 'restarting':
+        info(`${formatOutcome(action.outcome, uptime())}; restarting in ${action.delay / 1000} s`)
+        break
+      case 'start': {
+        const started = start()
+        if (typeof started === 'number') feed({ is: 'started', pid: started })
+        else feed({ is: 'failed', outcome: started })
+        break
+      }
+      case 'shutDown':
+        shutDown(action.outcome, action.power)
+    }
+  }
+
+  for (;;) {
+    // One SIGCHLD may stand for many children, so each wake-up reaps all that have ended.
+    for (let waited = wait4(-1, WNOHANG); waited.pid > 0; waited = wait4(-1, WNOHANG)) {
+      feed({ is: 'ended', pid: waited.pid, status: waited.status })
+    }
+    const deadline = deadlineOf(state)
+    const timeout =
+      deadline === undefined || deadline === Number.POSITIVE_INFINITY ? -1 : Math.max(0, deadline - uptime())
+    const ready = poll(fds, timeout)
+    if (typeof ready === 'number') continue
+    for (const signal of readSignals(signals)) {
+      if (!NOT_FORWARDED.includes(signal)) feed({ is: 'signal', signal })
+    }
+    for (const [index, events] of ready.entries()) {
+      const watched = fds[index]
+      if (index === 0 || watched === undefined || events === 0) continue
+      // An input device that went away; poll(2) passes over negative descriptors.
+      if ((events & (POLLERR | POLLHUP)) !== 0) fds[index] = { ...watched, fd: -1 }
+      else if (isPressed(watched.fd)) feed({ is: 'button' })
+    }
+    if (deadline !== undefined && uptime() >= deadline) feed({ is: 'time' })
+  }
+}
+
+/** struct signalfd_siginfo — signalfd(2); up to eight a read. */
+function readSignals(fd: number): number[] {
+  const infos = new Uint8Array(128 * 8)
+  const found: number[] = []
+  for (;;) {
+    const length = read(fd, infos)
+    if (length <= 0) return found
+    for (let at = 0; at < length; at += 128) found.push(u32(infos, at))
+  }
+}
+
+/** Input devices with a power key: ACPI's button is one (drivers/acpi/button.c). */
+function openPowerButtons(): number[] {
+  const directory = open('/dev/input', O_RDONLY | O_CLOEXEC)
+  if (directory < 0) return []
+  const entries = readDirectory(directory)
+  close(directory)
+  if (typeof entries === 'number') return []
+  return entries.flatMap(({ name }) => {
+    if (!name.startsWith('event')) return []
+    const fd = open(`/dev/input/${name}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    if (fd < 0) return []
+    const keys = new Uint8Array(96)
+    const has =
+      ioctl(fd, EVIOCGBIT_EV_KEY, keys) >= 0 && ((keys[KEY_POWER >> 3] ?? 0) & (1 << (KEY_POWER & 7))) !== 0
+    if (has) return [fd]
+    close(fd)
+    return []
+  })
+}
+
+/** struct input_event on 64 bits: time (16 bytes), type, code, value. */
+function isPressed(fd: number): boolean {
+  const events = new Uint8Array(24 * 16)
+  let pressed = false
+  for (;;) {
+    const length = read(fd, events)
+    if (length <= 0) return pressed
+    for (let at = 0; at < length; at += 24) {
+      if (u16(events, at + 16) === EV_KEY && u16(events, at + 18) === KEY_POWER && u32(events, at + 20) === 1)
+        pressed = true
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/** The supervisor as a pure function: a state and an event give the next state and what is to be done. */
+
+import type { ExitPolicy } from '../config/machine.ts'
+import { SIGINT, SIGKILL, SIGPWR, SIGTERM } from '../sys/flags.ts'
+import { type Outcome, outcomeOf } from './outcome.ts'
+
+export type PowerState = 'reboot' | 'poweroff' | 'halt'
+
+export interface Policy {
+  readonly onExit: ExitPolicy
+  /** Milliseconds between TERM and KILL. */
+  readonly grace: number
+}
+
+export type State =
+  | { readonly is: 'running'; readonly pid: number; readonly since: number; readonly delay: number }
+  /** The entrypoint was asked to end; at `deadline` it is killed. */
+  | { readonly is: 'stopping'; readonly pid: number; readonly deadline: number; readonly power: PowerState }
+  /** Between two starts of on_exit=restart. `delay` is how long the wait after the next end will be. */
+  | { readonly is: 'waiting'; readonly until: number; readonly delay: number; readonly outcome: Outcome }
+  | { readonly is: 'ended' }
+
+export type Event =
+  | { readonly is: 'ended'; readonly pid: number; readonly status: number }
+  | { readonly is: 'signal'; readonly signal: number }
+  | { readonly is: 'button' }
+  /** The time that `deadlineOf` named has come. */
+  | { readonly is: 'time' }
+  | { readonly is: 'started'; readonly pid: number }
+  | { readonly is: 'failed'; readonly outcome: Outcome }
+
+export type Action =
+  /** To the entrypoint's process group. */
+  | { readonly do: 'kill'; readonly pid: number; readonly signal: number }
+  | { readonly do: 'start' }
+  | { readonly do: 'restarting'; readonly outcome: Outcome; readonly delay: number }
+  | { readonly do: 'shutDown'; readonly outcome: Outcome; readonly power: PowerState }
+
+/** Restarts wait 100 ms, then twice as long each time, up to 30 s; a minute of health starts over. */
+const FIRST_DELAY = 100
+const LONGEST_DELAY = 30_000
+const HEALTHY = 60_000
+
+export const running = (pid: number, now: number, delay = FIRST_DELAY): State => ({
+  is: 'running',
+  pid,
+  since: now,
+  delay,
+})
+
+/** When the state wants a `time` event, as `now` counts; undefined: never. */
+export function deadlineOf(state: State): number | undefined {
+  if (state.is === 'stopping') return state.deadline
+  return state.is === 'waiting' ? state.until : undefined
+}
+
+export function next(
+  state: State,
+  event: Event,
+  now: number,
+  policy: Policy,
+): { state: State; actions: readonly Action[] } {
+  const stay = { state, actions: [] }
+  switch (event.is) {
+    case 'ended':
+      // Everybody else's children end up here too, and need nothing but to be reaped.
+      if ((state.is !== 'running' && state.is !== 'stopping') || event.pid !== state.pid) return stay
+      return ended(state, outcomeOf(event.status, state.is === 'stopping'), now, policy)
+    case 'failed':
+      return ended(state, event.outcome, now, policy)
+    case 'started':
+      return state.is === 'waiting' ? { state: running(event.pid, now, state.delay), actions: [] } : stay
+    case 'button':
+      return stop(state, 'poweroff', now, policy)
+    case 'signal':
+      // Ctrl-Alt-Del is SIGINT to PID 1 (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
+      if (event.signal === SIGINT) return stop(state, 'reboot', now, policy)
+      if (event.signal === SIGTERM || event.signal === SIGPWR) return stop(state, 'poweroff', now, policy)
+      if (state.is !== 'running' && state.is !== 'stopping') return stay
+      return { state, actions: [{ do: 'kill', pid: state.pid, signal: event.signal }] }
+    case 'time':
+      if (state.is === 'stopping' && now >= state.deadline) {
+        const actions: Action[] = [{ do: 'kill', pid: state.pid, signal: SIGKILL }]
+        return { state: { ...state, deadline: Number.POSITIVE_INFINITY }, actions }
+      }
+      return state.is === 'waiting' && now >= state.until ? { state, actions: [{ do: 'start' }] } : stay
+  }
+}
+
+function ended(
+  state: State,
+  outcome: Outcome,
+  now: number,
+  policy: Policy,
+): { state: State; actions: readonly Action[] } {
+  if (state.is === 'stopping')
+    return { state: { is: 'ended' }, actions: [{ do: 'shutDown', outcome, power: state.power }] }
+  if (policy.onExit !== 'restart') {
+    return { state: { is: 'ended' }, actions: [{ do: 'shutDown', outcome, power: policy.onExit }] }
+  }
+  const healthy = state.is === 'running' && now - state.since >= HEALTHY
+  const delay = healthy || (state.is !== 'running' && state.is !== 'waiting') ? FIRST_DELAY : state.delay
+  return {
+    state: { is: 'waiting', until: now + delay, delay: Math.min(delay * 2, LONGEST_DELAY), outcome },
+    actions: [{ do: 'restarting', outcome, delay }],
+  }
+}
+
+function stop(
+  state: State,
+  power: PowerState,
+  now: number,
+  policy: Policy,
+): { state: State; actions: readonly Action[] } {
+  switch (state.is) {
+    case 'running':
+      return {
+        state: { is: 'stopping', pid: state.pid, deadline: now + policy.grace, power },
+        actions: [{ do: 'kill', pid: state.pid, signal: SIGTERM }],
+      }
+    case 'stopping':
+      // Asked twice: somebody is in a hurry.
+      return { state: { ...state, deadline: Math.min(state.deadline, now), power }, actions: [] }
+    case 'waiting':
+      return {
+        state: { is: 'ended' },
+        actions: [{ do: 'shutDown', outcome: { ...state.outcome, reason: 'stop' }, power }],
+      }
+    case 'ended':
+      return { state, actions: [] }
+  }
+}

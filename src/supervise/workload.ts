@@ -1,0 +1,93 @@
+/** What is started, and how: the child's way from fork to execve as a list of system calls. */
+
+import type { Identity } from '../config/users.ts'
+import { putU32, putU64 } from '../lib/bytes.ts'
+import { type Call, type SpawnResult, spawn, stringVector } from '../sys/calls.ts'
+import { RLIMIT_NOFILE, SIG_SETMASK, TIOCSCTTY } from '../sys/flags.ts'
+import { currentRuntime, SYS, signalSet, syscall } from '../sys/linux.ts'
+import type { Memory } from '../sys/port.ts'
+
+export interface Workload {
+  /** The file to execute. */
+  readonly path: string
+  readonly argv: readonly string[]
+  /** `KEY=value` */
+  readonly environment: readonly string[]
+  readonly identity: Identity
+  readonly cwd: string
+}
+
+/** Soft and hard, as systemd has them: select(2) breaks above 1024, so who can do better raises it. */
+const NOFILE_SOFT = 1024
+const NOFILE_HARD = 524_288
+
+/**
+ * Starts the workload as a child in a session of its own, with the console as its controlling terminal, default
+ * dispositions, an empty signal mask and no descriptor above 2 (all of PID 1's are close-on-exec).
+ */
+export function startWorkload(workload: Workload): SpawnResult {
+  return spawn(currentRuntime(), [
+    { number: SYS.setsid, args: [], name: 'setsid' },
+    // No terminal, as with console=none: the container does without.
+    {
+      number: SYS.ioctl,
+      args: [0, TIOCSCTTY, 1],
+      tolerated: true,
+      name: 'take the console as controlling terminal',
+    },
+    ...becoming(workload),
+  ])
+}
+
+/** PID 1 becomes the workload. Comes back only where that failed, with the call and the negative errno. */
+export function becomeWorkload(workload: Workload): { call: Call; result: number } {
+  const calls = becoming(workload)
+  let last = { call: calls[0] as Call, result: 0 }
+  for (const call of calls) {
+    last = { call, result: syscall(call.number, ...call.args) }
+    if (last.result < 0 && call.tolerated !== true) break
+  }
+  return last
+}
+
+function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] {
+  const { uid, gid, groups } = identity
+  const runtime = currentRuntime()
+  return [
+    {
+      number: SYS.prlimit64,
+      args: [0, RLIMIT_NOFILE, limit(NOFILE_SOFT, NOFILE_HARD), 0],
+      tolerated: true,
+      name: 'setrlimit NOFILE',
+    },
+    { number: SYS.setgroups, args: [groups.length, ids(groups)], name: `setgroups ${groups.join(' ')}` },
+    { number: SYS.setgid, args: [gid], name: `setgid ${gid}` },
+    { number: SYS.setuid, args: [uid], name: `setuid ${uid}` },
+    // As the user, so that a directory that only root may enter is told now.
+    { number: SYS.chdir, args: [cwd], name: `chdir ${cwd}` },
+    // Last before the execve: until here nothing may interrupt.
+    { number: SYS.rt_sigprocmask, args: [SIG_SETMASK, signalSet([]), 0, 8], name: 'sigprocmask' },
+    {
+      number: SYS.execve,
+      args: [path, stringVector(runtime, argv), stringVector(runtime, environment)],
+      name: `execve ${path}`,
+    },
+  ]
+}
+
+/** struct rlimit64 — getrlimit(2) */
+function limit(soft: number, hard: number): Memory {
+  const memory = new Uint8Array(16)
+  putU64(memory, 0, soft)
+  putU64(memory, 8, hard)
+  return memory
+}
+
+/** gid_t[] */
+function ids(groups: readonly number[]): Memory {
+  const memory = new Uint8Array(Math.max(1, groups.length) * 4)
+  groups.forEach((group, index) => {
+    putU32(memory, index * 4, group)
+  })
+  return memory
+}
