@@ -40,8 +40,15 @@ export interface RouteConfig {
 }
 
 export interface NicConfig {
-  /** The name that the configuration calls it by: `eth0`. */
+  /** The name that the configuration calls it by: `eth0`; the kernel's own where there is no `mac`. */
   readonly name: string
+  /** In lower case with colons: the NIC is found by it and not by its name. */
+  readonly mac?: string
+  /** The name that it gets. */
+  readonly setName?: string
+  readonly mtu?: number
+  /** Its address, mask, router, … are asked for by DHCPv4. */
+  readonly dhcp4?: boolean
   readonly addresses: readonly Cidr[]
 }
 
@@ -74,6 +81,7 @@ export interface MachineConfig {
   readonly init: string
   readonly args: readonly string[]
   readonly settings: Settings
+  readonly authorizedKeys: readonly string[]
   /**
    * Which source decided a value: `hostname`, `init`, `env.PATH`, `settings.mode`, `mount./data`, `nic.eth0`.
    * What stands here in no entry is a built-in default.
@@ -99,4 +107,6 @@ export interface Layer {
   readonly init?: string
   readonly args?: readonly string[]
   readonly settings?: Partial<Settings>
+  /** root's, for its authorized_keys; only a seed has them. */
+  readonly authorizedKeys?: readonly string[]
 }

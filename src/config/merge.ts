@@ -43,6 +43,7 @@ export function merge(layers: readonly Layer[]): MachineConfig {
   let servers: MachineConfig['dns']['servers'] = []
   let search: readonly string[] = []
   const routes: MachineConfig['routes'][number][] = []
+  const authorizedKeys: string[] = []
 
   for (const layer of layers) {
     const own = (key: string): unknown => origins.set(key, layer.source)
@@ -90,6 +91,7 @@ export function merge(layers: readonly Layer[]): MachineConfig {
       own(`env.${key}`)
     }
     if (layer.routes !== undefined) routes.push(...layer.routes)
+    if (layer.authorizedKeys !== undefined) authorizedKeys.push(...layer.authorizedKeys)
   }
 
   return {
@@ -103,6 +105,7 @@ export function merge(layers: readonly Layer[]): MachineConfig {
     init,
     args,
     settings,
+    authorizedKeys: [...new Set(authorizedKeys)],
     origins,
   }
 }
