@@ -76,7 +76,7 @@ function prepare(): void {
 function timed<T>(boot: Boot, name: string, work: () => T): T {
   const start = uptime()
   const result = work()
-  boot.times.push({ name, took: uptime() - start })
+  boot.times.push({ name: () => name, took: uptime() - start })
   return result
 }
 
@@ -203,7 +203,7 @@ function fail(boot: Boot, error: unknown): never {
 /** A fatal error: told in full, then the exit policy. */
 function abandon(boot: Boot, message: string, outcome: Outcome): never {
   for (const part of message.split('\n')) line(`fatal: ${part}`)
-  debug(() => `steps so far: ${boot.times.map(({ name }) => name).join('; ')}`)
+  debug(() => `steps so far: ${boot.times.map(({ name }) => name()).join('; ')}`)
   const { onExit } = boot.config.settings
   return down(boot, outcome, onExit === 'restart' ? 'reboot' : onExit)
 }

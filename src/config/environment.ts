@@ -1,7 +1,7 @@
 /** `/etc/environment` of the root, as pam_env(8) reads it: KEY=VALUE lines, no expansion. */
 
 import type { Problem } from '../lib/problem.ts'
-import { quote } from '../lib/text.ts'
+import { quote, trim } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 
 const SOURCE = '/etc/environment'
@@ -11,9 +11,9 @@ export function parseEnvironment(text: string): Parsed {
   const problems: Problem[] = []
   const environment = new Map<string, string>()
   text.split('\n').forEach((whole, index) => {
-    const trimmed = whole.trim()
+    const trimmed = trim(whole)
     if (trimmed === '' || trimmed.startsWith('#')) return
-    const line = trimmed.startsWith('export ') ? trimmed.slice('export '.length).trim() : trimmed
+    const line = trimmed.startsWith('export ') ? trim(trimmed.slice('export '.length)) : trimmed
     const equals = line.indexOf('=')
     if (equals <= 0) {
       problems.push({ source: SOURCE, line: index + 1, message: `${quote(line)} is not KEY=VALUE; skipped` })

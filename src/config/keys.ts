@@ -1,8 +1,8 @@
 /** What the kernel command line's keys mean (protocol, section 2). */
 
-import { type Cidr, formatCidr, type Ip, parseCidr, parseIp } from '../lib/ip.ts'
+import { type Cidr, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
 import type { Problem } from '../lib/problem.ts'
-import { nearest, parseDecimal, parts, quote } from '../lib/text.ts'
+import { nearest, parseDecimal, parts, quote, trim } from '../lib/text.ts'
 import { parseCmdline, type Token } from './cmdline.ts'
 import type { Layer, MountConfig, NicConfig, RootConfig, RouteConfig, Settings } from './machine.ts'
 
@@ -38,7 +38,7 @@ const KEYS: Readonly<Record<string, Key>> = {
   },
   rootfstype: (into, value) => {
     // The kernel takes a list; so did the incumbent. One type is what hosts write.
-    into.root.type = value
+    into.root.type = value === '' ? undefined : value
   },
   rootflags: (into, value) => {
     into.root.options = value
@@ -179,8 +179,9 @@ function applyOwn(into: Collected, name: string, value: string): void {
   } else if (name.startsWith('env.') && name.length > 'env.'.length) {
     into.environment.set(name.slice('env.'.length), value)
   } else {
-    const known = nearest(name, [...Object.keys(OWN_KEYS), 'env.KEY'])
-    into.complain(`unknown key${known === undefined ? '' : `; did you mean zmachine.${known}?`}`)
+    const known = nearest(name, [...Object.keys(OWN_KEYS), 'env.'])
+    const meant = known === 'env.' ? 'env.KEY' : known
+    into.complain(`unknown key${meant === undefined ? '' : `; did you mean zmachine.${meant}?`}`)
   }
 }
 
@@ -223,16 +224,17 @@ function nic(into: Collected, name: string, value: string): void {
   for (const part of parts(value, ';')) {
     const cidr = parseCidr(part)
     if (cidr === undefined) into.complain(`${quote(part)} is not an address like 10.0.0.2/24; skipped`)
-    else if (addresses.some((known) => formatCidr(known) === formatCidr(cidr))) continue
+    else if (addresses.some((known) => known.prefix === cidr.prefix && sameIp(known.address, cidr.address)))
+      continue
     else addresses.push(cidr)
   }
-  if (name.length > 15) into.complain('an interface name has at most 15 characters; skipped')
+  if (!isInterfaceName(name)) into.complain(`${quote(name)} is no name of an interface; skipped`)
   else into.nics.push({ name, addresses })
 }
 
 function routes(into: Collected, value: string, family: 4 | 6): void {
   for (const part of parts(value, ';')) {
-    const [to = '', via = '', ...rest] = part.split(',').map((field) => field.trim())
+    const [to = '', via = '', ...rest] = part.split(',').map(trim)
     if (to === '' || via === '' || rest.length > 0) {
       into.complain(`${quote(part)} is not DESTINATION,GATEWAY; skipped`)
       continue

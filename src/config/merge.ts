@@ -60,10 +60,13 @@ export function merge(layers: readonly Layer[]): MachineConfig {
       own('hostname')
     }
     if (layer.init !== undefined) {
-      // Arguments belong to the entrypoint that they were written for, as docker's --entrypoint drops CMD.
+      // Arguments belong to the entrypoint that they were written for, as docker's --entrypoint drops CMD. Those that
+      // came without one (a /.zosrc beside init= on the command line) are for whichever it is.
+      if (origins.get('args') === origins.get('init')) {
+        args = []
+        origins.delete('args')
+      }
       init = layer.init
-      args = []
-      origins.delete('args')
       own('init')
     }
     if (layer.args !== undefined) {
@@ -83,7 +86,8 @@ export function merge(layers: readonly Layer[]): MachineConfig {
       own(`nic.${nic.name}`)
     }
     for (const mount of layer.mounts ?? []) {
-      mounts.set(mount.target, mount)
+      // One without a usable target is refused by the plan, and must not hide another.
+      mounts.set(mount.target === '' ? mount.source : mount.target, mount)
       own(`mount.${mount.target}`)
     }
     for (const [key, value] of layer.environment ?? []) {

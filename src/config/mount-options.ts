@@ -15,6 +15,7 @@ import {
   MS_STRICTATIME,
   MS_SYNCHRONOUS,
 } from '../lib/mount-flags.ts'
+import { trim } from '../lib/text.ts'
 
 export interface MountOptions {
   /** MS_… */
@@ -27,7 +28,7 @@ export interface MountOptions {
   readonly noauto: boolean
 }
 
-/** Options of the virtual file system: each sets a flag or, with a minus, clears it. */
+/** Options of the virtual file system: each sets flags or, with a minus, clears one. */
 const FLAGS: Readonly<Record<string, number>> = {
   ro: MS_RDONLY,
   rw: -MS_RDONLY,
@@ -53,21 +54,15 @@ const FLAGS: Readonly<Record<string, number>> = {
   nostrictatime: -MS_STRICTATIME,
   lazytime: MS_LAZYTIME,
   nolazytime: -MS_LAZYTIME,
+  // What these imply (mount(8)); who may mount is nobody's question here.
+  user: MS_NOSUID | MS_NODEV | MS_NOEXEC,
+  users: MS_NOSUID | MS_NODEV | MS_NOEXEC,
+  owner: MS_NOSUID | MS_NODEV,
+  group: MS_NOSUID | MS_NODEV,
 }
 
 /** Options for mount(8), systemd and fsck, which the kernel would refuse. */
-const USERSPACE: readonly string[] = [
-  'defaults',
-  'auto',
-  'nouser',
-  '_netdev',
-  'bootwait',
-  'nobootwait',
-  'group',
-  'owner',
-  'user',
-  'users',
-]
+const USERSPACE: readonly string[] = ['defaults', 'auto', 'nouser', '_netdev', 'bootwait', 'nobootwait']
 
 export function parseMountOptions(text: string): MountOptions {
   let flags = 0
@@ -75,9 +70,15 @@ export function parseMountOptions(text: string): MountOptions {
   let noauto = false
   const data: string[] = []
   for (const option of text.split(',')) {
-    const name = option.trim()
+    const name = trim(option)
     const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined
-    if (name === '' || USERSPACE.includes(name) || name.startsWith('x-') || name.startsWith('comment='))
+    if (
+      name === '' ||
+      USERSPACE.includes(name) ||
+      name.startsWith('x-') ||
+      name.startsWith('X-') ||
+      name.startsWith('comment=')
+    )
       continue
     if (name === 'nofail') nofail = true
     else if (name === 'noauto') noauto = true

@@ -1,6 +1,6 @@
 /** `user[:group]`, looked up in the root's own passwd(5) and group(5). */
 
-import { parseDecimal } from '../lib/text.ts'
+import { parseDecimal, quote } from '../lib/text.ts'
 
 export interface Identity {
   readonly uid: number
@@ -41,30 +41,37 @@ export function resolveUser(spec: string, passwd: string, group: string): Identi
   return typeof gid === 'string' ? gid : { ...found, gid, groups: [] }
 }
 
+/** A uid or gid. The last 32-bit number is -1, which means none to setuid(2); the kernel would cut a larger one. */
+function parseId(text: string): number | undefined {
+  const id = parseDecimal(text)
+  return id === undefined || id >= 0xffff_ffff ? undefined : id
+}
+
 function findUser(wanted: string, passwd: string): Passwd | string {
-  const id = parseDecimal(wanted)
+  const id = parseId(wanted)
   for (const line of passwd.split('\n')) {
     const [name = '', , uid = '', gid = '', , home = ''] = line.split(':')
-    const number = parseDecimal(uid)
+    const number = parseId(uid)
+    const primary = parseId(gid)
     const matches = id === undefined ? name === wanted : number === id
-    if (matches && number !== undefined) {
-      return { name, uid: number, gid: parseDecimal(gid) ?? 0, home: home === '' ? '/' : home }
+    if (matches && number !== undefined && primary !== undefined) {
+      return { name, uid: number, gid: primary, home: home === '' ? '/' : home }
     }
   }
   if (id === 0 || wanted === 'root') return ROOT
-  if (id !== undefined && id <= 0xffff_fffe) return { name: '', uid: id, gid: 0, home: '/' }
-  return `no user '${wanted}' in /etc/passwd`
+  if (id !== undefined) return { name: '', uid: id, gid: 0, home: '/' }
+  return `no user ${quote(wanted)} in /etc/passwd`
 }
 
 function findGroup(wanted: string, group: string): number | string {
-  const id = parseDecimal(wanted)
+  const id = parseId(wanted)
   if (id !== undefined) return id
   for (const line of group.split('\n')) {
     const [name, , gid = ''] = line.split(':')
-    const number = parseDecimal(gid)
+    const number = parseId(gid)
     if (name === wanted && number !== undefined) return number
   }
-  return wanted === 'root' ? 0 : `no group '${wanted}' in /etc/group`
+  return wanted === 'root' ? 0 : `no group ${quote(wanted)} in /etc/group`
 }
 
 function supplementary(user: Passwd, group: string): number[] {
@@ -72,7 +79,7 @@ function supplementary(user: Passwd, group: string): number[] {
   if (user.name === '') return groups
   for (const line of group.split('\n')) {
     const [, , gid = '', members = ''] = line.split(':')
-    const number = parseDecimal(gid)
+    const number = parseId(gid)
     if (number === undefined || number === user.gid) continue
     if (members.split(',').includes(user.name)) groups.push(number)
   }

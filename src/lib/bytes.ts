@@ -2,11 +2,31 @@
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
+/** Memory seen as 32-bit words: one access where bytes take four. Structures of the kernel's are read through it. */
+export type Words = Uint32Array<ArrayBuffer>
+
+export const word = (words: Words, index: number): number => words[index] ?? 0
+
+/** Two words as one integer, exact up to 2^53. */
+export const word64 = (words: Words, index: number): number =>
+  (words[index] ?? 0) + (words[index + 1] ?? 0) * 0x1_0000_0000
+
+/** Any integer of up to 53 bits and a sign, as two's complement. */
+export function putWord64(words: Words, index: number, value: number): void {
+  words[index] = value
+  words[index + 1] = Math.floor(value / 0x1_0000_0000)
+}
+
 // A read outside gives 0 and a write outside is lost, as typed arrays have it: callers check lengths first.
+// Written out, since a call costs the engine more than the arithmetic: these run for every attribute of every message.
 export const u8 = (bytes: Bytes, at: number): number => bytes[at] ?? 0
-export const u16 = (bytes: Bytes, at: number): number => u8(bytes, at) | (u8(bytes, at + 1) << 8)
+export const u16 = (bytes: Bytes, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
 export const u32 = (bytes: Bytes, at: number): number =>
-  (u16(bytes, at) | (u8(bytes, at + 2) << 16) | (u8(bytes, at + 3) << 24)) >>> 0
+  ((bytes[at] ?? 0) |
+    ((bytes[at + 1] ?? 0) << 8) |
+    ((bytes[at + 2] ?? 0) << 16) |
+    ((bytes[at + 3] ?? 0) << 24)) >>>
+  0
 /** Exact up to 2^53. */
 export const u64 = (bytes: Bytes, at: number): number => u32(bytes, at) + u32(bytes, at + 4) * 0x1_0000_0000
 export const i32 = (bytes: Bytes, at: number): number => u32(bytes, at) | 0
@@ -21,8 +41,10 @@ export function putU16(bytes: Bytes, at: number, value: number): void {
 }
 
 export function putU32(bytes: Bytes, at: number, value: number): void {
-  putU16(bytes, at, value)
-  putU16(bytes, at + 2, value >> 16)
+  bytes[at] = value
+  bytes[at + 1] = value >> 8
+  bytes[at + 2] = value >> 16
+  bytes[at + 3] = value >> 24
 }
 
 /** Any integer of up to 53 bits and a sign, as two's complement. */

@@ -4,27 +4,29 @@
 export const isSpace = (char: string): boolean =>
   char === ' ' || char === '\n' || char === '\t' || char === '\r' || char === '\v' || char === '\f'
 
+/** Without white space at the ends. String's own trim would take a byte of UTF-8 as well: 0xA0, the last of `à`. */
+export function trim(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text.charAt(start))) start++
+  while (end > start && isSpace(text.charAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
 /** The words of a text: what white space separates, without empty ones. */
 export function words(text: string): string[] {
-  const found: string[] = []
-  let start = -1
-  for (let at = 0; at <= text.length; at++) {
-    const outside = at === text.length || isSpace(text.charAt(at))
-    if (outside && start >= 0) {
-      found.push(text.slice(start, at))
-      start = -1
-    } else if (!outside && start < 0) {
-      start = at
-    }
+  let blanks = text
+  for (const space of ['\n', '\t', '\r', '\v', '\f']) {
+    if (blanks.includes(space)) blanks = blanks.split(space).join(' ')
   }
-  return found
+  return blanks.split(' ').filter((word) => word !== '')
 }
 
 /** The parts between separators, trimmed, without empty ones: `a; b;` gives `a` and `b`. */
 export const parts = (text: string, separator: string): string[] =>
   text
     .split(separator)
-    .map((part) => part.trim())
+    .map(trim)
     .filter((part) => part !== '')
 
 /** A whole decimal number of at most 15 digits, or undefined. No sign, no spaces. */
@@ -42,12 +44,29 @@ export function parseDecimal(text: string): number | undefined {
  * command as `\xNN`, shortened to 120 characters. UTF-8 passes.
  */
 export function quote(text: string): string {
+  const shown = text.length > 120 ? text.slice(0, 117) : text
   let quoted = ''
-  for (const char of text.length > 120 ? text.slice(0, 117) : text) {
-    const code = char.charCodeAt(0)
-    quoted += code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : char
+  for (let at = 0; at < shown.length; ) {
+    const length = printable(shown, at)
+    quoted +=
+      length === 0 ? `\\x${shown.charCodeAt(at).toString(16).padStart(2, '0')}` : shown.slice(at, at + length)
+    at += length === 0 ? 1 : length
   }
   return text.length > 120 ? `'${quoted}...'` : `'${quoted}'`
+}
+
+/** How many bytes the printable character at a place has, in ASCII or in UTF-8; 0: there is none. */
+function printable(text: string, at: number): number {
+  const first = text.charCodeAt(at)
+  if (first < 0x80) return first >= 0x20 && first !== 0x7f ? 1 : 0
+  if (first < 0xc2 || first > 0xf4) return 0
+  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+  for (let i = 1; i < length; i++) {
+    const next = text.charCodeAt(at + i)
+    if (!(next >= 0x80 && next <= 0xbf)) return 0
+  }
+  // U+0080 to U+009F are control characters, too: U+009B begins a terminal's command.
+  return first === 0xc2 && text.charCodeAt(at + 1) < 0xa0 ? 0 : length
 }
 
 /** The candidate that a mistyped word most likely meant, or undefined where none is near. */

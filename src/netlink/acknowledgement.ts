@@ -1,7 +1,7 @@
 /** struct nlmsgerr with its extended-ack attributes (linux/netlink.h): the kernel's answer to one request. */
 
 import { i32, u32 } from '../lib/bytes.ts'
-import { attributeText, messageFlags, NLMSG_HDRLEN, nextAttribute, type Walk, walk } from './message.ts'
+import { attributeText, findAttributes, messageFlags, NLMSG_HDRLEN, type Walk } from './message.ts'
 
 export const NLM_F_CAPPED = 0x100
 export const NLM_F_ACK_TLVS = 0x200
@@ -26,9 +26,6 @@ export function decodeAcknowledgement(message: Walk): Acknowledgement | undefine
   if (error === 0 || (flags & NLM_F_ACK_TLVS) === 0) return { error, text: '' }
   // NETLINK_CAP_ACK leaves out the request's body; a kernel without it sends everything back.
   const body = (flags & NLM_F_CAPPED) !== 0 ? 0 : u32(bytes, start + 4) - NLMSG_HDRLEN
-  const attributes = walk(bytes, start + NLMSGERR_LEN + Math.max(0, (body + 3) & ~3), end)
-  while (nextAttribute(attributes)) {
-    if (attributes.type === NLMSGERR_ATTR_MSG) return { error, text: attributeText(attributes) }
-  }
-  return { error, text: '' }
+  const attributes = findAttributes(bytes, start + NLMSGERR_LEN + Math.max(0, (body + 3) & ~3), end)
+  return { error, text: attributeText(bytes, attributes[NLMSGERR_ATTR_MSG] ?? 0) }
 }

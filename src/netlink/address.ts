@@ -7,15 +7,14 @@ import {
   attributeBytes,
   attributeNumber,
   buildMessage,
+  FAMILY_HEADER,
+  findAttributes,
   finishMessage,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
-  nextAttribute,
   putAttribute,
-  putWord,
   type Request,
-  walk,
 } from './message.ts'
 
 export const RTM_NEWADDR = 20
@@ -51,9 +50,10 @@ export interface AddressAdd {
 export function addressAdd({ index, cidr, nic }: AddressAdd): Request {
   const { address, prefix } = cidr
   const ipv6 = isIpv6(address)
-  const builder = buildMessage(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE)
-  putWord(builder, (ipv6 ? AF_INET6 : AF_INET) | (prefix << 8) | (ipv6 ? IFA_F_NODAD << 16 : 0))
-  putWord(builder, index)
+  const builder = buildMessage(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, IFADDRMSG_LEN / 4)
+  const { words } = builder
+  words[FAMILY_HEADER] = (ipv6 ? AF_INET6 | (IFA_F_NODAD << 16) : AF_INET) | (prefix << 8)
+  words[FAMILY_HEADER + 1] = index
   putAttribute(builder, IFA_LOCAL, address)
   putAttribute(builder, IFA_ADDRESS, address)
   // RFC 3021: a network of two has no broadcast address.
@@ -73,9 +73,7 @@ function broadcast({ address, prefix }: Cidr): Bytes {
 
 /** All addresses of all links. */
 export function addressDump(): Request {
-  const builder = buildMessage(RTM_GETADDR, NLM_F_DUMP)
-  putWord(builder, 0)
-  putWord(builder, 0)
+  const builder = buildMessage(RTM_GETADDR, NLM_F_DUMP, IFADDRMSG_LEN / 4)
   return { message: finishMessage(builder), describe: () => 'list addresses' }
 }
 
@@ -83,17 +81,14 @@ export function addressDump(): Request {
 export function decodeAddress(bytes: Bytes, start: number, end: number): Address | undefined {
   if (end - start < IFADDRMSG_LEN) return undefined
   const header = u32(bytes, start)
-  let flags = (header >> 16) & 0xff
-  let address: Bytes | undefined
-  let local: Bytes | undefined
-  const attributes = walk(bytes, start + IFADDRMSG_LEN, end)
-  while (nextAttribute(attributes)) {
-    if (attributes.type === IFA_ADDRESS) address = attributeBytes(attributes)
-    else if (attributes.type === IFA_LOCAL) local = attributeBytes(attributes)
-    else if (attributes.type === IFA_FLAGS) flags = attributeNumber(attributes)
-  }
+  const at = findAttributes(bytes, start + IFADDRMSG_LEN, end)
+  const flags = at[IFA_FLAGS] ?? 0
   // On a point-to-point link IFA_ADDRESS is the peer's, and IFA_LOCAL ours.
-  const ours = local ?? address
-  if (ours === undefined || ours.length !== ((header & 0xff) === AF_INET6 ? 16 : 4)) return undefined
-  return { index: u32(bytes, start + 4), cidr: { address: ours, prefix: (header >> 8) & 0xff }, flags }
+  const address = attributeBytes(bytes, at[IFA_LOCAL] || at[IFA_ADDRESS] || 0)
+  if (address === undefined || address.length !== ((header & 0xff) === AF_INET6 ? 16 : 4)) return undefined
+  return {
+    index: u32(bytes, start + 4),
+    cidr: { address, prefix: (header >> 8) & 0xff },
+    flags: flags === 0 ? (header >> 16) & 0xff : attributeNumber(bytes, flags),
+  }
 }

@@ -37,7 +37,7 @@ function dump<T>(
     let interrupted = false
     for (let done = false; !done; ) {
       const length = must(receiveAnswer(session), request.describe)
-      const messages = walk(session.buffer, 0, length)
+      const messages = walk(session.buffer, length)
       while (!done && nextMessage(messages)) {
         if (messageSequence(messages) !== sequence) continue
         if ((messageFlags(messages) & NLM_F_DUMP_INTR) !== 0) interrupted = true

@@ -3,20 +3,20 @@
 import { type Bytes, i32, u32 } from '../lib/bytes.ts'
 import { AF_INET, AF_INET6 } from '../sys/flags.ts'
 import {
+  attributeEnd,
   attributeNumber,
   attributeText,
   beginNested,
   buildMessage,
   endNested,
+  FAMILY_HEADER,
+  findAttributes,
   finishMessage,
   NLM_F_DUMP,
-  nested,
-  nextAttribute,
   putTextAttribute,
+  putU8Attribute,
   putU32Attribute,
-  putWord,
   type Request,
-  walk,
 } from './message.ts'
 
 export const RTM_NEWLINK = 16
@@ -74,8 +74,7 @@ export interface LinkChange {
 
 /** All links, without their counters, which would be most of the answer. */
 export function linkDump(): Request {
-  const builder = buildMessage(RTM_GETLINK, NLM_F_DUMP)
-  putIfinfomsg(builder, 0, 0, 0)
+  const builder = buildMessage(RTM_GETLINK, NLM_F_DUMP, IFINFOMSG_LEN / 4)
   putU32Attribute(builder, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
   return { message: finishMessage(builder), describe: () => 'list links' }
 }
@@ -86,8 +85,13 @@ export function linkDump(): Request {
  */
 export function linkChange(change: LinkChange): Request {
   const { index, up, mtu, name, arpNotify, linkLocal } = change
-  const builder = buildMessage(RTM_SETLINK, 0)
-  putIfinfomsg(builder, index, up === true ? IFF_UP : 0, up === undefined ? 0 : IFF_UP)
+  const builder = buildMessage(RTM_SETLINK, 0, IFINFOMSG_LEN / 4)
+  const { words } = builder
+  words[FAMILY_HEADER + 1] = index
+  if (up !== undefined) {
+    words[FAMILY_HEADER + 2] = up ? IFF_UP : 0
+    words[FAMILY_HEADER + 3] = IFF_UP
+  }
   if (mtu !== undefined) putU32Attribute(builder, IFLA_MTU, mtu)
   if (name !== undefined) putTextAttribute(builder, IFLA_IFNAME, name)
   if (arpNotify !== undefined || linkLocal !== undefined) {
@@ -101,9 +105,7 @@ export function linkChange(change: LinkChange): Request {
     }
     if (linkLocal !== undefined) {
       const inet6 = beginNested(builder, AF_INET6)
-      // A u8: its attribute is five bytes long, and the padding is the word's rest.
-      putWord(builder, 5 | (IFLA_INET6_ADDR_GEN_MODE << 16))
-      putWord(builder, linkLocal ? 0 : IN6_ADDR_GEN_MODE_NONE)
+      putU8Attribute(builder, IFLA_INET6_ADDR_GEN_MODE, linkLocal ? 0 : IN6_ADDR_GEN_MODE_NONE)
       endNested(builder, inet6)
     }
     endNested(builder, families)
@@ -121,58 +123,33 @@ function describeChange({ index, nic, up, mtu, name, arpNotify, linkLocal }: Lin
   return text
 }
 
-function putIfinfomsg(
-  builder: ReturnType<typeof buildMessage>,
-  index: number,
-  flags: number,
-  mask: number,
-): void {
-  putWord(builder, 0)
-  putWord(builder, index)
-  putWord(builder, flags)
-  putWord(builder, mask)
-}
-
 /** The payload of an RTM_NEWLINK or RTM_DELLINK message; undefined where it is too short. */
 export function decodeLink(bytes: Bytes, start: number, end: number): Link | undefined {
   if (end - start < IFINFOMSG_LEN) return undefined
-  let name = ''
-  let mac: string | undefined
-  let mtu = 0
-  let operstate = 0
-  let kind: string | undefined
-  const attributes = walk(bytes, start + IFINFOMSG_LEN, end)
-  while (nextAttribute(attributes)) {
-    switch (attributes.type) {
-      case IFLA_IFNAME:
-        name = attributeText(attributes)
-        break
-      case IFLA_ADDRESS:
-        mac = formatMac(bytes, attributes.start, attributes.end)
-        break
-      case IFLA_MTU:
-        mtu = attributeNumber(attributes)
-        break
-      case IFLA_OPERSTATE:
-        operstate = attributeNumber(attributes)
-        break
-      case IFLA_LINKINFO: {
-        const info = nested(attributes)
-        while (nextAttribute(info)) if (info.type === IFLA_INFO_KIND) kind = attributeText(info)
-      }
-    }
+  const at = findAttributes(bytes, start + IFINFOMSG_LEN, end)
+  const info = at[IFLA_LINKINFO] ?? 0
+  const kind = info === 0 ? 0 : (findAttributes(bytes, info, attributeEnd(bytes, info))[IFLA_INFO_KIND] ?? 0)
+  return {
+    index: i32(bytes, start + 4),
+    name: attributeText(bytes, at[IFLA_IFNAME] ?? 0),
+    mac: formatMac(bytes, at[IFLA_ADDRESS] ?? 0),
+    mtu: attributeNumber(bytes, at[IFLA_MTU] ?? 0),
+    flags: u32(bytes, start + 8),
+    operstate: attributeNumber(bytes, at[IFLA_OPERSTATE] ?? 0),
+    kind: kind === 0 ? undefined : attributeText(bytes, kind),
   }
-  return { index: i32(bytes, start + 4), name, mac, mtu, flags: u32(bytes, start + 8), operstate, kind }
 }
 
 const ETH_ALEN = 6
+const DIGITS = '0123456789abcdef'
 
-function formatMac(bytes: Bytes, start: number, end: number): string | undefined {
-  if (end - start !== ETH_ALEN) return undefined
+function formatMac(bytes: Bytes, at: number): string | undefined {
+  if (at === 0 || attributeEnd(bytes, at) - at !== ETH_ALEN) return undefined
   let text = ''
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] ?? 0
-    text += `${at === start ? '' : ':'}${byte < 16 ? '0' : ''}${byte.toString(16)}`
+  for (let i = at; i < at + ETH_ALEN; i++) {
+    const byte = bytes[i] ?? 0
+    if (i > at) text += ':'
+    text += (DIGITS[byte >> 4] ?? '') + (DIGITS[byte & 15] ?? '')
   }
   return text
 }

@@ -1,6 +1,5 @@
 /**
- * Netlink messages and their attributes (netlink(7), linux/netlink.h), both ways. All of it is made of 32-bit words,
- * so that is how messages are built: one store instead of four, in an interpreter.
+ * Netlink messages and their attributes (netlink(7), linux/netlink.h), both ways. All of it is made of 32-bit words.
  *
  * Reading never throws and never loops: a walk ends where a length is wrong.
  */
@@ -32,79 +31,88 @@ export interface Request {
 
 // ---- writing ----
 
+// What costs in an interpreter is calls: hence words and not bytes, headers stored in place, and one call an attribute.
+
 export interface Builder {
   words: Uint32Array<ArrayBuffer>
+  /** The same memory, for what comes as bytes. */
+  bytes: Bytes
   /** How many words are in use. */
   length: number
 }
 
-/** A message with an empty header; a family's own header follows, by `putWord`, and then the attributes. */
-export function buildMessage(type: number, flags: number): Builder {
+/** Where a family's own header starts, in words. */
+export const FAMILY_HEADER = NLMSG_HDRLEN / 4
+
+/** A message with a family's header of so many words, all zero, from `words[FAMILY_HEADER]` on. */
+export function buildMessage(type: number, flags: number, headerWords: number): Builder {
   const words = new Uint32Array(32)
   words[1] = type | ((flags | NLM_F_REQUEST) << 16)
-  return { words, length: NLMSG_HDRLEN / 4 }
+  return { words, bytes: new Uint8Array(words.buffer), length: FAMILY_HEADER + headerWords }
 }
 
-function reserve(builder: Builder, words: number): void {
-  const needed = builder.length + words
-  if (needed <= builder.words.length) return
-  const grown = new Uint32Array(Math.max(needed, builder.words.length * 2))
-  grown.set(builder.words)
-  builder.words = grown
-}
-
-export function putWord(builder: Builder, word: number): void {
-  reserve(builder, 1)
-  builder.words[builder.length++] = word
+/** Makes room for an attribute with so many bytes of payload, writes its header, and returns where its payload starts. */
+function putHeader(builder: Builder, type: number, size: number): number {
+  const at = builder.length
+  const end = at + 1 + ((size + 3) >> 2)
+  if (end > builder.words.length) {
+    const grown = new Uint32Array(end * 2)
+    grown.set(builder.words)
+    builder.words = grown
+    builder.bytes = new Uint8Array(grown.buffer)
+  }
+  builder.words[at] = (4 + size) | (type << 16)
+  builder.length = end
+  return at + 1
 }
 
 /** An attribute of a u32 in the machine's byte order. */
 export function putU32Attribute(builder: Builder, type: number, value: number): void {
-  reserve(builder, 2)
-  builder.words[builder.length++] = 8 | (type << 16)
-  builder.words[builder.length++] = value
+  const at = putHeader(builder, type, 4)
+  builder.words[at] = value
+}
+
+/** An attribute of a u8. */
+export function putU8Attribute(builder: Builder, type: number, value: number): void {
+  const at = putHeader(builder, type, 1)
+  builder.words[at] = value
 }
 
 /** An attribute of up to 65531 bytes: an address, a text with its NUL. */
 export function putAttribute(builder: Builder, type: number, bytes: Bytes): void {
-  const words = (bytes.length + 3) >> 2
-  reserve(builder, 1 + words)
-  builder.words[builder.length++] = (4 + bytes.length) | (type << 16)
-  for (let at = 0; at < bytes.length; at += 4) builder.words[builder.length++] = u32(bytes, at)
+  const at = putHeader(builder, type, bytes.length)
+  builder.bytes.set(bytes, at * 4)
 }
 
 /** A NUL-terminated attribute of a byte string. */
 export function putTextAttribute(builder: Builder, type: number, text: string): void {
-  const bytes = new Uint8Array(text.length + 1)
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
-  putAttribute(builder, type, bytes)
+  const at = putHeader(builder, type, text.length + 1) * 4
+  for (let i = 0; i < text.length; i++) builder.bytes[at + i] = text.charCodeAt(i)
 }
 
 /** Opens an attribute that holds attributes; `endNested` takes what this returns. */
 export function beginNested(builder: Builder, type: number): number {
-  const start = builder.length
-  putWord(builder, (type | NLA_F_NESTED) << 16)
-  return start
+  return putHeader(builder, type | NLA_F_NESTED, 0) - 1
 }
 
 export function endNested(builder: Builder, start: number): void {
-  builder.words[start] = (builder.words[start] ?? 0) | ((builder.length - start) * 4)
+  const size = (builder.length - start) * 4
+  builder.words[start] = ((builder.words[start] ?? 0) & 0xffff0000) | size
 }
 
 /** The message, its length filled in. */
 export function finishMessage(builder: Builder): Bytes {
   const size = builder.length * 4
   builder.words[0] = size
-  return new Uint8Array(builder.words.buffer, 0, size)
+  return builder.bytes.subarray(0, size)
 }
 
 // ---- reading ----
 
-/** A walk over the messages of a datagram, or over the attributes of a message: the current one's place. */
+/** A walk over the messages of a datagram: the current one's type, and where its payload starts and ends. */
 export interface Walk {
   readonly bytes: Bytes
   type: number
-  /** Where its payload starts and ends. */
   start: number
   end: number
   /** Where the next one would start, and where all of them end. */
@@ -112,14 +120,14 @@ export interface Walk {
   readonly limit: number
 }
 
-/** A walk over `bytes` from `start` to `limit`, which stands before the first message or attribute. */
-export const walk = (bytes: Bytes, start: number, limit: number): Walk => ({
+/** A walk over the first `length` bytes, which stands before the first message. */
+export const walk = (bytes: Bytes, length: number): Walk => ({
   bytes,
   type: 0,
-  start,
-  end: start,
-  next: start,
-  limit: Math.min(limit, bytes.length),
+  start: 0,
+  end: 0,
+  next: 0,
+  limit: Math.min(length, bytes.length),
 })
 
 /** Goes to the next message; false where there is none that is whole. */
@@ -138,37 +146,60 @@ export function nextMessage(messages: Walk): boolean {
 export const messageFlags = (message: Walk): number => u16(message.bytes, message.start - 10)
 export const messageSequence = (message: Walk): number => u32(message.bytes, message.start - 8)
 
-/** Goes to the next attribute; false where there is none that is whole. The type is without NLA_F_NESTED. */
-export function nextAttribute(attributes: Walk): boolean {
-  const { bytes, next, limit } = attributes
-  if (limit - next < 4) return false
-  const length = u16(bytes, next)
-  if (length < 4 || length > limit - next) return false
-  attributes.type = u16(bytes, next + 2) & NLA_TYPE_MASK
-  attributes.start = next + 4
-  attributes.end = next + length
-  attributes.next = next + ((length + 3) & ~3)
-  return true
+/** Where the payload of each attribute starts, by its type; 0 where there is none. */
+export type Attributes = Uint16Array<ArrayBuffer>
+
+/** Higher than the types that we read. */
+const ATTRIBUTE_TYPES = 64
+
+/**
+ * Finds the attributes between two offsets, of which the first is a multiple of four. Of those that are repeated the last
+ * counts. It ends at the first that is not whole.
+ * @param bytes at most 64 KiB, from the start of their buffer
+ */
+export function findAttributes(bytes: Bytes, start: number, end: number): Attributes {
+  const found = new Uint16Array(ATTRIBUTE_TYPES)
+  const words = new Uint32Array(bytes.buffer, 0, bytes.length >> 2)
+  const limit = Math.min(end, bytes.length)
+  const last = limit - 4
+  let at = start
+  while (at <= last) {
+    // There is a word, since at + 4 <= bytes.length.
+    const header = words[at >> 2] as number
+    const length = header & 0xffff
+    if (length < 4 || length > limit - at) break
+    at += 4
+    // A type beyond the table is lost, as typed arrays have it.
+    found[(header >>> 16) & NLA_TYPE_MASK] = at
+    at += (length - 1) & ~3
+  }
+  return found
 }
 
-/** The attributes inside the current one. */
-export const nested = (attribute: Walk): Walk => walk(attribute.bytes, attribute.start, attribute.end)
+/** Where the payload that starts at `at` ends. */
+export const attributeEnd = (bytes: Bytes, at: number): number => at - 4 + u16(bytes, at - 4)
 
-/** The current attribute's number of one to four bytes; 0 where it is empty. */
-export function attributeNumber({ bytes, start, end }: Walk): number {
+/** A payload of one to four bytes as a number; 0 where it is empty, or `at` is 0. */
+export function attributeNumber(bytes: Bytes, at: number): number {
+  if (at === 0) return 0
   let value = 0
-  for (let at = Math.min(end, start + 4) - 1; at >= start; at--) value = value * 256 + (bytes[at] ?? 0)
+  for (let i = Math.min(attributeEnd(bytes, at), at + 4) - 1; i >= at; i--)
+    value = value * 256 + (bytes[i] ?? 0)
   return value
 }
 
-/** The current attribute's bytes, copied. */
-export const attributeBytes = ({ bytes, start, end }: Walk): Bytes => bytes.slice(start, end)
+/** A copy of the payload; undefined where `at` is 0. */
+export function attributeBytes(bytes: Bytes, at: number): Bytes | undefined {
+  return at === 0 ? undefined : bytes.slice(at, attributeEnd(bytes, at))
+}
 
-/** The current attribute's byte string, up to its NUL. */
-export function attributeText({ bytes, start, end }: Walk): string {
+/** The payload as a byte string, up to its NUL; empty where `at` is 0. */
+export function attributeText(bytes: Bytes, at: number): string {
+  if (at === 0) return ''
   let text = ''
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] ?? 0
+  const end = attributeEnd(bytes, at)
+  for (let i = at; i < end; i++) {
+    const byte = bytes[i] ?? 0
     if (byte === 0) break
     text += String.fromCharCode(byte)
   }

@@ -8,17 +8,16 @@ import {
   attributeBytes,
   attributeNumber,
   buildMessage,
+  FAMILY_HEADER,
+  findAttributes,
   finishMessage,
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
-  nextAttribute,
   putAttribute,
   putU32Attribute,
-  putWord,
   type Request,
-  walk,
 } from './message.ts'
 
 export const RTM_NEWROUTE = 24
@@ -75,12 +74,14 @@ export interface RouteAdd {
 /** Adds a route, or replaces the one of the same destination and metric: once or twice, the result is the same. */
 export function routeAdd(route: RouteAdd): Request {
   const { family, destination, gateway, index, metric, onLink, append } = route
-  const builder = buildMessage(RTM_NEWROUTE, NLM_F_CREATE | (append === true ? NLM_F_APPEND : NLM_F_REPLACE))
+  const flags = NLM_F_CREATE | (append === true ? NLM_F_APPEND : NLM_F_REPLACE)
+  const builder = buildMessage(RTM_NEWROUTE, flags, RTMSG_LEN / 4)
+  const { words } = builder
+  words[FAMILY_HEADER] = (family === 6 ? AF_INET6 : AF_INET) | ((destination?.prefix ?? 0) << 8)
   // IPv4 has no next hop to ask for on a route without gateway; IPv6 ignores the scope.
   const scope = gateway === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
-  putWord(builder, (family === 6 ? AF_INET6 : AF_INET) | ((destination?.prefix ?? 0) << 8))
-  putWord(builder, RT_TABLE_MAIN | (RTPROT_STATIC << 8) | (scope << 16) | (RTN_UNICAST << 24))
-  putWord(builder, onLink === true ? RTNH_F_ONLINK : 0)
+  words[FAMILY_HEADER + 1] = RT_TABLE_MAIN | (RTPROT_STATIC << 8) | (scope << 16) | (RTN_UNICAST << 24)
+  if (onLink === true) words[FAMILY_HEADER + 2] = RTNH_F_ONLINK
   // The kernel refuses an IPv4 destination with a host's bits set.
   if (destination !== undefined) putAttribute(builder, RTA_DST, network(destination).address)
   if (gateway !== undefined) putAttribute(builder, RTA_GATEWAY, gateway)
@@ -106,8 +107,7 @@ function describeRoute({ destination, gateway, index, nic, metric, onLink }: Rou
 
 /** All routes of all tables, of both families. */
 export function routeDump(): Request {
-  const builder = buildMessage(RTM_GETROUTE, NLM_F_DUMP)
-  for (let i = 0; i < RTMSG_LEN / 4; i++) putWord(builder, 0)
+  const builder = buildMessage(RTM_GETROUTE, NLM_F_DUMP, RTMSG_LEN / 4)
   return { message: finishMessage(builder), describe: () => 'list routes' }
 }
 
@@ -118,38 +118,18 @@ export function decodeRoute(bytes: Bytes, start: number, end: number): Route | u
   const kind = u32(bytes, start + 4)
   const family = header & 0xff
   if (family !== AF_INET && family !== AF_INET6) return undefined
-  const prefix = (header >> 8) & 0xff
-  let address: Bytes | undefined
-  let gateway: Bytes | undefined
-  let index: number | undefined
-  let metric = 0
-  let table = kind & 0xff
-  const attributes = walk(bytes, start + RTMSG_LEN, end)
-  while (nextAttribute(attributes)) {
-    switch (attributes.type) {
-      case RTA_DST:
-        address = attributeBytes(attributes)
-        break
-      case RTA_GATEWAY:
-        gateway = attributeBytes(attributes)
-        break
-      case RTA_OIF:
-        index = attributeNumber(attributes)
-        break
-      case RTA_PRIORITY:
-        metric = attributeNumber(attributes)
-        break
-      case RTA_TABLE:
-        table = attributeNumber(attributes)
-    }
-  }
+  const at = findAttributes(bytes, start + RTMSG_LEN, end)
+  const address = attributeBytes(bytes, at[RTA_DST] ?? 0)
+  const link = at[RTA_OIF] ?? 0
+  const table = at[RTA_TABLE] ?? 0
   return {
     family: family === AF_INET6 ? 6 : 4,
-    destination: address === undefined ? undefined : { address, prefix },
-    gateway,
-    index,
-    metric,
-    table,
+    destination: address === undefined ? undefined : { address, prefix: (header >> 8) & 0xff },
+    gateway: attributeBytes(bytes, at[RTA_GATEWAY] ?? 0),
+    index: link === 0 ? undefined : attributeNumber(bytes, link),
+    metric: attributeNumber(bytes, at[RTA_PRIORITY] ?? 0),
+    // The header's has but one byte for it.
+    table: table === 0 ? kind & 0xff : attributeNumber(bytes, table),
     protocol: (kind >> 8) & 0xff,
     scope: (kind >> 16) & 0xff,
     type: kind >>> 24,

@@ -1,7 +1,7 @@
 /** Asks the kernel over netlink(7): many requests in one message, and one answer. */
 
 import { putU32 } from '../lib/bytes.ts'
-import { EAGAIN, EINTR, SysError } from '../sys/errno.ts'
+import { EAGAIN, EINTR, ENOBUFS, SysError } from '../sys/errno.ts'
 import {
   NETLINK_CAP_ACK,
   NETLINK_EXT_ACK,
@@ -105,9 +105,15 @@ function transactBatch(
   datagram[last + 6] = (datagram[last + 6] ?? 0) | NLM_F_ACK
 
   let result = send(session.fd, datagram)
+  let lost = 0
   for (let answered = false; result >= 0 && !answered; ) {
-    result = receiveAnswer(session)
-    const messages = walk(session.buffer, 0, result)
+    // Once an answer is lost the last one may be, too: what is still there is read, but nothing is waited for.
+    result = lost === 0 ? receiveAnswer(session) : receive(session)
+    if (result === -ENOBUFS) {
+      lost = result
+      result = 0
+    }
+    const messages = walk(session.buffer, result)
     while (nextMessage(messages)) {
       const index = messageSequence(messages) - firstSequence
       const request = batch[index]
@@ -120,9 +126,10 @@ function transactBatch(
       if (index === batch.length - 1) answered = true
     }
   }
-  if (result >= 0) return
-  // Nothing was sent, or answers were lost: whatever has not failed by name may have failed.
+  const reason = lost === 0 ? result : lost
+  if (reason >= 0) return
+  // Nothing was sent, or answers are missing: whatever has not failed by name may have failed.
   batch.forEach((request, index) => {
-    failures[base + index] ??= new SysError(request.describe(), result, 'no answer from the kernel')
+    failures[base + index] ??= new SysError(request.describe(), reason, 'no answer from the kernel')
   })
 }

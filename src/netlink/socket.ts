@@ -3,7 +3,7 @@
 import { u32 } from '../lib/bytes.ts'
 import { EINTR, must } from '../sys/errno.ts'
 import { AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW } from '../sys/flags.ts'
-import { SYS, socket, syscall } from '../sys/linux.ts'
+import { SYS_recvfrom, socket, syscall } from '../sys/linux.ts'
 import type { Memory } from '../sys/port.ts'
 
 export interface Socket {
@@ -34,7 +34,7 @@ export function openSocket(protocol: number, bufferSize: number): Socket {
 export function receive({ fd, buffer, sender, senderLength }: Socket): number {
   for (;;) {
     const length = syscall(
-      SYS.recvfrom,
+      SYS_recvfrom,
       fd,
       buffer,
       buffer.length,

@@ -103,14 +103,19 @@ function planFiles(config: MachineConfig): Step[] {
   const steps: Step[] = []
   const { hostname, dns } = config
   if (hostname !== undefined) {
-    steps.push({ kind: 'file', path: '/etc/hostname', purpose: hostname, render: () => `${hostname}\n` })
+    steps.push({
+      kind: 'file',
+      path: '/etc/hostname',
+      purpose: () => hostname,
+      render: () => `${hostname}\n`,
+    })
   }
   const own = config.nics.flatMap(({ addresses }) => addresses.map(({ address }) => address))
   const address = own.find((ip) => !isIpv6(ip)) ?? own[0]
   steps.push({
     kind: 'file',
     path: '/etc/hosts',
-    purpose: `localhost${hostname === undefined ? '' : ` and ${hostname}`}`,
+    purpose: () => `localhost${hostname === undefined ? '' : ` and ${hostname}`}`,
     render: (present) =>
       renderHosts(present, hostname, address === undefined ? '127.0.1.1' : formatIp(address)),
   })
@@ -119,7 +124,7 @@ function planFiles(config: MachineConfig): Step[] {
       ...(dns.search.length > 0 ? [`search ${dns.search.join(' ')}\n`] : []),
       ...dns.servers.map((ip) => `nameserver ${formatIp(ip)}\n`),
     ].join('')
-    const purpose = `name servers ${dns.servers.map(formatIp).join(', ')}`
+    const purpose = () => `name servers ${dns.servers.map(formatIp).join(', ')}`
     steps.push({ kind: 'file', path: '/etc/resolv.conf', purpose, render: () => text })
   }
   return steps

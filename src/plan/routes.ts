@@ -2,7 +2,7 @@
 
 import type { MachineConfig, NicConfig, RouteConfig } from '../config/machine.ts'
 import { type Cidr, covers, formatIp, type Ip, isIpv6, isLinkLocal } from '../lib/ip.ts'
-import { describeRoute, type PlannedRoute } from './step.ts'
+import type { PlannedRoute } from './step.ts'
 
 export interface PlannedRoutes {
   readonly routes: readonly PlannedRoute[]
@@ -40,13 +40,14 @@ export function planRoutes(config: Pick<MachineConfig, 'nics' | 'routes'>): Plan
       problems.push(planned)
       continue
     }
-    const whole = describeRoute(planned)
-    if (seen.has(whole)) continue
     // The kernel tells routes apart by destination and metric.
-    const key = `${planned.family} ${describeRoute({ ...planned, gateway: undefined, nic: '', onLink: false })}`
+    const { destination, metric, gateway, nic } = planned
+    const key = `${planned.family} ${destination?.address}/${destination?.prefix} ${metric}`
+    const whole = `${key} ${gateway} ${nic}`
+    if (seen.has(whole)) continue
     const append = seen.has(key)
     seen.add(whole).add(key)
-    ;(planned.gateway === undefined ? direct : indirect).push({ ...planned, append })
+    ;(gateway === undefined ? direct : indirect).push({ ...planned, append })
   }
   return { routes: [...direct, ...indirect], problems }
 }

@@ -69,7 +69,8 @@ export interface MountStep {
 export interface FileStep {
   readonly kind: 'file'
   readonly path: string
-  readonly purpose: string
+  /** In words, for the plan and the timeline; not made before it is asked for. */
+  readonly purpose: () => string
   readonly render: (present: string | undefined) => string
 }
 
@@ -89,7 +90,7 @@ export function describe(step: Step): string {
     case 'mount':
       return `mount ${step.source} on ${step.target} (${step.type})`
     case 'file':
-      return `file ${step.path}: ${step.purpose}`
+      return `file ${step.path}: ${step.purpose()}`
   }
 }
 

@@ -4,7 +4,7 @@ import type { LogLevel } from '../config/machine.ts'
 import { parts, words } from '../lib/text.ts'
 import { EAGAIN } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY, POLLOUT, TCSBRK } from '../sys/flags.ts'
-import { close, currentRuntime, ioctl, open, poll, SYS, syscall, write } from '../sys/linux.ts'
+import { close, currentRuntime, ioctl, open, poll, SYS_dup3, syscall, write } from '../sys/linux.ts'
 import { readText } from './files.ts'
 
 /** How long a console that takes nothing may hold PID 1 up, in milliseconds; then lines are lost, not the container. */
@@ -40,7 +40,7 @@ export function openTerminal(): void {
   const name = active[active.length - 1]
   const terminal = name === undefined ? -1 : open(`/dev/${name}`, O_RDWR | O_NOCTTY)
   const streams = terminal >= 0 ? terminal : open('/dev/null', O_RDWR)
-  for (const fd of [0, 1, 2]) if (streams >= 0 && fd !== streams) syscall(SYS.dup3, streams, fd, 0)
+  for (const fd of [0, 1, 2]) if (streams >= 0 && fd !== streams) syscall(SYS_dup3, streams, fd, 0)
   if (streams > 2) close(streams)
 }
 

@@ -1,5 +1,6 @@
 /** NICs, addresses and routes, in two messages to the kernel: everything but routes, then the routes. */
 
+import { linkLocalOf } from '../lib/ip.ts'
 import { addressAdd } from '../netlink/address.ts'
 import { dumpLinks } from '../netlink/dump.ts'
 import { IFF_LOOPBACK, type Link, linkChange } from '../netlink/link.ts'
@@ -7,7 +8,7 @@ import type { Request } from '../netlink/message.ts'
 import { routeAdd } from '../netlink/route.ts'
 import { closeSession, openSession, type Session, transact } from '../netlink/session.ts'
 import { describeRoute, type NetworkStep, type NicStep } from '../plan/step.ts'
-import { uptime } from '../sys/linux.ts'
+import { stat, uptime } from '../sys/linux.ts'
 import { writeValue } from './files.ts'
 import { loadModules } from './modules.ts'
 import { waitFor } from './wait.ts'
@@ -45,14 +46,11 @@ function configure(session: Session, { nics, routes }: NetworkStep): string[] {
       requests.push(linkChange({ index: link.index, nic: link.name, up: true }))
     indexes.set(link.name, link.index)
   }
-  for (const { name, addresses } of nics) {
-    const index = indexes.get(name)
-    if (index === undefined) continue
-    settle(name, addresses.length > 0)
-    // Addresses first: when the link goes up, the kernel announces those that it has (arp_notify, ndisc_notify).
-    requests.push(linkChange({ index, nic: name, arpNotify: true }))
-    for (const cidr of addresses) requests.push(addressAdd({ index, nic: name, cidr }))
-    requests.push(linkChange({ index, nic: name, up: true }))
+  const hasIpv6 = typeof stat('/proc/sys/net/ipv6') !== 'number'
+  if (hasIpv6 && nics.length > 0) writeValue('/proc/sys/net/ipv6/conf/all/ndisc_notify', '1')
+  for (const nic of nics) {
+    const link = links.find(({ name }) => name === nic.name)
+    if (link !== undefined) requests.push(...linkRequests(link, nic, hasIpv6))
   }
   tell(session, requests, problems)
 
@@ -87,15 +85,19 @@ function findLinks(session: Session, nics: readonly NicStep[]): { links: Link[];
 }
 
 /**
- * Before the link goes up: no duplicate address detection, which would hold IPv6 addresses back for a second or more;
- * announce IPv6 addresses; and where addresses are given, take none from routers. Best effort: without IPv6 in the
- * kernel there is nothing to settle.
+ * Addresses first: when the link goes up, the kernel announces those that it has (arp_notify, ndisc_notify). Where
+ * addresses are given, routers are not asked for more, and the link-local address is ours as well: the kernel's own
+ * would be held back for a second or more by duplicate address detection, and with it what is sent to fe80:: gateways.
  */
-function settle(name: string, isStatic: boolean): void {
-  const conf = `/proc/sys/net/ipv6/conf/${name}`
-  if (writeValue(`${conf}/accept_dad`, '0') < 0) return
-  writeValue(`${conf}/ndisc_notify`, '1')
-  if (!isStatic) return
-  writeValue(`${conf}/accept_ra`, '0')
-  writeValue(`${conf}/autoconf`, '0')
+function linkRequests({ index, mac, name }: Link, { addresses }: NicStep, hasIpv6: boolean): Request[] {
+  const isStatic = addresses.length > 0
+  const ownLinkLocal = isStatic && hasIpv6 && mac !== undefined
+  if (hasIpv6) writeValue(`/proc/sys/net/ipv6/conf/${name}/${isStatic ? 'accept_ra' : 'accept_dad'}`, '0')
+  const requests = [
+    linkChange({ index, nic: name, arpNotify: true, ...(ownLinkLocal && { linkLocal: false }) }),
+  ]
+  for (const cidr of addresses) requests.push(addressAdd({ index, nic: name, cidr }))
+  if (ownLinkLocal) requests.push(addressAdd({ index, nic: name, cidr: linkLocalOf(mac) }))
+  requests.push(linkChange({ index, nic: name, up: true }))
+  return requests
 }

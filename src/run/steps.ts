@@ -13,7 +13,7 @@ import { configureNetwork } from './network.ts'
 export class Fatal extends Error {}
 
 export interface StepTime {
-  readonly name: string
+  readonly name: () => string
   /** Milliseconds */
   readonly took: number
 }
@@ -33,7 +33,7 @@ export function runSteps(steps: readonly Step[], settings: Settings, deadline: n
       warn(`${problem}; skipped`)
     }
     const took = uptime() - start
-    times.push({ name: describe(step), took })
+    times.push({ name: () => describe(step), took })
     debug(() => `${took.toFixed(1)} ms ${describe(step)}`)
   }
   return times
@@ -72,5 +72,5 @@ function runStep(step: Step, deadline: number): string[] {
 
 /** `zmachine: timeline 12.3 ms mount /data (ext4)` for each step. */
 export function printTimeline(times: readonly StepTime[]): void {
-  for (const { name, took } of times) line(`timeline ${took.toFixed(1)} ms ${name}`)
+  for (const { name, took } of times) line(`timeline ${took.toFixed(1)} ms ${name()}`)
 }

@@ -2,7 +2,7 @@
 
 import type { Mode } from '../config/machine.ts'
 import { type Bytes, u16, u32, u64 } from '../lib/bytes.ts'
-import { quote } from '../lib/text.ts'
+import { quote, trim } from '../lib/text.ts'
 import { describeErrno, E2BIG, EACCES, ENOENT, ENOEXEC, EPERM, ETXTBSY } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../sys/flags.ts'
 import { close, open, pread, readlink, stat, text } from '../sys/linux.ts'
@@ -128,7 +128,7 @@ export function shebang(head: Bytes): string | undefined {
   let line = ''
   for (let at = 2; at < head.length && at < 256 && head[at] !== 0x0a; at++)
     line += String.fromCharCode(head[at] ?? 0)
-  const first = line.trim().split(' ')[0]?.split('\t')[0]
+  const first = trim(line).split(' ')[0]?.split('\t')[0]
   return first === undefined || first === '' ? undefined : first
 }
 

@@ -1,11 +1,23 @@
 /** What is started, and how: the child's way from fork to execve as a list of system calls. */
 
 import type { Identity } from '../config/users.ts'
-import { putU32, putU64 } from '../lib/bytes.ts'
 import { type Call, type SpawnResult, spawn, stringVector } from '../sys/calls.ts'
 import { RLIMIT_NOFILE, SIG_SETMASK, TIOCSCTTY } from '../sys/flags.ts'
-import { currentRuntime, SYS, signalSet, syscall } from '../sys/linux.ts'
-import type { Memory } from '../sys/port.ts'
+import {
+  currentRuntime,
+  SYS_chdir,
+  SYS_execve,
+  SYS_ioctl,
+  SYS_prlimit64,
+  SYS_rt_sigprocmask,
+  SYS_setgid,
+  SYS_setgroups,
+  SYS_setsid,
+  SYS_setuid,
+  signalSet,
+  syscall,
+} from '../sys/linux.ts'
+import type { Words } from '../sys/port.ts'
 
 export interface Workload {
   /** The file to execute. */
@@ -27,10 +39,10 @@ const NOFILE_HARD = 524_288
  */
 export function startWorkload(workload: Workload): SpawnResult {
   return spawn(currentRuntime(), [
-    { number: SYS.setsid, args: [], name: 'setsid' },
+    { number: SYS_setsid, args: [], name: 'setsid' },
     // No terminal, as with console=none: the container does without.
     {
-      number: SYS.ioctl,
+      number: SYS_ioctl,
       args: [0, TIOCSCTTY, 1],
       tolerated: true,
       name: 'take the console as controlling terminal',
@@ -55,20 +67,20 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
   const runtime = currentRuntime()
   return [
     {
-      number: SYS.prlimit64,
+      number: SYS_prlimit64,
       args: [0, RLIMIT_NOFILE, limit(NOFILE_SOFT, NOFILE_HARD), 0],
       tolerated: true,
       name: 'setrlimit NOFILE',
     },
-    { number: SYS.setgroups, args: [groups.length, ids(groups)], name: `setgroups ${groups.join(' ')}` },
-    { number: SYS.setgid, args: [gid], name: `setgid ${gid}` },
-    { number: SYS.setuid, args: [uid], name: `setuid ${uid}` },
+    { number: SYS_setgroups, args: [groups.length, ids(groups)], name: `setgroups ${groups.join(' ')}` },
+    { number: SYS_setgid, args: [gid], name: `setgid ${gid}` },
+    { number: SYS_setuid, args: [uid], name: `setuid ${uid}` },
     // As the user, so that a directory that only root may enter is told now.
-    { number: SYS.chdir, args: [cwd], name: `chdir ${cwd}` },
+    { number: SYS_chdir, args: [cwd], name: `chdir ${cwd}` },
     // Last before the execve: until here nothing may interrupt.
-    { number: SYS.rt_sigprocmask, args: [SIG_SETMASK, signalSet([]), 0, 8], name: 'sigprocmask' },
+    { number: SYS_rt_sigprocmask, args: [SIG_SETMASK, signalSet([]), 0, 8], name: 'sigprocmask' },
     {
-      number: SYS.execve,
+      number: SYS_execve,
       args: [path, stringVector(runtime, argv), stringVector(runtime, environment)],
       name: `execve ${path}`,
     },
@@ -76,18 +88,7 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
 }
 
 /** struct rlimit64 — getrlimit(2) */
-function limit(soft: number, hard: number): Memory {
-  const memory = new Uint8Array(16)
-  putU64(memory, 0, soft)
-  putU64(memory, 8, hard)
-  return memory
-}
+const limit = (soft: number, hard: number): Words => Uint32Array.of(soft, 0, hard, 0)
 
 /** gid_t[] */
-function ids(groups: readonly number[]): Memory {
-  const memory = new Uint8Array(Math.max(1, groups.length) * 4)
-  groups.forEach((group, index) => {
-    putU32(memory, index * 4, group)
-  })
-  return memory
-}
+const ids = (groups: readonly number[]): Words => Uint32Array.from(groups.length === 0 ? [0] : groups)

@@ -1,13 +1,13 @@
-import { type Bytes, i32, putU64, u32, u64 } from '../lib/bytes.ts'
-import type { Argument, Memory, Runtime } from './port.ts'
+import { putWord64, word } from '../lib/bytes.ts'
+import type { Argument, Memory, Runtime, Words } from './port.ts'
 
 /**
  * A prepared list of system calls for `Runtime.spawn`: what a child does between fork and exec. Each record is
- * eight 64-bit integers: the call's number, six arguments, and the result. `struct call` in
+ * eight 64-bit integers (here as words, the lower half first): the call's number, six arguments, and the result. `struct call` in
  * `runtime/quickjs/host.c` is the same.
  */
-export const CALL_SIZE = 64
-const RESULT = 56
+const CALL_WORDS = 16
+const RESULT = 14
 
 export interface Call {
   readonly number: number
@@ -27,29 +27,29 @@ export interface SpawnResult {
 
 /** Forks a child that makes these calls in order; the last one is the execve. */
 export function spawn(runtime: Runtime, calls: readonly Call[]): SpawnResult {
-  const memory = new Uint8Array(calls.length * CALL_SIZE)
-  const kept: Memory[] = []
+  const memory = new Uint32Array(calls.length * CALL_WORDS)
+  const kept: (Memory | Words)[] = []
   calls.forEach((call, index) => {
-    const at = index * CALL_SIZE
-    putU64(memory, at, call.number)
+    const at = index * CALL_WORDS
+    memory[at] = call.number
     call.args.forEach((arg, i) => {
-      putU64(memory, at + 8 + i * 8, typeof arg === 'number' ? arg : address(runtime, arg, kept))
+      putWord64(memory, at + 2 + i * 2, typeof arg === 'number' ? arg : address(runtime, arg, kept))
     })
-    putU64(memory, at + RESULT, call.tolerated === true ? 1 : 0)
+    if (call.tolerated === true) memory[at + RESULT] = 1
   })
   const pid = runtime.spawn(memory, calls.length)
   if (pid < 0) return { pid }
   for (const [index, call] of calls.entries()) {
-    const result = i64(memory, index * CALL_SIZE + RESULT)
+    // Results are small: the lower half with its sign is all of it. An execve that succeeds writes none.
+    const result = word(memory, index * CALL_WORDS + RESULT) | 0
     const last = index === calls.length - 1
-    // An execve that succeeds never writes its result: it holds the 0 of `tolerated` still.
     if (result < 0 && (call.tolerated !== true || last)) return { pid, failed: { call, index, result } }
   }
   return { pid }
 }
 
 /** A string's or memory's address; `kept` holds what must stay reachable until the call is over. */
-function address(runtime: Runtime, arg: Memory | string, kept: Memory[]): number {
+function address(runtime: Runtime, arg: Memory | Words | string, kept: (Memory | Words)[]): number {
   const memory = typeof arg === 'string' ? cString(runtime, arg) : arg
   kept.push(memory)
   return runtime.addressOf(memory)
@@ -66,16 +66,12 @@ export function cString(runtime: Runtime, text: string): Memory {
 export function stringVector(runtime: Runtime, strings: readonly string[]): Memory {
   const pointers = (strings.length + 1) * 8
   const memory = new Uint8Array(strings.reduce((size, text) => size + text.length + 1, pointers))
+  const table = new Uint32Array(memory.buffer, 0, pointers / 4)
   const base = runtime.addressOf(memory)
   let at = pointers
   strings.forEach((text, index) => {
-    putU64(memory, index * 8, base + at)
+    putWord64(table, index * 2, base + at)
     at += runtime.put(memory, at, text) + 1
   })
   return memory
-}
-
-/** A result: negative ones are small (-errno), and a double can't tell 2^64 - 2 from 2^64. */
-function i64(bytes: Bytes, at: number): number {
-  return u32(bytes, at + 4) === 0xffff_ffff ? i32(bytes, at) : u64(bytes, at)
 }

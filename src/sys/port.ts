@@ -10,8 +10,11 @@
 /** Memory that the kernel may read or write: its address stays the same while it is reachable. */
 export type Memory = Uint8Array<ArrayBuffer>
 
+/** The same, for structures made of 32-bit words. */
+export type Words = Uint32Array<ArrayBuffer>
+
 /** An argument of a system call. A byte string is passed as a NUL-terminated copy, for reading only. */
-export type Argument = number | Memory | string
+export type Argument = number | Memory | Words | string
 
 export interface Runtime {
   /**
@@ -21,15 +24,15 @@ export interface Runtime {
   syscall(number: number, ...args: readonly Argument[]): number
 
   /** The address of memory, for structures that hold pointers (execve's argv, iovec, msghdr). */
-  addressOf(memory: Memory): number
+  addressOf(memory: Memory | Words): number
 
   /**
    * clone(CLONE_VM | CLONE_VFORK | SIGCHLD), and in the child a prepared list of system calls, as one step: no
-   * JavaScript may run between fork and exec, since Node has threads. `calls` holds records of CALL_SIZE bytes
+   * JavaScript may run between fork and exec, since Node has threads. `calls` holds records of 64 bytes
    * (see `sys/calls.ts`); the last one is the execve. Returns the child's process id, or a negative errno where
    * there is no child. A child whose call failed has written where and why into the record before it ended.
    */
-  spawn(calls: Memory, count: number): number
+  spawn(calls: Words, count: number): number
 
   /** The byte string of `length` bytes of memory from `offset`; both must lie inside it. */
   text(memory: Memory, offset: number, length: number): string

@@ -13,6 +13,7 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "allocator.h"
 #include "quickjs.h"
 
 extern const uint8_t bundle[];
@@ -225,7 +226,7 @@ static void say(const char *text)
 
 int main(void)
 {
-    JSRuntime *rt = JS_NewRuntime();
+    JSRuntime *rt = JS_NewRuntime2(&allocator, NULL);
     JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
     if (ctx) {
         JS_AddIntrinsicBaseObjects(ctx);

@@ -1,0 +1,98 @@
+/**
+ * `Runtime.spawn` for Node. The child shares all memory with us until it execs, other threads of Node go on
+ * meanwhile, and so it may run neither JavaScript nor libc: only a few instructions that make the prepared system
+ * calls. They are written here as bytes, since with them nothing has to be compiled or shipped beside the binary;
+ * libc's clone(2) calls them by address.
+ */
+
+import { Buffer } from 'node:buffer'
+import ffi from 'node:ffi'
+import type { Runtime, Words } from '../../sys/port.ts'
+
+/** x86-64, position-independent. rdi: the address of two words, the calls (`sys/calls.ts`) and their count. */
+const MAKE_CALLS = [
+  '48 8b 1f        ', //        mov  rbx, [rdi]         the first call
+  '48 8b 6f 08     ', //        mov  rbp, [rdi+8]       how many
+  '4c 8b 63 38     ', // again: mov  r12, [rbx+56]      in: 1 where a failure is tolerated
+  '48 8b 03        ', //        mov  rax, [rbx]         the number
+  '48 8b 7b 08     ', //        mov  rdi, [rbx+8]       and six arguments
+  '48 8b 73 10     ', //        mov  rsi, [rbx+16]
+  '48 8b 53 18     ', //        mov  rdx, [rbx+24]
+  '4c 8b 53 20     ', //        mov  r10, [rbx+32]
+  '4c 8b 43 28     ', //        mov  r8, [rbx+40]
+  '4c 8b 4b 30     ', //        mov  r9, [rbx+48]
+  '0f 05           ', //        syscall
+  '48 89 43 38     ', //        mov  [rbx+56], rax      out: the kernel's answer
+  '48 85 c0        ', //        test rax, rax
+  '79 05           ', //        jns  next
+  '4d 85 e4        ', //        test r12, r12
+  '74 09           ', //        jz   end
+  '48 83 c3 40     ', // next:  add  rbx, 64
+  '48 ff cd        ', //        dec  rbp
+  '75 c8           ', //        jnz  again
+  'bf 7d 00 00 00  ', // end:   mov  edi, 125           as the lean host's _exit(125)
+  'b8 3c 00 00 00  ', //        mov  eax, 60            exit
+  '0f 05           ', //        syscall
+]
+
+const CALL_SIZE = 64
+const STACK_SIZE = 0x4000
+const PAGE_SIZE = 0x1000
+
+// mmap(2), fcntl(2), clone(2), signal(7)
+const SYS_mmap = 9
+const SYS_mprotect = 10
+const SYS_fcntl = 72
+const F_SETFD = 2
+const PROT_READ = 1
+const PROT_WRITE = 2
+const PROT_EXEC = 4
+const MAP_PRIVATE = 2
+const MAP_ANONYMOUS = 0x20
+const CLONE_VM = 0x100
+const CLONE_VFORK = 0x4000
+const SIGCHLD = 17
+const SIGPIPE = 13
+const SIG_DFL = 0n
+
+export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall']): Runtime['spawn'] {
+  // int clone(int (*fn)(void *), void *stack, int flags, void *arg); the stack's end, since it grows down.
+  const clone = libc.getFunction('clone', {
+    arguments: ['uint64', 'uint64', 'int32', 'uint64'],
+    return: 'int32',
+  })
+  const signal = libc.getFunction('signal', { arguments: ['int32', 'uint64'], return: 'uint64' })
+  const errno = libc.getFunction('__errno_location', { arguments: [], return: 'pointer' })()
+  let code = 0n
+  let stackEnd = 0n
+
+  function map(size: number): bigint {
+    const address = syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    if (address < 0) throw new Error(`mmap of ${size} bytes for a child: errno ${-address}`)
+    return BigInt(address)
+  }
+
+  function loadCode(): void {
+    const bytes = new Uint8Array(Buffer.from(MAKE_CALLS.join('').replaceAll(' ', ''), 'hex'))
+    code = map(PAGE_SIZE)
+    ffi.exportArrayBufferView(bytes, code, bytes.length)
+    const result = syscall(SYS_mprotect, Number(code), PAGE_SIZE, PROT_READ | PROT_EXEC)
+    if (result < 0) throw new Error(`mprotect of a child's code: errno ${-result}`)
+    stackEnd = map(STACK_SIZE) + BigInt(STACK_SIZE)
+    // Node marks the standard streams close-on-exec when it starts; a child keeps ours unless its calls say otherwise.
+    for (const fd of [0, 1, 2]) syscall(SYS_fcntl, fd, F_SETFD, 0)
+  }
+
+  return function spawn(calls: Words, count: number): number {
+    if (count < 1 || count * CALL_SIZE > calls.byteLength)
+      throw new RangeError('spawn: more calls than memory')
+    if (code === 0n) loadCode()
+    const argument = new BigUint64Array([ffi.getRawPointer(calls), BigInt(count)])
+    // Node ignores SIGPIPE, and what is ignored stays ignored over execve: not for our children.
+    const before = signal(SIGPIPE, SIG_DFL)
+    const pid = clone(code, stackEnd, CLONE_VM | CLONE_VFORK | SIGCHLD, ffi.getRawPointer(argument))
+    const result = pid < 0 ? -ffi.getInt32(errno) : pid
+    signal(SIGPIPE, before)
+    return result
+  }
+}

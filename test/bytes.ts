@@ -1,0 +1,25 @@
+/** Byte strings for tests: a character for each byte (see `src/sys/port.ts`). */
+
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+
+/** Text as the kernel would hand it over: its UTF-8, a character for each byte. */
+export const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1')
+
+export const readBytes = (path: string | URL): string => readFileSync(path, 'latin1')
+
+/** A file of one of the seeds that a host's own serializer wrote. */
+export const seedFile = (seed: string, name: string): string =>
+  readBytes(new URL(`./fixtures/seeds/${seed}/${name}`, import.meta.url))
+
+/** Any bytes, NUL among them. */
+export const anyBytes = (maxLength = 200): fc.Arbitrary<string> =>
+  fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes).toString('latin1'))
+
+/** What an argument or a variable may hold: any bytes but NUL. */
+export const anyText = (maxLength = 60): fc.Arbitrary<string> =>
+  anyBytes(maxLength).map((text) => text.replaceAll('\0', ' '))
+
+/** Text made of the given characters only, so that the rare ones meet. */
+export const textOf = (alphabet: string, maxLength = 40): fc.Arbitrary<string> =>
+  fc.array(fc.constantFrom(...alphabet), { maxLength }).map((chars) => chars.join(''))
