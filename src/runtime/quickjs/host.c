@@ -2,8 +2,8 @@
  * The lean build's host: QuickJS, one bytecode bundle and the five functions of src/sys/port.ts. This file is
  * the whole native part of PID 1. It knows nothing of mounts, networks or containers.
  *
- * The engine is linked without its compiler, regular expressions, Date, JSON, Proxy and Promise: only bytecode
- * is run, and the bundle uses none of them (build/lean.ts checks that).
+ * The engine is linked without its compiler, regular expressions, Date, JSON and Proxy: only bytecode is run, and the
+ * bundle uses none of them (build/bundle-check.ts).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -224,6 +224,18 @@ static void say(const char *text)
         return; /* there is nobody left to tell */
 }
 
+/* Runs the bundle, a module. Undefined, or what it threw. */
+static JSValue run(JSContext *ctx)
+{
+    JSValue module = JS_ReadObject(ctx, bundle, bundle_size, JS_READ_OBJ_BYTECODE | JS_READ_OBJ_ROM_DATA);
+    if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0)
+        return JS_GetException(ctx);
+    JSValue result = JS_EvalFunction(ctx, module);
+    if (JS_IsException(result))
+        return JS_GetException(ctx);
+    return JS_PromiseState(ctx, result) == JS_PROMISE_REJECTED ? JS_PromiseResult(ctx, result) : JS_UNDEFINED;
+}
+
 int main(void)
 {
     JSRuntime *rt = JS_NewRuntime2(&allocator, NULL);
@@ -232,16 +244,17 @@ int main(void)
         JS_AddIntrinsicBaseObjects(ctx);
         JS_AddIntrinsicMapSet(ctx);
         JS_AddIntrinsicTypedArrays(ctx);
+        /* Not for the bundle: the engine settles a promise when a module has run. */
+        JS_AddIntrinsicPromise(ctx);
         JSValue global = JS_GetGlobalObject(ctx);
         JSValue host = JS_NewObject(ctx);
         JS_SetPropertyFunctionList(ctx, host, host_functions, sizeof host_functions / sizeof *host_functions);
         JS_SetPropertyStr(ctx, global, "host", host);
         JS_FreeValue(ctx, global);
 
-        JSValue code = JS_ReadObject(ctx, bundle, bundle_size, JS_READ_OBJ_BYTECODE | JS_READ_OBJ_ROM_DATA);
-        JSValue result = JS_IsException(code) ? code : JS_EvalFunction(ctx, code);
-        if (JS_IsException(result)) {
-            const char *message = JS_ToCString(ctx, JS_GetException(ctx));
+        JSValue error = run(ctx);
+        if (!JS_IsUndefined(error)) {
+            const char *message = JS_ToCString(ctx, error);
             say("zmachine: internal error: ");
             say(message ? message : "unknown");
             say("\n");
