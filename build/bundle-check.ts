@@ -39,7 +39,7 @@ interface Finding {
 /**
  * The problems of a bundle, each as `file:line:column: what`.
  *
- * @param code one minified script. Minified, since then no local variable has a global's name: the bundler renames
+ * @param code one minified module. Minified, since then no local variable has a global's name: the bundler renames
  *   every local and keeps clear of the globals that are used. So a name that nothing declares is a global.
  * @param map its source map as JSON.
  */
@@ -71,8 +71,7 @@ function lacks(node: Node): string | undefined {
     case 'ArrowFunctionExpression':
       return node['async'] ? 'async function (needs promises)' : undefined
     case 'ImportExpression':
-    case 'ImportDeclaration':
-      return 'import: the bundle must be one script'
+      return 'import() (needs promises)'
     case 'CallExpression': {
       const name = methodOf(node['callee'])
       const why = name === undefined ? undefined : METHODS.get(name)
@@ -102,6 +101,8 @@ function bindings(node: Node): Node[] {
       return [...children(node, 'id'), ...children(node, 'params')]
     case 'CatchClause':
       return children(node, 'param')
+    case 'ImportSpecifier':
+      return children(node, 'local')
     default:
       return []
   }
@@ -133,6 +134,8 @@ const NAME_KEYS = new Map([
   ['Property', 'key'],
   ['MethodDefinition', 'key'],
   ['PropertyDefinition', 'key'],
+  ['ImportSpecifier', 'imported'],
+  ['ExportSpecifier', 'exported'],
   ['LabeledStatement', 'label'],
   ['BreakStatement', 'label'],
   ['ContinueStatement', 'label'],

@@ -14,7 +14,11 @@ import { buildEngine, compileForLean, type Engine, LEAN_CC } from './quickjs.ts'
 /** The issue's limit. What PID 1 takes is what a guest of 250 MB does not have. */
 const LIMIT = 700_000
 
-const ENTRY = 'src/runtime/quickjs/entry.ts'
+/** The module that is run first, and those that are loaded when they are needed (src/parts.ts). */
+const ENTRIES = {
+  main: 'src/runtime/quickjs/entry.ts',
+  supervise: 'src/supervise/part.ts',
+}
 /** Every C file here is the host. */
 const HOST = 'src/runtime/quickjs'
 const LINK_FLAGS = [
@@ -29,9 +33,12 @@ const LINK_FLAGS = [
 ]
 
 /** Makes `out` (dist/lean/init) and returns its size in bytes. */
-export async function buildLean(entry = ENTRY, out: string = PRODUCTS.init): Promise<number> {
-  const [engine, script] = await Promise.all([buildEngine(), bundle(entry)])
-  const lacking = checkBundle(script.code, script.map)
+export async function buildLean(
+  entries: Readonly<Record<string, string>> = ENTRIES,
+  out: string = PRODUCTS.init,
+): Promise<number> {
+  const [engine, modules] = await Promise.all([buildEngine(), bundle(entries)])
+  const lacking = modules.flatMap(({ code, map }) => checkBundle(code, map))
   if (lacking.length > 0) {
     throw new BuildError(
       `the bundle uses what the engine in the lean binary does not have:\n${lacking.join('\n')}`,
@@ -40,7 +47,7 @@ export async function buildLean(entry = ENTRY, out: string = PRODUCTS.init): Pro
   }
   const work = await mkdtemp(join(tmpdir(), 'zmachine-lean-'))
   try {
-    await link(engine, script, work)
+    await link(engine, modules, work)
     await mkdir(dirname(out), { recursive: true })
     // Renamed into place: somebody may be running or packing the old one.
     await copyFile(join(work, 'init'), `${out}.${process.pid}`)
@@ -53,17 +60,36 @@ export async function buildLean(entry = ENTRY, out: string = PRODUCTS.init): Pro
   return size
 }
 
-async function link(engine: Engine, script: Bundle, work: string): Promise<void> {
+async function link(engine: Engine, modules: readonly Bundle[], work: string): Promise<void> {
   const log = freshLog('lean')
   const file = (name: string): string => join(work, name)
-  await writeFile(file('bundle.js'), script.code)
-  // -s: without the line tables, which are as long as the code. Stacks still name functions.
-  await run(engine.qjsc, ['-c', '-m', '-s', '-N', 'bundle', '-o', file('bundle.c'), file('bundle.js')], { log })
+  for (const { name, code } of modules) await writeFile(file(name), code)
+  // -s: without the line tables, which are as long as the code. Stacks still name functions. Names without a folder,
+  // since they are what modules import one another by.
+  const names = modules.map(({ name }) => name)
+  await run(engine.qjsc, ['-c', '-m', '-s', '-p', 'part_', '-o', 'bytecode.c', ...names], { log, cwd: work })
+  await writeFile(file('bundle.c'), moduleTable(names))
   const host = (await readdir(join(ROOT, HOST))).filter((name) => name.endsWith('.c')).sort()
   const sources = [...host.map((name) => join(ROOT, HOST, name)), file('bundle.c')]
   const objects = sources.map((source) => file(`${basename(source)}.o`))
   await Promise.all(
-    sources.map((source, index) => compileForLean(source, objects[index] ?? '', engine.include, log)),
+    sources.map((source, index) =>
+      compileForLean(source, objects[index] ?? '', [engine.include, join(ROOT, HOST)], log),
+    ),
   )
   await run(LEAN_CC, [...LINK_FLAGS, ...objects, ...engine.objects, '-lm', '-o', file('init')], { log })
+}
+
+/** The C table of all modules, as host.c declares it; qjsc names each array by its file. */
+function moduleTable(names: readonly string[]): string {
+  const rows = names.map((name) => {
+    const array = `part_${basename(name, '.js').replaceAll('-', '_')}`
+    return `    {"${name}", ${array}, sizeof ${array}},\n`
+  })
+  return [
+    '#include "bytecode.c"\n',
+    '#include "bundle.h"\n',
+    `const struct module modules[] = {\n${rows.join('')}};\n`,
+    'const size_t module_count = sizeof modules / sizeof *modules;\n',
+  ].join('')
 }

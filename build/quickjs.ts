@@ -94,15 +94,16 @@ export async function buildEngine(): Promise<Engine> {
 export async function compileForLean(
   file: string,
   object: string,
-  include: string,
+  include: readonly string[],
   log: string,
 ): Promise<void> {
-  await run(LEAN_CC, [...LEAN_CFLAGS, '-include', INLINE, `-I${include}`, '-c', file, '-o', object], { log })
+  const folders = include.map((folder) => `-I${folder}`)
+  await run(LEAN_CC, [...LEAN_CFLAGS, '-include', INLINE, ...folders, '-c', file, '-o', object], { log })
 }
 
 async function compileLean(source: string, folder: string, log: string): Promise<void> {
   for (const name of ENGINE)
-    await compileForLean(join(source, `${name}.c`), join(folder, `${name}.o`), source, log)
+    await compileForLean(join(source, `${name}.c`), join(folder, `${name}.o`), [source], log)
 }
 
 /** -O1: it compiles one bundle a build, and its own compilation is what takes time. */

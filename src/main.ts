@@ -8,6 +8,7 @@ import { type Identity, resolveUser } from './config/users.ts'
 import { parseZosrc } from './config/zosrc.ts'
 import { formatProblem, type Problem } from './lib/problem.ts'
 import { quote } from './lib/text.ts'
+import { load } from './parts.ts'
 import { EARLY_MOUNTS, type Plan, plan } from './plan/plan.ts'
 import { debug, info, line, openLog, openTerminal, setLogLevel, warn } from './run/console.ts'
 import { readText } from './run/files.ts'
@@ -15,10 +16,9 @@ import { closeModules, loadModules, openModules } from './run/modules.ts'
 import { mountPseudo } from './run/mount.ts'
 import { enterRoot, freeInitramfs, openInitramfs, type Root, sealRoot } from './run/root.ts'
 import { Fatal, printTimeline, runSteps, type StepTime } from './run/steps.ts'
-import { explainExec, resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
-import { openSignals, supervise } from './supervise/loop.ts'
+import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
 import { failure, type Outcome } from './supervise/outcome.ts'
-import { shutDown } from './supervise/shutdown.ts'
+import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
 import { becomeWorkload, startWorkload, type Workload } from './supervise/workload.ts'
 import { SysError } from './sys/errno.ts'
@@ -131,7 +131,7 @@ function start(boot: Boot): never {
   }
   const first = launch(workload)
   if (typeof first !== 'number') return abandon(boot, first.message, first.outcome)
-  return supervise({
+  return load('supervise').supervise({
     pid: first,
     policy: { onExit: config.settings.onExit, grace: config.settings.grace * 1000 },
     signals: boot.signals,
@@ -190,7 +190,7 @@ function launch(workload: Workload): number | Refused {
 
 function why(workload: Workload, call: string, result: number): [string, Outcome] {
   if (!call.startsWith('execve')) return [new SysError(call, result).message, failure(125)]
-  const { code, message } = explainExec(workload.path, result)
+  const { code, message } = load('supervise').explainExec(workload.path, result)
   return [message, failure(code)]
 }
 
@@ -209,7 +209,7 @@ function abandon(boot: Boot, message: string, outcome: Outcome): never {
 }
 
 function down(boot: Boot, outcome: Outcome, power: PowerState): never {
-  return shutDown({
+  return load('supervise').shutDown({
     outcome,
     power,
     grace: boot.config.settings.grace * 1000,

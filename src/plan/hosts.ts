@@ -22,7 +22,7 @@ export function renderHosts(
   const foreign = lines.filter((line) => !line.endsWith(MARK))
   const text = foreign.map((line) => `${line}\n`).join('')
   const start = foreign.some((line) => names(line).includes('localhost')) ? text : `${LOCALHOST}${text}`
-  if (hostname === undefined || foreign.some((line) => names(line).includes(hostname))) return start
+  if (hostname === undefined || start.split('\n').some((line) => names(line).includes(hostname))) return start
   const short = hostname.split('.')[0] ?? hostname
   const aliases = short === hostname || short === '' ? hostname : `${hostname} ${short}`
   return `${start}${address}\t${aliases}\t${MARK}\n`

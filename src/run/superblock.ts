@@ -55,7 +55,7 @@ function parseFat(bytes: Bytes): Superblock | undefined {
   if (!fat32 && !startsWith(bytes, 54, 'FAT12   ') && !startsWith(bytes, 54, 'FAT16   ')) return undefined
   const at = fat32 ? 67 : 39
   const serial = u32(bytes, at).toString(16).padStart(8, '0')
-  const label = field(bytes, at + 4, 11).trimEnd()
+  const label = padded(bytes, at + 4, 11)
   return {
     type: 'vfat',
     label: label === 'NO NAME' ? '' : label,
@@ -75,7 +75,7 @@ function parseIso9660(bytes: Bytes): Superblock | undefined {
   const modified = field(bytes, 830, 16)
   const digits = modified === '' || modified === '0000000000000000' ? field(bytes, 813, 16) : modified
   const stamp = [0, 4, 6, 8, 10, 12, 14].map((at) => digits.slice(at, at === 0 ? 4 : at + 2)).join('-')
-  return { type: 'iso9660', label: field(bytes, 40, 32).trimEnd(), uuid: stamp }
+  return { type: 'iso9660', label: padded(bytes, 40, 32), uuid: stamp }
 }
 
 function startsWith(bytes: Bytes, at: number, magic: string): boolean {
@@ -90,13 +90,24 @@ function field(bytes: Bytes, at: number, length: number): string {
   return found
 }
 
+/** A field that is filled up with blanks. */
+function padded(bytes: Bytes, at: number, length: number): string {
+  const text = field(bytes, at, length)
+  let end = text.length
+  while (text.charAt(end - 1) === ' ') end--
+  return text.slice(0, end)
+}
+
+/** '' for the one of zeros, which means none. */
 function uuid(bytes: Bytes, at: number): string {
   let found = ''
+  let isSet = false
   for (let i = 0; i < 16; i++) {
+    if (u8(bytes, at + i) !== 0) isSet = true
     if (i === 4 || i === 6 || i === 8 || i === 10) found += '-'
     found += u8(bytes, at + i)
       .toString(16)
       .padStart(2, '0')
   }
-  return found
+  return isSet ? found : ''
 }

@@ -1,9 +1,9 @@
-/** The entrypoint: found, and why it can't run where it can't. */
+/** The entrypoint: where it is, and whether it is an init. `explain.ts` says why it can't be executed. */
 
 import type { Mode } from '../config/machine.ts'
-import { type Bytes, u16, u32, u64 } from '../lib/bytes.ts'
-import { quote, trim } from '../lib/text.ts'
-import { describeErrno, E2BIG, EACCES, ENOENT, ENOEXEC, EPERM, ETXTBSY } from '../sys/errno.ts'
+import type { Bytes } from '../lib/bytes.ts'
+import { quote } from '../lib/text.ts'
+import { describeErrno, EACCES } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../sys/flags.ts'
 import { close, open, pread, readlink, stat, text } from '../sys/linux.ts'
 
@@ -23,17 +23,24 @@ export interface Missing {
  */
 export function resolveEntrypoint(init: string, cwd: string, path: string): Found | Missing {
   if (init.includes('/')) {
-    const absolute = init.startsWith('/') ? init : `${cwd === '/' ? '' : cwd}/${init}`
-    return check(absolute)
+    return check(absolute(init, cwd))
   }
   let refused: Missing | undefined
   for (const directory of path.split(':')) {
     // POSIX: an empty entry is the current directory.
-    const found = check(`${directory === '' ? cwd : directory}/${init}`)
+    const found = check(`${absolute(directory, cwd)}/${init}`)
     if ('path' in found) return found
     if (found.code === 126) refused ??= found
   }
-  return refused ?? { code: 127, message: `entrypoint ${quote(init)} is in no directory of PATH (${path})` }
+  return (
+    refused ?? { code: 127, message: `entrypoint ${quote(init)} is in no directory of PATH (${quote(path)})` }
+  )
+}
+
+function absolute(path: string, cwd: string): string {
+  if (path.startsWith('/')) return path
+  const base = cwd === '/' ? '' : cwd
+  return path === '' ? base : `${base}/${path}`
 }
 
 function check(path: string): Found | Missing {
@@ -58,98 +65,6 @@ function check(path: string): Found | Missing {
     }
   }
   return { path }
-}
-
-/** Why execve refused a file that is there, from its own first bytes, and the exit code that says so. */
-export function explainExec(path: string, result: number): Missing {
-  const name = quote(path)
-  const cannot = (why: string): Missing => ({
-    code: 126,
-    message: `entrypoint ${name} can't be executed: ${why}`,
-  })
-  const errno = -result
-  const head = readHead(path)
-  const interpreter = shebang(head)
-  if (errno === ENOENT && interpreter !== undefined) {
-    return cannot(`its interpreter ${quote(interpreter)} (from its #! line) is not in the root`)
-  }
-  if (errno === ENOENT && isElf(head)) {
-    const loader = elfInterpreter(path, head)
-    return cannot(
-      `its dynamic loader ${quote(loader ?? 'unknown')} is not in the root; is it built for another C library?`,
-    )
-  }
-  if (errno === ENOEXEC) {
-    if (head.length === 0) return cannot('the file is empty')
-    if (!isElf(head)) return cannot('it is neither an ELF binary nor a script that begins with #!')
-    const machine = u16(head, 18)
-    if (machine !== EM_X86_64)
-      return cannot(`it is built for ${machineName(machine)}, and this machine is x86-64`)
-    return cannot('it is no valid ELF binary for this kernel')
-  }
-  if (errno === EACCES)
-    return cannot(`${describeErrno(result)}: its mode, a directory on its way, or a noexec mount forbids it`)
-  if (errno === E2BIG) return cannot(`${describeErrno(result)}: arguments and environment are too large`)
-  if (errno === ETXTBSY) return cannot(`${describeErrno(result)}: it is open for writing`)
-  if (errno === EPERM || errno !== ENOENT) return cannot(describeErrno(result))
-  return { code: 127, message: `entrypoint ${name}: ${describeErrno(result)}` }
-}
-
-const EM_X86_64 = 62
-
-function machineName(machine: number): string {
-  const names: Readonly<Record<number, string>> = {
-    3: 'i386',
-    8: 'MIPS',
-    21: 'ppc64',
-    22: 's390',
-    40: '32-bit ARM',
-    183: 'arm64',
-    243: 'RISC-V',
-    258: 'LoongArch',
-  }
-  return names[machine] ?? `ELF machine ${machine}`
-}
-
-function readHead(path: string): Bytes {
-  const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-  if (fd < 0) return new Uint8Array(0)
-  const bytes = new Uint8Array(4096)
-  const count = pread(fd, bytes, 0)
-  close(fd)
-  return bytes.slice(0, Math.max(0, count))
-}
-
-const isElf = (head: Bytes): boolean => u32(head, 0) === 0x464c457f
-
-/** A script's interpreter, as the kernel reads it (fs/binfmt_script.c). */
-export function shebang(head: Bytes): string | undefined {
-  if (head[0] !== 0x23 || head[1] !== 0x21) return undefined
-  let line = ''
-  for (let at = 2; at < head.length && at < 256 && head[at] !== 0x0a; at++)
-    line += String.fromCharCode(head[at] ?? 0)
-  const first = trim(line).split(' ')[0]?.split('\t')[0]
-  return first === undefined || first === '' ? undefined : first
-}
-
-const PT_INTERP = 3
-
-/** elf(5): the path in the PT_INTERP segment of a 64-bit file. */
-function elfInterpreter(path: string, head: Bytes): string | undefined {
-  const table = u64(head, 32)
-  const size = u16(head, 54)
-  for (let i = 0; i < u16(head, 56) && i < 64; i++) {
-    const at = table + i * size
-    if (at + 56 > head.length || u32(head, at) !== PT_INTERP) continue
-    const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    if (fd < 0) return undefined
-    const bytes = new Uint8Array(Math.min(256, u64(head, at + 32)))
-    const count = pread(fd, bytes, u64(head, at + 8))
-    close(fd)
-    const end = bytes.indexOf(0)
-    return count <= 0 ? undefined : text(bytes, 0, end < 0 ? count : end)
-  }
-  return undefined
 }
 
 /** Programs that want to be PID 1, by the name of the file that the entrypoint's symlinks lead to. */
@@ -183,7 +98,8 @@ export function wantsPid1(mode: Mode, path: string, args: readonly string[]): bo
 
 function readsLikeS6(path: string): boolean {
   const head = readHead(path)
-  const start = text(head, 0, Math.min(head.length, 512))
+  // s6-overlay 3 names itself only in its last lines.
+  const start = text(head, 0, head.length)
   return start.includes('execlineb') || start.includes('s6-overlay')
 }
 
@@ -197,4 +113,14 @@ function finalTarget(path: string): string {
     at = target.startsWith('/') ? target : `${at.slice(0, at.lastIndexOf('/'))}/${target}`
   }
   return at
+}
+
+/** A file's beginning: enough for an ELF header with its segments, or a `#!` line. */
+export function readHead(path: string): Bytes {
+  const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  if (fd < 0) return new Uint8Array(0)
+  const bytes = new Uint8Array(4096)
+  const count = pread(fd, bytes, 0)
+  close(fd)
+  return bytes.slice(0, Math.max(0, count))
 }

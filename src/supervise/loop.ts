@@ -2,7 +2,7 @@
 
 import { u16, u32 } from '../lib/bytes.ts'
 import { info } from '../run/console.ts'
-import { ESRCH, must } from '../sys/errno.ts'
+import { ESRCH } from '../sys/errno.ts'
 import {
   EV_KEY,
   EVIOCGBIT_EV_KEY,
@@ -13,24 +13,10 @@ import {
   POLLERR,
   POLLHUP,
   POLLIN,
-  SIG_BLOCK,
   SIGCHLD,
   WNOHANG,
 } from '../sys/flags.ts'
-import {
-  close,
-  ioctl,
-  kill,
-  open,
-  poll,
-  read,
-  readDirectory,
-  signalfd,
-  signalSet,
-  sigprocmask,
-  uptime,
-  wait4,
-} from '../sys/linux.ts'
+import { close, ioctl, kill, open, poll, read, readDirectory, uptime, wait4 } from '../sys/linux.ts'
 import type { Outcome } from './outcome.ts'
 import { formatOutcome } from './outcome.ts'
 import {
@@ -44,20 +30,8 @@ import {
   type State,
 } from './state.ts'
 
-/** All but those that a fault of PID 1's own raises (they must not be held back) and those that can't be caught. */
-const WATCHED: readonly number[] = Array.from({ length: 64 }, (_, index) => index + 1).filter(
-  (signal) => ![4, 5, 7, 8, 9, 11, 19, 31].includes(signal),
-)
-
 /** Terminal job control is for the entrypoint's session, not for PID 1 to hand on. SIGCHLD is ours. */
 const NOT_FORWARDED: readonly number[] = [SIGCHLD, 20, 21, 22]
-
-/** Holds back every signal and returns the descriptor that tells of them. Early: what comes during the boot waits. */
-export function openSignals(): number {
-  const set = signalSet(WATCHED)
-  must(sigprocmask(SIG_BLOCK, set), () => 'sigprocmask')
-  return must(signalfd(set, O_CLOEXEC | O_NONBLOCK), () => 'signalfd')
-}
 
 export interface Supervision {
   readonly pid: number

@@ -67,7 +67,7 @@ export function next(
       if ((state.is !== 'running' && state.is !== 'stopping') || event.pid !== state.pid) return stay
       return ended(state, outcomeOf(event.status, state.is === 'stopping'), now, policy)
     case 'failed':
-      return ended(state, event.outcome, now, policy)
+      return state.is === 'waiting' ? ended(state, event.outcome, now, policy) : stay
     case 'started':
       return state.is === 'waiting' ? { state: running(event.pid, now, state.delay), actions: [] } : stay
     case 'button':

@@ -14,7 +14,6 @@ import {
   SYS_setgroups,
   SYS_setsid,
   SYS_setuid,
-  signalSet,
   syscall,
 } from '../sys/linux.ts'
 import type { Words } from '../sys/port.ts'
@@ -78,7 +77,7 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
     // As the user, so that a directory that only root may enter is told now.
     { number: SYS_chdir, args: [cwd], name: `chdir ${cwd}` },
     // Last before the execve: until here nothing may interrupt.
-    { number: SYS_rt_sigprocmask, args: [SIG_SETMASK, signalSet([]), 0, 8], name: 'sigprocmask' },
+    { number: SYS_rt_sigprocmask, args: [SIG_SETMASK, new Uint32Array(2), 0, 8], name: 'sigprocmask' },
     {
       number: SYS_execve,
       args: [path, stringVector(runtime, argv), stringVector(runtime, environment)],

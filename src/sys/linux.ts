@@ -222,20 +222,12 @@ export function wait4(pid: number, options: number): Waited {
   return { pid: runtime.syscall(SYS_wait4, pid, status, options, 0), status: word(status, 0) }
 }
 
-/** The kernel's sigset_t with these signals in it (64 bits, signal 1 in bit 0). */
-export function signalSet(signals: readonly number[]): Memory {
-  const set = new Uint8Array(8)
-  for (const signal of signals)
-    set[(signal - 1) >> 3] = (set[(signal - 1) >> 3] ?? 0) | (1 << ((signal - 1) & 7))
-  return set
-}
-
-/** int sigprocmask(int how, const sigset_t *set, sigset_t *old) — sigprocmask(2) */
-export const sigprocmask = (how: number, set: Memory): number =>
+/** int sigprocmask(int how, const sigset_t *set, sigset_t *old) — sigprocmask(2); the kernel's set has 64 bits, signal 1 in the lowest. */
+export const sigprocmask = (how: number, set: Words): number =>
   runtime.syscall(SYS_rt_sigprocmask, how, set, 0, 8)
 
 /** int signalfd(int fd, const sigset_t *mask, int flags) — signalfd(2) */
-export const signalfd = (set: Memory, flags: number): number =>
+export const signalfd = (set: Words, flags: number): number =>
   runtime.syscall(SYS_signalfd4, -1, set, 8, flags)
 
 export interface PollFd {

@@ -1,6 +1,6 @@
 /**
  * The whole native boundary. Everything above it is TypeScript; a host (QuickJS in the lean build, Node in
- * tests and in the node build) implements these five functions and nothing else.
+ * tests and in the node build) implements these functions and nothing else.
  *
  * Text that comes from or goes to the kernel is a *byte string*: a JavaScript string in which every character
  * is one byte (U+0000 to U+00FF). File names, environment variables and kernel replies have no encoding that
@@ -39,4 +39,10 @@ export interface Runtime {
 
   /** Writes a byte string into memory at `offset`, which must have room, and returns its length. */
   put(memory: Memory, offset: number, text: string): number
+
+  /**
+   * The exports of a part of the program that not every boot needs, or not before the entrypoint runs (`parts.ts`
+   * names and types them). What is not loaded costs no instruction and no memory.
+   */
+  load(part: string): unknown
 }

@@ -14,8 +14,10 @@ afterAll(() => rm(folder, { recursive: true }))
 async function check(source: string): Promise<string[]> {
   const file = join(folder, 'entry.ts')
   await writeFile(file, source)
-  const { code, map } = await bundle(file)
-  return checkBundle(code, map).map((line) => line.replace(/^.*entry\.ts:/, ''))
+  const modules = await bundle({ entry: file })
+  return modules
+    .flatMap(({ code, map }) => checkBundle(code, map))
+    .map((line) => line.replace(/^.*entry\.ts:/, ''))
 }
 
 describe('checkBundle names what the engine lacks, with line and column', () => {

@@ -73,6 +73,7 @@ function fakeKernel(answer: (sent: Bytes) => readonly Reply[]): Fake {
     spawn: () => -38,
     text: () => '',
     put: () => 0,
+    load: () => undefined,
   }
   useRuntime(runtime)
   return fake

@@ -1,5 +1,5 @@
 /**
- * The Node host: the five functions of `sys/port.ts` by Node's own FFI, for the tests and for the node build.
+ * The Node host: the functions of `sys/port.ts` by Node's own FFI, for the tests and for the node build.
  * Nothing native is compiled: libc's syscall(2) makes the calls, and `spawn.ts` brings the child's few instructions.
  *
  * A call blocks this thread, and namespaces and signal masks are this thread's: as in the lean build, one thread
@@ -8,9 +8,12 @@
 
 import { Buffer } from 'node:buffer'
 import ffi from 'node:ffi'
+import { createRequire } from 'node:module'
 import { EINVAL } from '../../sys/errno.ts'
 import type { Argument, Memory, Runtime, Words } from '../../sys/port.ts'
 import { prepareSpawn } from './spawn.ts'
+
+const require = createRequire(import.meta.url)
 
 const MAX_ARGS = 6
 const REGISTER = 'int64'
@@ -84,4 +87,6 @@ export const nodeRuntime: Runtime = {
     checkRange('put', memory, offset, text.length)
     return view(memory).write(text, offset, 'latin1')
   },
+
+  load: (part) => require(`../../${part}/part.ts`),
 }

@@ -1,5 +1,5 @@
 /*
- * The lean build's host: QuickJS, one bytecode bundle and the five functions of src/sys/port.ts. This file is
+ * The lean build's host: QuickJS, the bundle's bytecode and the functions of src/sys/port.ts. This file is
  * the whole native part of PID 1. It knows nothing of mounts, networks or containers.
  *
  * The engine is linked without its compiler, regular expressions, Date, JSON and Proxy: only bytecode is run, and the
@@ -14,10 +14,8 @@
 #include <unistd.h>
 
 #include "allocator.h"
+#include "bundle.h"
 #include "quickjs.h"
-
-extern const uint8_t bundle[];
-extern const uint32_t bundle_size;
 
 #define MAX_ARGS 6
 
@@ -210,30 +208,67 @@ static JSValue host_put(JSContext *ctx, JSValueConst this_value, int argc, JSVal
     return answer;
 }
 
+/* The engine asks for a module by its name. An exception where there is none: a mistake of the build. */
+static JSModuleDef *find_module(JSContext *ctx, const char *name, void *opaque)
+{
+    for (size_t i = 0; i < module_count; i++) {
+        if (strcmp(modules[i].name, name))
+            continue;
+        JSValue code = JS_ReadObject(ctx, modules[i].code, modules[i].size, JS_READ_OBJ_BYTECODE | JS_READ_OBJ_ROM_DATA);
+        if (JS_IsException(code))
+            return NULL;
+        JSModuleDef *module = JS_VALUE_GET_PTR(code);
+        /* The context keeps all its modules. */
+        JS_FreeValue(ctx, code);
+        return module;
+    }
+    JS_ThrowReferenceError(ctx, "no module %s", name);
+    return NULL;
+}
+
+/* Reads and runs a module with what it imports. Its exports, or an exception. */
+static JSValue load_module(JSContext *ctx, const char *name)
+{
+    JSModuleDef *module = find_module(ctx, name, NULL);
+    if (!module)
+        return JS_EXCEPTION;
+    JSValue value = JS_MKPTR(JS_TAG_MODULE, module);
+    if (JS_ResolveModule(ctx, value) < 0)
+        return JS_EXCEPTION;
+    JSValue result = JS_EvalFunction(ctx, JS_DupValue(ctx, value));
+    if (JS_IsException(result))
+        return result;
+    if (JS_PromiseState(ctx, result) == JS_PROMISE_REJECTED)
+        return JS_Throw(ctx, JS_PromiseResult(ctx, result));
+    JS_FreeValue(ctx, result);
+    return JS_GetModuleNamespace(ctx, module);
+}
+
+static JSValue host_load(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    const char *part = JS_ToCString(ctx, argv[0]);
+    if (!part)
+        return JS_EXCEPTION;
+    char name[64] = "";
+    if (strlen(part) < sizeof name - 4)
+        strcat(strcpy(name, part), ".js");
+    JS_FreeCString(ctx, part);
+    return load_module(ctx, name);
+}
+
 static const JSCFunctionListEntry host_functions[] = {
     JS_CFUNC_DEF("syscall", 1, host_syscall),
     JS_CFUNC_DEF("addressOf", 1, host_address_of),
     JS_CFUNC_DEF("spawn", 2, host_spawn),
     JS_CFUNC_DEF("text", 3, host_text),
     JS_CFUNC_DEF("put", 3, host_put),
+    JS_CFUNC_DEF("load", 1, host_load),
 };
 
 static void say(const char *text)
 {
     if (write(2, text, strlen(text)) < 0)
         return; /* there is nobody left to tell */
-}
-
-/* Runs the bundle, a module. Undefined, or what it threw. */
-static JSValue run(JSContext *ctx)
-{
-    JSValue module = JS_ReadObject(ctx, bundle, bundle_size, JS_READ_OBJ_BYTECODE | JS_READ_OBJ_ROM_DATA);
-    if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0)
-        return JS_GetException(ctx);
-    JSValue result = JS_EvalFunction(ctx, module);
-    if (JS_IsException(result))
-        return JS_GetException(ctx);
-    return JS_PromiseState(ctx, result) == JS_PROMISE_REJECTED ? JS_PromiseResult(ctx, result) : JS_UNDEFINED;
 }
 
 int main(void)
@@ -252,9 +287,9 @@ int main(void)
         JS_SetPropertyStr(ctx, global, "host", host);
         JS_FreeValue(ctx, global);
 
-        JSValue error = run(ctx);
-        if (!JS_IsUndefined(error)) {
-            const char *message = JS_ToCString(ctx, error);
+        JS_SetModuleLoaderFunc(rt, NULL, find_module, NULL);
+        if (JS_IsException(load_module(ctx, "main.js"))) {
+            const char *message = JS_ToCString(ctx, JS_GetException(ctx));
             say("zmachine: internal error: ");
             say(message ? message : "unknown");
             say("\n");

@@ -1,0 +1,95 @@
+/** Why an entrypoint that is there can't be executed, and what would mend it. */
+
+import { type Bytes, u16, u32, u64 } from '../lib/bytes.ts'
+import { quote } from '../lib/text.ts'
+import { describeErrno, E2BIG, EACCES, ENOENT, ENOEXEC, EPERM, ETXTBSY } from '../sys/errno.ts'
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
+import { close, open, pread, text } from '../sys/linux.ts'
+import { type Missing, readHead } from './entrypoint.ts'
+
+/** Why execve refused a file that is there, from its own first bytes, and the exit code that says so. */
+export function explainExec(path: string, result: number): Missing {
+  const name = quote(path)
+  const cannot = (why: string): Missing => ({
+    code: 126,
+    message: `entrypoint ${name} can't be executed: ${why}`,
+  })
+  const errno = -result
+  const head = readHead(path)
+  const interpreter = shebang(head)
+  if (errno === ENOENT && interpreter !== undefined) {
+    return cannot(`its interpreter ${quote(interpreter)} (from its #! line) is not in the root`)
+  }
+  if (errno === ENOENT && isElf(head)) {
+    const loader = elfInterpreter(path, head)
+    return cannot(
+      `its dynamic loader ${quote(loader ?? 'unknown')} is not in the root; is it built for another C library?`,
+    )
+  }
+  if (errno === ENOEXEC) {
+    if (head.length === 0) return cannot('the file is empty')
+    if (!isElf(head)) return cannot('it is neither an ELF binary nor a script that begins with #!')
+    const machine = u16(head, 18)
+    if (machine !== EM_X86_64)
+      return cannot(`it is built for ${machineName(machine)}, and this machine is x86-64`)
+    return cannot('it is no valid ELF binary for this kernel')
+  }
+  if (errno === EACCES)
+    return cannot(`${describeErrno(result)}: its mode, a directory on its way, or a noexec mount forbids it`)
+  if (errno === E2BIG) return cannot(`${describeErrno(result)}: arguments and environment are too large`)
+  if (errno === ETXTBSY) return cannot(`${describeErrno(result)}: it is open for writing`)
+  if (errno === EPERM || errno !== ENOENT) return cannot(describeErrno(result))
+  return { code: 127, message: `entrypoint ${name}: ${describeErrno(result)}` }
+}
+
+const EM_X86_64 = 62
+
+function machineName(machine: number): string {
+  const names: Readonly<Record<number, string>> = {
+    3: 'i386',
+    8: 'MIPS',
+    21: 'ppc64',
+    22: 's390',
+    40: '32-bit ARM',
+    183: 'arm64',
+    243: 'RISC-V',
+    258: 'LoongArch',
+  }
+  return names[machine] ?? `ELF machine ${machine}`
+}
+
+const isElf = (head: Bytes): boolean => u32(head, 0) === 0x464c457f
+
+/** A script's interpreter, as the kernel reads it (fs/binfmt_script.c). */
+export function shebang(head: Bytes): string | undefined {
+  if (head[0] !== 0x23 || head[1] !== 0x21) return undefined
+  let line = ''
+  for (let at = 2; at < head.length && at < 256 && head[at] !== 0x0a; at++)
+    line += String.fromCharCode(head[at] ?? 0)
+  // Only blanks and tabs count: a carriage return is part of the name, and then the reason why it is not found.
+  return line
+    .split('\t')
+    .join(' ')
+    .split(' ')
+    .find((word) => word !== '')
+}
+
+const PT_INTERP = 3
+
+/** elf(5): the path in the PT_INTERP segment of a 64-bit file. */
+function elfInterpreter(path: string, head: Bytes): string | undefined {
+  const table = u64(head, 32)
+  const size = u16(head, 54)
+  for (let i = 0; i < u16(head, 56) && i < 64; i++) {
+    const at = table + i * size
+    if (at + 56 > head.length || u32(head, at) !== PT_INTERP) continue
+    const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    if (fd < 0) return undefined
+    const bytes = new Uint8Array(Math.min(256, u64(head, at + 32)))
+    const count = pread(fd, bytes, u64(head, at + 8))
+    close(fd)
+    const end = bytes.indexOf(0)
+    return count <= 0 ? undefined : text(bytes, 0, end < 0 ? count : end)
+  }
+  return undefined
+}

@@ -1,0 +1,5 @@
+/** What is loaded when the entrypoint runs, or can't (see `parts.ts`): nobody waits for it. */
+
+export { explainExec } from './explain.ts'
+export { supervise } from './loop.ts'
+export { shutDown } from './shutdown.ts'
