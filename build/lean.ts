@@ -17,6 +17,7 @@ const LIMIT = 700_000
 /** The module that is run first, and those that are loaded when they are needed (src/parts.ts). */
 const ENTRIES = {
   main: 'src/runtime/quickjs/entry.ts',
+  seed: 'src/run/seed.ts',
   supervise: 'src/supervise/part.ts',
 }
 /** Every C file here is the host. */

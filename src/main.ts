@@ -1,16 +1,17 @@
 /** PID 1, in order. */
 
 import { parseEnvironment } from './config/environment.ts'
-import { parseKeys } from './config/keys.ts'
-import type { Layer, MachineConfig } from './config/machine.ts'
-import { merge } from './config/merge.ts'
-import { type Identity, resolveUser } from './config/users.ts'
+import { type Parsed, parseKeys } from './config/keys.ts'
+import type { Layer, MachineConfig, Settings } from './config/machine.ts'
+import { DEFAULT_SETTINGS, merge } from './config/merge.ts'
+import { type Identity, ROOT, resolveUser } from './config/users.ts'
 import { parseZosrc } from './config/zosrc.ts'
-import { formatProblem, type Problem } from './lib/problem.ts'
-import { quote } from './lib/text.ts'
+import { formatProblem } from './lib/problem.ts'
+import { quote, trim } from './lib/text.ts'
 import { load } from './parts.ts'
-import { EARLY_MOUNTS, type Plan, plan } from './plan/plan.ts'
-import { debug, info, line, openLog, openTerminal, setLogLevel, warn } from './run/console.ts'
+import { EARLY_MOUNTS, plan } from './plan/plan.ts'
+import { info, line, openLog, openTerminal, setLogLevel, warn } from './run/console.ts'
+import { seedDisks } from './run/device.ts'
 import { readText } from './run/files.ts'
 import { closeModules, loadModules, openModules } from './run/modules.ts'
 import { mountPseudo } from './run/mount.ts'
@@ -26,10 +27,10 @@ import { LINUX_REBOOT_CMD_CAD_OFF } from './sys/flags.ts'
 import { reboot, uptime, useRuntime, wait4 } from './sys/linux.ts'
 import type { Runtime } from './sys/port.ts'
 
-/** What the stages hand on, and what the way down needs whenever it begins. */
+/** What the way down needs, whenever it begins. */
 interface Boot {
   readonly signals: number
-  config: MachineConfig
+  settings: Settings
   root: Root | undefined
   readonly times: StepTime[]
 }
@@ -37,40 +38,47 @@ interface Boot {
 /** Runs as PID 1 and does not return. */
 export function main(runtime: Runtime): never {
   useRuntime(runtime)
-  const boot: Boot = { signals: openSignals(), config: merge([]), root: undefined, times: [] }
+  const boot: Boot = { signals: openSignals(), settings: DEFAULT_SETTINGS, root: undefined, times: [] }
   try {
-    timed(boot, 'initramfs', () => prepare())
-    const cmdline = readConfiguration(boot)
-    const deadline = uptime() + boot.config.root.delay * 1000
-    const initramfs = openInitramfs()
-    timed(boot, `root ${boot.config.root.source}`, () => {
-      boot.root = enterRoot(
-        boot.config.root,
-        boot.config.mounts.map(({ target }) => target),
-        deadline,
-      )
-    })
-    const planned = timed(boot, 'configuration of the root', () => readRoot(boot, cmdline))
-    boot.times.push(...runSteps(planned.steps, boot.config.settings, deadline))
-    timed(boot, 'free the initramfs', () => {
-      closeModules()
-      freeInitramfs(initramfs)
-    })
-    if (boot.root?.overlaid === true) sealRoot()
-    return start(boot)
+    return run(boot)
   } catch (error) {
-    return fail(boot, error)
+    const message = error instanceof Error ? error.message : String(error)
+    const ours = error instanceof Fatal || error instanceof SysError
+    return abandon(boot, { message: ours ? message : `internal error: ${message}`, outcome: failure(125) })
   }
 }
 
-/** The initramfs: pseudo file systems, the console, drivers. */
+function run(boot: Boot): never {
+  timed(boot, 'initramfs', prepare)
+  const host = timed(boot, 'command line and seed', () => readHost(boot))
+  const early = merge(host)
+  const deadline = uptime() + early.root.delay * 1000
+  const initramfs = openInitramfs()
+  timed(boot, `root ${early.root.source}`, () => {
+    const targets = early.mounts.map(({ target }) => target)
+    boot.root = enterRoot(early.root, targets, deadline)
+  })
+  const config = timed(boot, 'configuration of the root', () => readRoot(early, host))
+  const { steps, problems, refusals } = plan(config)
+  for (const problem of problems) warn(problem)
+  if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
+  boot.times.push(...runSteps(steps, config.settings, deadline))
+  timed(boot, 'free the initramfs', () => {
+    closeModules()
+    freeInitramfs(initramfs)
+  })
+  if (boot.root?.overlaid === true) sealRoot()
+  return start(boot, config)
+}
+
+/** The initramfs: pseudo file systems, the log, drivers. */
 function prepare(): void {
   for (const step of EARLY_MOUNTS) mountPseudo(step)
   openLog()
   // Ctrl-Alt-Del becomes SIGINT to PID 1 instead of an immediate reset.
   reboot(LINUX_REBOOT_CMD_CAD_OFF)
-  openModules(readText('/proc/sys/kernel/osrelease')?.trim() ?? '')
-  loadModules('virtio_pci', 'virtio_mmio')
+  openModules(trim(readText('/proc/sys/kernel/osrelease') ?? ''))
+  loadModules('virtio_pci', 'virtio_mmio', 'virtio_blk')
 }
 
 function timed<T>(boot: Boot, name: string, work: () => T): T {
@@ -80,69 +88,33 @@ function timed<T>(boot: Boot, name: string, work: () => T): T {
   return result
 }
 
-/** The kernel command line, which says where the root is. The seed's layer will stand above it. */
-function readConfiguration(boot: Boot): Layer {
-  const { layer, problems } = parseKeys(readText('/proc/cmdline') ?? '')
-  boot.config = merge([layer])
-  setLogLevel(boot.config.settings.log)
-  tell(problems)
-  return layer
+/** What the host says: the kernel command line and, above it, the seed. The weakest first. */
+function readHost(boot: Boot): Layer[] {
+  const layers = [told(parseKeys(readText('/proc/cmdline') ?? ''))]
+  boot.settings = { ...DEFAULT_SETTINGS, ...layers[0]?.settings }
+  setLogLevel(boot.settings.log)
+  const disks = seedDisks()
+  if (disks.length === 0) return layers
+  const seed = load('seed').readSeed(disks)
+  for (const problem of seed.problems) warn(problem)
+  return [...layers, ...seed.layers]
 }
 
-/** What the root itself says, below the command line; then the plan of the rest. */
-function readRoot(boot: Boot, cmdline: Layer): Plan {
+/** What the root itself says, below the host. */
+function readRoot(early: MachineConfig, host: readonly Layer[]): MachineConfig {
   const layers: Layer[] = []
-  const hostname = readText('/etc/hostname')?.trim()
-  if (hostname !== undefined && hostname !== '') layers.push({ source: '/etc/hostname', hostname })
+  const hostname = trim(readText('/etc/hostname') ?? '')
+  if (hostname !== '') layers.push({ source: '/etc/hostname', hostname })
   const environment = readText('/etc/environment')
   if (environment !== undefined) layers.push(told(parseEnvironment(environment)))
   const zosrc = readText('/.zosrc')
   if (zosrc !== undefined) layers.push(told(parseZosrc(zosrc, '/.zosrc')))
-  boot.config = merge([...layers, cmdline])
-  const planned = plan(boot.config)
-  for (const problem of planned.problems) warn(problem)
-  if (planned.refusals.length > 0) throw new Fatal(planned.refusals.join('\n'))
-  return planned
+  return layers.length === 0 ? early : merge([...layers, ...host])
 }
 
-function told({ layer, problems }: { layer: Layer; problems: readonly Problem[] }): Layer {
-  tell(problems)
-  return layer
-}
-
-function tell(problems: readonly Problem[]): void {
+function told({ layer, problems }: Parsed): Layer {
   for (const problem of problems) warn(formatProblem(problem))
-}
-
-/** Hands over to an init of the image's own, or starts the entrypoint and supervises it. */
-function start(boot: Boot): never {
-  const { config } = boot
-  const workload = prepareWorkload(config)
-  if ('outcome' in workload) return abandon(boot, workload.message, workload.outcome)
-  if (config.settings.timeline) printTimeline(boot.times)
-  const handOver = wantsPid1(config.settings.mode, workload.path, config.args)
-  info(
-    `${handOver ? 'handing over to' : 'starting'} ${workload.argv.map(quote).join(' ')} after ${uptime().toFixed(0)} ms`,
-  )
-  if (handOver) {
-    openTerminal()
-    const { call, result } = becomeWorkload(workload)
-    return abandon(boot, ...why(workload, call.name, result))
-  }
-  const first = launch(workload)
-  if (typeof first !== 'number') return abandon(boot, first.message, first.outcome)
-  return load('supervise').supervise({
-    pid: first,
-    policy: { onExit: config.settings.onExit, grace: config.settings.grace * 1000 },
-    signals: boot.signals,
-    start: () => {
-      const again = launch(workload)
-      if (typeof again === 'number') return again
-      line(`error: ${again.message}`)
-      return again.outcome
-    },
-    shutDown: (outcome, power) => down(boot, outcome, power),
-  })
+  return layer
 }
 
 interface Refused {
@@ -150,70 +122,90 @@ interface Refused {
   readonly outcome: Outcome
 }
 
-function prepareWorkload(config: MachineConfig): Workload | Refused {
-  const { init, args, settings } = config
-  const identity = resolveUser(
-    settings.user ?? '0',
-    readText('/etc/passwd') ?? '',
-    readText('/etc/group') ?? '',
+/** Hands over to an init of the image's own, or starts the entrypoint and supervises it. */
+function start(boot: Boot, config: MachineConfig): never {
+  const { settings } = config
+  const workload = prepareWorkload(config)
+  if ('outcome' in workload) return abandon(boot, workload)
+  if (settings.timeline) printTimeline(boot.times)
+  const handOver = wantsPid1(settings.mode, workload.path, config.args)
+  info(
+    `${handOver ? 'handing over to' : 'starting'} ${workload.argv.map(quote).join(' ')} after ${uptime().toFixed(0)} ms`,
   )
+  openTerminal()
+  if (handOver) {
+    const { call, result } = becomeWorkload(workload)
+    return abandon(boot, refusal(workload, call.name, result))
+  }
+  const pid = launch(workload)
+  if (typeof pid !== 'number') return abandon(boot, pid)
+  return load('supervise').supervise({
+    pid,
+    policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
+    signals: boot.signals,
+    start: () => {
+      openTerminal()
+      const again = launch(workload)
+      if (typeof again === 'number') return again
+      line(`error: ${again.message}`)
+      return again.outcome
+    },
+    shutDown: (outcome, power) => shutDown(boot, outcome, power),
+  })
+}
+
+function prepareWorkload(config: MachineConfig): Workload | Refused {
+  const { init, args, settings, environment } = config
+  const identity = identityOf(settings.user)
   if (typeof identity === 'string') return { message: `zmachine.user: ${identity}`, outcome: failure(125) }
-  const path = config.environment.get('PATH') ?? ''
-  const found = resolveEntrypoint(init, settings.cwd, path)
+  const found = resolveEntrypoint(init, settings.cwd, environment.get('PATH') ?? '')
   if (!('path' in found)) return { message: found.message, outcome: failure(found.code) }
+  const variables = new Map<string, string>([['HOME', identity.home], ...environment])
   return {
     path: found.path,
     argv: [init, ...args],
-    environment: environmentOf(config, identity),
+    environment: Array.from(variables, ([key, value]) => `${key}=${value}`),
     identity,
     cwd: settings.cwd,
   }
 }
 
-function environmentOf(config: MachineConfig, identity: Identity): string[] {
-  const variables = new Map<string, string>([['HOME', identity.home], ...config.environment])
-  return Array.from(variables, ([key, value]) => `${key}=${value}`)
+/** Without zmachine.user it is root, whose home is the same everywhere: no reason to read passwd. */
+function identityOf(user: string | undefined): Identity | string {
+  if (user === undefined) return ROOT
+  return resolveUser(user, readText('/etc/passwd') ?? '', readText('/etc/group') ?? '')
 }
 
 /** The child's pid, or why there is none. */
 function launch(workload: Workload): number | Refused {
-  openTerminal()
   const { pid, failed } = startWorkload(workload)
-  if (pid < 0) {
-    return { message: new SysError('fork', pid).message, outcome: failure(125) }
-  }
+  if (pid < 0) return { message: new SysError('fork', pid).message, outcome: failure(125) }
   if (failed === undefined) return pid
   wait4(pid, 0)
-  const [message, outcome] = why(workload, failed.call.name, failed.result)
-  return { message, outcome }
+  return refusal(workload, failed.call.name, failed.result)
 }
 
-function why(workload: Workload, call: string, result: number): [string, Outcome] {
-  if (!call.startsWith('execve')) return [new SysError(call, result).message, failure(125)]
-  const { code, message } = load('supervise').explainExec(workload.path, result)
-  return [message, failure(code)]
+function refusal({ path }: Workload, call: string, result: number): Refused {
+  if (!call.startsWith('execve'))
+    return { message: new SysError(call, result).message, outcome: failure(125) }
+  const { code, message } = load('supervise').explainExec(path, result)
+  return { message, outcome: failure(code) }
 }
 
-function fail(boot: Boot, error: unknown): never {
-  const message = error instanceof Error ? error.message : String(error)
-  const internal = error instanceof Fatal || error instanceof SysError ? '' : 'internal error: '
-  return abandon(boot, `${internal}${message}`, failure(125))
-}
-
-/** A fatal error: told in full, then the exit policy. */
-function abandon(boot: Boot, message: string, outcome: Outcome): never {
+/** A fatal error: told in full, a shell where one was asked for, then the exit policy. */
+function abandon(boot: Boot, { message, outcome }: Refused): never {
   for (const part of message.split('\n')) line(`fatal: ${part}`)
-  debug(() => `steps so far: ${boot.times.map(({ name }) => name()).join('; ')}`)
-  const { onExit } = boot.config.settings
-  return down(boot, outcome, onExit === 'restart' ? 'reboot' : onExit)
+  const { onExit, shell } = boot.settings
+  if (shell && boot.root !== undefined) load('supervise').runShell(boot.signals)
+  return shutDown(boot, outcome, onExit === 'restart' ? 'reboot' : onExit)
 }
 
-function down(boot: Boot, outcome: Outcome, power: PowerState): never {
+function shutDown({ settings, signals, root }: Boot, outcome: Outcome, power: PowerState): never {
   return load('supervise').shutDown({
     outcome,
     power,
-    grace: boot.config.settings.grace * 1000,
-    signals: boot.signals,
-    record: boot.root !== undefined && !boot.root.readOnly,
+    grace: settings.grace * 1000,
+    signals,
+    record: root !== undefined && !root.readOnly,
   })
 }

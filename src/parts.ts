@@ -3,6 +3,8 @@
 import { currentRuntime } from './sys/linux.ts'
 
 interface Parts {
+  /** Where a disk is labelled as a seed: YAML and what is made of it. */
+  readonly seed: typeof import('./run/seed.ts')
   /** From the entrypoint's start on: the loop, the way down. */
   readonly supervise: typeof import('./supervise/part.ts')
 }

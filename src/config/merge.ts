@@ -8,7 +8,7 @@ const DEFAULT_ROOT: RootConfig = {
   delay: 30,
 }
 
-const DEFAULT_SETTINGS: Settings = {
+export const DEFAULT_SETTINGS: Settings = {
   mode: 'auto',
   onExit: 'reboot',
   grace: 10,

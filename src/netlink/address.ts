@@ -18,6 +18,7 @@ import {
 } from './message.ts'
 
 export const RTM_NEWADDR = 20
+export const RTM_DELADDR = 21
 export const RTM_GETADDR = 22
 export const IFA_ADDRESS = 1
 export const IFA_LOCAL = 2
@@ -25,6 +26,8 @@ export const IFA_BROADCAST = 4
 export const IFA_FLAGS = 8
 export const IFA_F_NODAD = 0x02
 export const IFA_F_TENTATIVE = 0x40
+
+const EADDRNOTAVAIL = 99
 
 /** struct ifaddrmsg: family, prefix length, flags, scope (u8 each), index (at 4). */
 const IFADDRMSG_LEN = 8
@@ -61,6 +64,21 @@ export function addressAdd({ index, cidr, nic }: AddressAdd): Request {
   return {
     message: finishMessage(builder),
     describe: () => `add address ${formatCidr(cidr)} to ${nic ?? `link ${index}`}`,
+  }
+}
+
+/** Takes an address away, and with it the route to its network; where it is not there, nothing is left to do. */
+export function addressDelete({ index, cidr, nic }: AddressAdd): Request {
+  const { address, prefix } = cidr
+  const builder = buildMessage(RTM_DELADDR, 0, IFADDRMSG_LEN / 4)
+  const { words } = builder
+  words[FAMILY_HEADER] = (isIpv6(address) ? AF_INET6 : AF_INET) | (prefix << 8)
+  words[FAMILY_HEADER + 1] = index
+  putAttribute(builder, IFA_LOCAL, address)
+  return {
+    message: finishMessage(builder),
+    describe: () => `delete address ${formatCidr(cidr)} from ${nic ?? `link ${index}`}`,
+    tolerated: EADDRNOTAVAIL,
   }
 }
 

@@ -33,6 +33,24 @@ function findBySuperblock(matches: (superblock: Superblock) => boolean): string 
   return undefined
 }
 
+export interface Labelled {
+  readonly path: string
+  readonly type: string
+}
+
+/** Disks with the FAT or ISO 9660 label of a NoCloud seed, in either case; the last disk first, where hosts attach it. */
+export function seedDisks(): Labelled[] {
+  const found: Labelled[] = []
+  for (const name of blockDevices().reverse()) {
+    const path = `/dev/${name}`
+    const superblock = probe(path)
+    if (superblock === undefined || superblock.label.toLowerCase() !== 'cidata') continue
+    const { type } = superblock
+    if (type === 'vfat' || type === 'iso9660') found.push({ path, type })
+  }
+  return found
+}
+
 /** The names of all disks and partitions, sorted: `vda`, `vda1`, `vdb`. Memory-backed ones are left out. */
 export function blockDevices(): string[] {
   const fd = open('/sys/class/block', O_RDONLY | O_DIRECTORY | O_CLOEXEC)

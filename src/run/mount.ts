@@ -1,7 +1,7 @@
 /** Mounting a disk or a share: the root's and the user's alike. */
 
 import { MS_RDONLY } from '../lib/mount-flags.ts'
-import { quote } from '../lib/text.ts'
+import { quote, trim } from '../lib/text.ts'
 import type { MountStep, PseudoStep } from '../plan/step.ts'
 import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, ENXIO, EROFS, must, SysError } from '../sys/errno.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../sys/flags.ts'
@@ -58,7 +58,7 @@ export function mountWhenThere(what: Mountable, deadline: number): Mounted {
 function mountDevice(what: Mountable, deadline: number): Mounted {
   const { source, target, type } = what
   loadModules('virtio_blk')
-  const path = waitFor(() => findDevice(source), deadline, source)
+  const path = waitFor(() => findDevice(source), deadline, () => source)
   if (path === undefined) {
     throw new Error(
       `mount ${source} on ${target}: no such disk; ${listing(
@@ -102,7 +102,7 @@ function mountShare(what: Mountable, deadline: number): Mounted {
       return undefined
     },
     deadline,
-    `the share ${quote(source)}`,
+    () => `the share ${quote(source)}`,
   )
   if (mounted !== undefined) return mounted
   throw new SysError(
@@ -167,7 +167,7 @@ function shareTags(): string[] {
   close(fd)
   if (typeof entries === 'number') return []
   return entries.flatMap(({ name }) => {
-    const tag = readText(`/sys/fs/virtiofs/${name}/tag`)?.trim()
-    return tag === undefined ? [] : [quote(tag)]
+    const tag = readText(`/sys/fs/virtiofs/${name}/tag`)
+    return tag === undefined ? [] : [quote(trim(tag))]
   })
 }

@@ -79,7 +79,7 @@ function findLinks(session: Session, nics: readonly NicStep[]): { links: Link[];
       return missing.length === 0 ? true : undefined
     },
     uptime() + NIC_PATIENCE,
-    nics.map(({ name }) => name).join(', '),
+    () => missing.map(({ name }) => name).join(', '),
   )
   return { links, missing }
 }

@@ -1,68 +1,63 @@
-/** The seed: found by what its superblock says, read with bounds, and gone again before anything else is mounted. */
+/**
+ * The seed, read with bounds and gone again before anything else is mounted. Loaded only where a disk is labelled as one
+ * (see `parts.ts`).
+ */
 
+import type { Layer } from '../config/machine.ts'
+import { parseSeed, SEED_FILE_NAMES, type SeedFiles } from '../config/seed.ts'
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../lib/mount-flags.ts'
-import { SysError } from '../sys/errno.ts'
+import { formatProblem } from '../lib/problem.ts'
+import { ENOENT, SysError } from '../sys/errno.ts'
 import { MNT_DETACH, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, mkdir, mount, open, umount } from '../sys/linux.ts'
 import { debug } from './console.ts'
-import { blockDevices, probe } from './device.ts'
+import type { Labelled } from './device.ts'
 import { readAll } from './files.ts'
-import { loadModules } from './modules.ts'
 import { loadFileSystem } from './mount.ts'
 
 /** A directory of the initramfs: nobody but PID 1 sees it. */
 const PLACE = '/seed'
 
-/** The files of a NoCloud seed, as zos writes them (protocol, section 3). */
-export const SEED_FILES = ['meta-data', 'network-config', 'user-data', 'zosrc'] as const
-export type SeedFile = (typeof SEED_FILES)[number]
-
 export interface Seed {
-  /** `/dev/vdc` */
-  readonly device: string
-  readonly files: Readonly<Partial<Record<SeedFile, string>>>
-}
-
-export interface SeedSearch {
-  readonly seed: Seed | undefined
-  /** What was wrong with devices that are labelled as a seed, in words. */
+  /** The device; undefined where none holds a seed. */
+  readonly device: string | undefined
+  /** The weakest first. */
+  readonly layers: readonly Layer[]
+  /** In words; the boot goes on with what there is. */
   readonly problems: readonly string[]
 }
 
 /**
- * Looks at all disks, the last one first, since hosts attach the seed last. A data disk may bear the same label: the
- * seed is the one that holds the seed's files.
+ * The first of these disks that holds the files of a seed: a data disk may bear the same label.
+ * @param disks labelled as a seed, the likeliest first
  */
-export function findSeed(): SeedSearch {
-  loadModules('virtio_blk')
+export function readSeed(disks: readonly Labelled[]): Seed {
   const problems: string[] = []
-  for (const name of blockDevices().reverse()) {
-    const device = `/dev/${name}`
-    const superblock = probe(device)
-    if (superblock === undefined || (superblock.type !== 'vfat' && superblock.type !== 'iso9660')) continue
-    if (superblock.label.toLowerCase() !== 'cidata') continue
-    const files = readSeed(device, superblock.type, problems)
-    if (files !== undefined) return { seed: { device, files }, problems }
+  for (const { path, type } of disks) {
+    const files = readFiles(path, type, problems)
+    if (files === undefined) continue
+    const parsed = parseSeed(files, 'seed')
+    for (const problem of parsed.problems) problems.push(formatProblem(problem))
+    return { device: path, layers: parsed.layers, problems }
   }
-  return { seed: undefined, problems }
+  return { device: undefined, layers: [], problems }
 }
 
-function readSeed(device: string, type: string, problems: string[]): Seed['files'] | undefined {
+/** undefined: it is no seed, or can't be read. */
+function readFiles(device: string, type: string, problems: string[]): SeedFiles | undefined {
   loadFileSystem(type)
   mkdir(PLACE, 0o700)
   const result = mount(device, PLACE, type, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
   if (result < 0) {
-    problems.push(
-      new SysError(`seed ${device}: mount as ${type}`, result, 'the disk is labelled cidata').message,
-    )
+    problems.push(new SysError(`seed: mount ${device} as ${type}`, result, 'its label says cidata').message)
     return undefined
   }
-  const files: Partial<Record<SeedFile, string>> = {}
-  for (const name of SEED_FILES) {
+  const files: { -readonly [K in keyof SeedFiles]: string } = {}
+  for (const [key, name] of SEED_FILE_NAMES) {
     const content = readFile(`${PLACE}/${name}`)
-    if (typeof content === 'string') files[name] = content
-    else if (content !== undefined)
-      problems.push(new SysError(`seed ${device}: read ${name}`, content).message)
+    if (typeof content === 'string') files[key] = content
+    else if (content !== -ENOENT)
+      problems.push(new SysError(`seed: read ${name} of ${device}`, content).message)
   }
   if (umount(PLACE) < 0) umount(PLACE, MNT_DETACH)
   if (Object.keys(files).length > 0) return files
@@ -70,10 +65,10 @@ function readSeed(device: string, type: string, problems: string[]): Seed['files
   return undefined
 }
 
-/** The text, undefined where there is no such file, or a negative errno (-EINVAL: larger than 1 MB). */
-function readFile(path: string): string | number | undefined {
+/** The text, or a negative errno; -EINVAL where it is larger than 1 MB. */
+function readFile(path: string): string | number {
   const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-  if (fd < 0) return undefined
+  if (fd < 0) return fd
   const content = readAll(fd)
   close(fd)
   return content

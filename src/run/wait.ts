@@ -19,7 +19,7 @@ const KERNEL_EVENTS = 1
  * @param subject what is waited for, in words
  * @returns undefined after the deadline
  */
-export function waitFor<T>(attempt: () => T | undefined, deadline: number, subject: string): T | undefined {
+export function waitFor<T>(attempt: () => T | undefined, deadline: number, subject: () => string): T | undefined {
   const first = attempt()
   if (first !== undefined || uptime() >= deadline) return first
   const monitor = openMonitor(NETLINK_KOBJECT_UEVENT, KERNEL_EVENTS)
@@ -34,7 +34,7 @@ function watch<T>(
   monitor: Monitor,
   attempt: () => T | undefined,
   deadline: number,
-  subject: string,
+  subject: () => string,
 ): T | undefined {
   const start = uptime()
   let told = false
@@ -45,7 +45,7 @@ function watch<T>(
     if (found !== undefined || now >= deadline) return found
     if (!told && now >= start + PATIENCE) {
       told = true
-      info(`waiting for ${subject}, up to ${((deadline - now) / 1000).toFixed(0)} s`)
+      info(`waiting for ${subject()}, up to ${((deadline - now) / 1000).toFixed(0)} s`)
     }
     const until = told ? deadline : Math.min(deadline, start + PATIENCE)
     poll([{ fd: monitor.fd, events: POLLIN }], Math.max(1, until - now))

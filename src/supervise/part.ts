@@ -2,4 +2,5 @@
 
 export { explainExec } from './explain.ts'
 export { supervise } from './loop.ts'
+export { runShell } from './shell.ts'
 export { shutDown } from './shutdown.ts'

@@ -35,16 +35,20 @@ export const DT_DIR = 4
 // umount2(2); mount(2)'s flags are in lib/mount-flags.ts
 export const MNT_DETACH = 2
 
-// socket(2), netlink(7)
+// socket(2), netlink(7), packet(7)
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_NETLINK = 16
+export const AF_PACKET = 17
+export const ETH_P_IP = 0x0800
+export const IPPROTO_UDP = 17
 export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 export const SOCK_CLOEXEC = 0o2000000
 export const SOCK_NONBLOCK = 0o4000
 export const SOL_SOCKET = 1
 export const SO_RCVBUF = 8
+export const SO_ATTACH_FILTER = 26
 export const SO_RCVBUFFORCE = 33
 export const SOL_NETLINK = 270
 export const NETLINK_ROUTE = 0

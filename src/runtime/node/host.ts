@@ -15,6 +15,12 @@ import { prepareSpawn } from './spawn.ts'
 
 const require = createRequire(import.meta.url)
 
+/** The parts of `parts.ts`. */
+const PARTS: Readonly<Record<string, string>> = {
+  seed: '../../run/seed.ts',
+  supervise: '../../supervise/part.ts',
+}
+
 const MAX_ARGS = 6
 const REGISTER = 'int64'
 
@@ -88,5 +94,5 @@ export const nodeRuntime: Runtime = {
     return view(memory).write(text, offset, 'latin1')
   },
 
-  load: (part) => require(`../../${part}/part.ts`),
+  load: (part) => require(PARTS[part] ?? part),
 }

@@ -1,0 +1,160 @@
+/** YAML's collections in brackets: `[a, "b", {c: d}]`, over one line or several. */
+
+import {
+  addEntry,
+  broken,
+  canBeginPlain,
+  decorate,
+  type Entries,
+  isLineDone,
+  MAX_DEPTH,
+  merge,
+  nextLine,
+  type Place,
+  placeOf,
+  type Reader,
+  readAlias,
+  readQuoted,
+  readWord,
+  scalar,
+  skipBlanks,
+  tooDeep,
+  type YamlNode,
+} from './yaml-reader.ts'
+import { isBlank, trimEnd } from './yaml-text.ts'
+
+/**
+ * The list or mapping at the cursor, which goes behind its bracket.
+ * @param indent of what it belongs to: its lines are indented by more
+ * @returns undefined where it is broken: told, and left behind
+ */
+export function readFlow(r: Reader, indent: number, depth: number): YamlNode | undefined {
+  if (depth > MAX_DEPTH) return tooDeep(r, indent)
+  const open = placeOf(r)
+  const isList = r.line.startsWith('[', r.column)
+  const close = isList ? ']' : '}'
+  const items: YamlNode[] = []
+  const entries: Entries = new Map()
+  r.nodes++
+  r.column++
+  for (;;) {
+    if (!skip(r, indent, open)) return undefined
+    if (isAt(r, close)) break
+    const { row, column } = r
+    const item = readItem(r, indent, depth, open)
+    if (item === undefined || !skip(r, indent, open)) return undefined
+    const value = isAt(r, ':') ? readValue(r, indent, depth, open) : item
+    if (value === undefined) return undefined
+    if (isList && value === item) {
+      items.push(item)
+    } else if (item.kind !== 'scalar') {
+      return broken(r, indent, item, 'only a text can be a key; skipped')
+    } else if (isList && value.line > row + 1) {
+      return broken(
+        r,
+        indent,
+        item,
+        'a key and its value on two lines of a list, or no closing bracket; skipped',
+      )
+    } else {
+      // A key without a value has none; `[key: value]` is a list of small mappings.
+      const into: Entries = isList ? new Map() : entries
+      addEntry(r, into, item.text, row, column, value === item ? scalar(r, row, column, '', false) : value)
+      if (isList) items.push({ kind: 'mapping', entries: into, line: row + 1, column: column + 1 })
+    }
+    if (isAt(r, ',')) r.column++
+    else if (!isAt(r, close)) return broken(r, indent, placeOf(r), `neither a comma nor ${close}; skipped`)
+  }
+  r.column++
+  if (isList) return { kind: 'list', items, line: open.line, column: open.column }
+  merge(r, entries)
+  return { kind: 'mapping', entries, line: open.line, column: open.column }
+}
+
+const isAt = (r: Reader, char: string): boolean => r.line.startsWith(char, r.column)
+
+/** To the next character that counts, on whatever line. False: the collection ends unclosed, which is told. */
+function skip(r: Reader, indent: number, open: Place): boolean {
+  skipBlanks(r)
+  if (!isLineDone(r)) return true
+  nextLine(r)
+  const start = r.column
+  skipBlanks(r)
+  // By the book a closing bracket would have to be indented as well, but hardly anybody does that.
+  if (start > indent || (start >= 0 && (isAt(r, ']') || isAt(r, '}')))) return true
+  r.column = start
+  r.complain(open, 'no closing bracket; skipped')
+  return false
+}
+
+/** What stands behind the colon at the cursor. */
+function readValue(r: Reader, indent: number, depth: number, open: Place): YamlNode | undefined {
+  r.column++
+  const { row, column } = r
+  if (!skip(r, indent, open)) return undefined
+  const isMissing = isAt(r, ',') || isAt(r, ']') || isAt(r, '}')
+  const value = isMissing ? scalar(r, row, column, '', false) : readItem(r, indent, depth, open)
+  return value !== undefined && skip(r, indent, open) ? value : undefined
+}
+
+function readItem(r: Reader, indent: number, depth: number, open: Place): YamlNode | undefined {
+  const place = placeOf(r)
+  switch (r.line.charAt(r.column)) {
+    case '[':
+    case '{':
+      return readFlow(r, indent, depth + 1)
+    case '*':
+      return readAlias(r)
+    case '&':
+    case '!': {
+      if (depth > MAX_DEPTH) return tooDeep(r, indent)
+      const before = r.nodes
+      const word = readWord(r)
+      const node = skip(r, indent, open) ? readItem(r, indent, depth + 1, open) : undefined
+      return node && decorate(r, place, word, node, before)
+    }
+    case '"':
+    case "'": {
+      const text = readQuoted(r, indent)
+      return text === undefined ? undefined : scalar(r, place.line - 1, place.column - 1, text, true)
+    }
+  }
+  return readPlain(r, indent, open)
+}
+
+/** A text without quotes, which ends at a comma, a bracket, a colon with something behind it, or a comment. */
+function readPlain(r: Reader, indent: number, open: Place): YamlNode | undefined {
+  const { row, column } = r
+  let end = canBeginPlain(r) ? plainEnd(r) : column
+  if (end === column)
+    return broken(r, indent, placeOf(r), `no value where ${r.line.charAt(end)} stands; skipped`)
+  const pieces = [trimEnd(r.line.slice(column, end))]
+  r.column = end
+  while (r.column === r.line.length) {
+    if (!skip(r, indent, open)) return undefined
+    if (r.commentLines > 0) break
+    end = plainEnd(r)
+    if (end === r.column) break
+    pieces.push(r.blankLines > 0 ? '\n'.repeat(r.blankLines) : ' ', trimEnd(r.line.slice(r.column, end)))
+    r.column = end
+  }
+  return scalar(r, row, column, pieces.join(''), false)
+}
+
+function plainEnd({ line, column }: Reader): number {
+  let at = column
+  for (; at < line.length; at++) {
+    const char = line.charAt(at)
+    if (isIndicator(char)) break
+    if (char === ':' && isEndOfKey(line.charAt(at + 1))) break
+    if (char === '#' && at > column && isBlank(line.charCodeAt(at - 1))) break
+    if ((char === '-' || char === '?') && at === column && isIndicator(line.charAt(at + 1))) break
+  }
+  return at
+}
+
+const isIndicator = (char: string): boolean =>
+  char === ',' || char === '[' || char === ']' || char === '{' || char === '}'
+
+const isEndOfKey = (next: string): boolean =>
+  next === '' || next === ' ' || next === '\t' || isIndicator(next)

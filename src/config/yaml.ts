@@ -1,0 +1,405 @@
+/**
+ * YAML as configuration files are written in it (YAML 1.2.2): mappings, lists and texts in every style, anchors,
+ * merge keys; the first document of a file. Keys are texts: `? ` and collections as keys are problems, as is all
+ * that would have to be guessed.
+ *
+ * A reader of our own, since no library fits: js-yaml takes 18 million instructions for one network-config, mostly
+ * for its regular expressions, where a whole boot has 12. This one goes by lines and lets the engine's own string
+ * functions look for what ends a text, so that an interpreter has little to do for each character.
+ *
+ * It never throws, takes time in proportion to the text, and goes on behind a mistake: what is broken is left out,
+ * up to the next line that isn't indented further.
+ */
+
+import type { Problem } from '../lib/problem.ts'
+import { quote } from '../lib/text.ts'
+import { readFlow } from './yaml-flow.ts'
+import {
+  addEntry,
+  broken,
+  canBeginPlain,
+  decorate,
+  type Entries,
+  isItem,
+  isLineDone,
+  isSeparated,
+  MAX_DEPTH,
+  merge,
+  nextLine,
+  type Place,
+  placeOf,
+  type Reader,
+  readAlias,
+  readQuoted,
+  readWord,
+  scalar,
+  skipBlanks,
+  spaces,
+  toEnd,
+  tooDeep,
+  unquote,
+  type YamlNode,
+} from './yaml-reader.ts'
+import { closingQuote, foldBlock, isBlank, trimEnd } from './yaml-text.ts'
+
+const PLUS = 43
+const DASH = 45
+const COLON = 58
+
+/** A file of garbage has a mistake in every line; nobody reads more than these. */
+const MAX_PROBLEMS = 100
+
+export interface YamlDocument {
+  readonly root: YamlNode
+  readonly problems: readonly Problem[]
+  /** Adds a problem that the document's reader found. */
+  complain(place: Place, message: string): void
+}
+
+/**
+ * The first document of a file.
+ * @param text a byte string, UTF-8
+ * @param source the file's name, for the problems
+ */
+export function parseYaml(text: string, source: string): YamlDocument {
+  const problems: Problem[] = []
+  const complain = ({ line, column }: Place, message: string): void => {
+    if (problems.length < MAX_PROBLEMS) problems.push({ source, line, column, message })
+    else if (problems.length === MAX_PROBLEMS)
+      problems.push({ source, message: 'further problems are not told' })
+  }
+  const tabs = contains(text, '\t')
+  const comments = contains(text.slice(1), '#')
+  const r: Reader = {
+    lines: splitLines(text),
+    tabs,
+    comments,
+    isSimple: !tabs && !comments,
+    anchors: new Map(),
+    row: -1,
+    column: -1,
+    line: '',
+    colon: -1,
+    blankLines: 0,
+    commentLines: 0,
+    nodes: 0,
+    aliased: 0,
+    complain,
+  }
+  nextLine(r)
+  while (r.column === 0 && r.line.startsWith('%')) nextLine(r)
+  if (r.column === 0 && isMarker(r.line) && r.line.startsWith('-')) r.column = 3
+  if (contains(text, '\n---') || contains(text, '\n...')) endDocument(r)
+  const root = readNode(r, -1, 0, false)
+  if (r.column >= 0) r.complain(placeOf(r), 'does not belong to what stands before; the rest is skipped')
+  return { root, problems, complain }
+}
+
+/** As `includes`, which compares at every place in this engine, where `split` first looks for the first character. */
+const contains = (text: string, part: string): boolean => text.split(part, 2).length > 1
+
+function splitLines(text: string): string[] {
+  const unix = contains(text, '\r') ? text.split('\r\n').join('\n').split('\r').join('\n') : text
+  const hasMark = unix.charCodeAt(0) === 0xef && unix.charCodeAt(1) === 0xbb && unix.charCodeAt(2) === 0xbf
+  const lines = (hasMark ? unix.slice(3) : unix).split('\n')
+  if (lines.at(-1) === '') lines.pop()
+  return lines
+}
+
+/** `---` and `...` at a line's beginning, before white space. */
+const isMarker = (line: string): boolean =>
+  (line.startsWith('---') || line.startsWith('...')) && isSeparated(line, 2)
+
+/** Cuts the lines off where the document ends. */
+function endDocument(r: Reader): void {
+  const from = r.row + (r.column === 3 ? 1 : 0)
+  const end = r.lines.findIndex((line, row) => row >= from && isMarker(line))
+  if (end < 0) return
+  const more = r.lines.findIndex(
+    (line, row) => row >= end && hasContent(isMarker(line) ? line.slice(3) : line),
+  )
+  if (more >= 0) r.complain({ line: more + 1, column: 1 }, 'only the first document of a file is read')
+  r.lines.length = end
+  if (r.row >= end) toEnd(r)
+}
+
+function hasContent(line: string): boolean {
+  const content = line.trimStart()
+  return content !== '' && !content.startsWith('#')
+}
+
+/**
+ * The node at the cursor, or on the lines below; afterwards the cursor is on the first line behind it.
+ * @param indent of what the node belongs to: its own lines are indented by more
+ * @param isValue it stands behind `key:`, so that no mapping and no list can begin on the same line, and a list on
+ *   the next lines need not be indented
+ */
+function readNode(r: Reader, indent: number, depth: number, isValue: boolean): YamlNode {
+  const { row, column } = r
+  if (r.isSimple && isShort(r.line, column)) return readShort(r, indent)
+  let isInline = isValue
+  skipBlanks(r)
+  if (isLineDone(r)) {
+    nextLine(r)
+    if (r.column <= indent && !(isValue && r.column === indent && isItem(r)))
+      return scalar(r, row, column, '', false)
+    isInline = false
+  }
+  return readSpecial(r, indent, depth, isValue, isInline) ?? scalar(r, row, column, '', false)
+}
+
+/** Letters, digits and `/`: nearly all that stands in a configuration begins with one of them. */
+const ORDINARY = new Uint8Array(256).fill(1, 47, 58).fill(1, 65, 91).fill(1, 97, 123)
+
+/**
+ * Whether the rest of a line is a text as it stands, the case that an interpreter wants a short way for: it begins
+ * with a letter or the like, holds no colon of a key, and no white space ends it.
+ */
+function isShort(line: string, from: number): boolean {
+  if (ORDINARY[line.charCodeAt(from)] !== 1) return false
+  const last = line.charCodeAt(line.length - 1)
+  return last !== 32 && last !== COLON && line.indexOf(': ', from) < 0
+}
+
+function readShort(r: Reader, indent: number): YamlNode {
+  const { line, row, column } = r
+  const text = line.slice(column)
+  nextLine(r)
+  return scalar(r, row, column, r.column > indent ? readFolded(r, indent, text) : text, false)
+}
+
+/**
+ * A node that may begin with a sign that means something.
+ * @returns undefined where it is broken: told, and left behind
+ */
+function readSpecial(
+  r: Reader,
+  indent: number,
+  depth: number,
+  isValue: boolean,
+  isInline: boolean,
+): YamlNode | undefined {
+  if (depth > MAX_DEPTH) return tooDeep(r, indent)
+  const { line, row, column } = r
+  const char = line.charAt(column)
+  switch (char) {
+    case '-':
+      if (!isItem(r)) break
+      if (!isInline) return readList(r, depth)
+      return broken(r, indent, placeOf(r), 'a list can not begin behind its key; skipped')
+    case '"':
+    case "'": {
+      const key = isInline ? undefined : readQuotedKey(r, char)
+      if (key !== undefined) return readMapping(r, key, depth)
+      const text = readQuoted(r, indent)
+      return text === undefined ? undefined : endValue(r, indent, scalar(r, row, column, text, true))
+    }
+    case '[':
+    case '{': {
+      const collection = readFlow(r, indent, depth)
+      return collection && endValue(r, indent, collection)
+    }
+    case '|':
+    case '>':
+      return readBlock(r, indent)
+    case '*':
+      return endValue(r, indent, readAlias(r))
+    case '&':
+    case '!':
+      return readDecorated(r, indent, depth, isValue)
+    case '\t':
+      return broken(r, indent, placeOf(r), 'a tab can not indent; skipped')
+    case '?':
+      if (!isSeparated(line, column)) break
+      return broken(r, indent, placeOf(r), 'keys after a question mark are not supported; skipped')
+  }
+  if (canBeginPlain(r)) return readText(r, indent, depth, isInline)
+  return broken(r, indent, placeOf(r), `a text that begins with ${char} needs quotes; skipped`)
+}
+
+/** Behind a value that says itself where it ends. */
+function endValue(r: Reader, indent: number, node: YamlNode): YamlNode {
+  skipBlanks(r)
+  if (isLineDone(r)) nextLine(r)
+  else broken(r, indent, placeOf(r), `${quote(r.line.slice(r.column))} can not stand behind a value; skipped`)
+  return node
+}
+
+/** A node with an anchor or a tag before it. */
+function readDecorated(r: Reader, indent: number, depth: number, isValue: boolean): YamlNode {
+  const place = placeOf(r)
+  const before = r.nodes
+  const word = readWord(r)
+  const node = readNode(r, indent, depth + 1, isValue)
+  const isBlock =
+    node.kind !== 'scalar' && !'[{'.includes(r.lines[node.line - 1]?.charAt(node.column - 1) ?? '')
+  // In `&a key: value` the anchor is the key's, by the book.
+  if (isBlock && node.line === place.line)
+    r.complain(place, `${word} belongs on a line of its own before a mapping or a list`)
+  return decorate(r, place, word, node, before)
+}
+
+function readList(r: Reader, depth: number): YamlNode {
+  const { row, column: indent } = r
+  const items: YamlNode[] = []
+  r.nodes++
+  while (r.column === indent && isItem(r)) {
+    r.column += 2
+    items.push(readNode(r, indent, depth + 1, false))
+    if (r.column > indent) leaveDeeper(r, indent)
+  }
+  return { kind: 'list', items, line: row + 1, column: indent + 1 }
+}
+
+function leaveDeeper(r: Reader, indent: number): void {
+  broken(r, indent, placeOf(r), 'wrong indentation; skipped')
+}
+
+/** @param first its first key, at the cursor and with `r.colon` set */
+function readMapping(r: Reader, first: string, depth: number): YamlNode | undefined {
+  const { row, column: indent } = r
+  const entries: Entries = new Map()
+  let key: string | undefined = first
+  if (depth > MAX_DEPTH) return tooDeep(r, indent)
+  r.nodes++
+  do {
+    if (key === undefined) {
+      broken(r, indent, placeOf(r), `${quote(trimEnd(r.line.slice(indent)))} is no key with a colon; skipped`)
+    } else {
+      const keyRow = r.row
+      r.column = r.colon + 2
+      addEntry(r, entries, key, keyRow, indent, readNode(r, indent, depth + 1, true))
+      if (r.column > indent) leaveDeeper(r, indent)
+    }
+    key = r.column === indent ? readKey(r) : undefined
+  } while (r.column === indent)
+  if (r.anchors.size > 0) merge(r, entries)
+  return { kind: 'mapping', entries, line: row + 1, column: indent + 1 }
+}
+
+/** The key at the cursor, which stays where it is; `r.colon` is where its colon is. undefined: there is none. */
+function readKey(r: Reader): string | undefined {
+  const { line, column } = r
+  const code = line.charCodeAt(column)
+  if (r.isSimple && ORDINARY[code] === 1) {
+    r.colon = line.indexOf(': ', column)
+    if (r.colon >= 0 && line.charCodeAt(r.colon - 1) !== 32) return line.slice(column, r.colon)
+  } else if (code === 34 || code === 39) {
+    return readQuotedKey(r, code === 34 ? '"' : "'")
+  } else if (!canBeginPlain(r)) {
+    return undefined
+  }
+  const end = plainEnd(r)
+  return r.colon < 0 ? undefined : line.slice(column, end)
+}
+
+function readQuotedKey(r: Reader, mark: '"' | "'"): string | undefined {
+  const { line, column } = r
+  const end = closingQuote(line, column + 1, mark)
+  if (end < 0) return undefined
+  let colon = end + 1
+  while (isBlank(line.charCodeAt(colon))) colon++
+  if (line.charCodeAt(colon) !== COLON || !isSeparated(line, colon)) return undefined
+  r.colon = colon
+  return unquote(r, placeOf(r), line.slice(column + 1, end), mark)
+}
+
+/**
+ * Where the plain text at the cursor ends on its line: at `: `, ` #` or the line's end, less white space.
+ * `r.colon` is where its colon is.
+ */
+function plainEnd(r: Reader): number {
+  const from = r.column
+  const line = r.tabs ? r.line.split('\t').join(' ') : r.line
+  const { length } = line
+  const last = line.charCodeAt(length - 1)
+  let end = line.indexOf(': ', from)
+  if (end < 0) end = last === COLON ? length - 1 : length
+  r.colon = end < length ? end : -1
+  if (r.comments) {
+    const comment = line.indexOf(' #', from)
+    if (comment >= 0 && comment < end) {
+      end = comment
+      r.colon = -1
+    }
+  }
+  if (end < length || last === 32) while (end > from && line.charCodeAt(end - 1) === 32) end--
+  return end
+}
+
+/** A text without quotes, which may go on over lines that are indented by more than `indent`, or a mapping's key. */
+function readText(r: Reader, indent: number, depth: number, isInline: boolean): YamlNode | undefined {
+  const { line, row, column } = r
+  const key = isInline ? undefined : readKey(r)
+  if (key !== undefined) return readMapping(r, key, depth)
+  const end = plainEnd(r)
+  if (r.colon >= 0) return refuseColon(r, indent)
+  const text = line.slice(column, end)
+  const isWhole = isOpenEnd(line, end)
+  nextLine(r)
+  if (r.column <= indent || !isWhole || r.commentLines > 0) return scalar(r, row, column, text, false)
+  return scalar(r, row, column, readFolded(r, indent, text), false)
+}
+
+/** Whether no comment ends the text, so that it may go on in the next line. */
+const isOpenEnd = (line: string, end: number): boolean => end === line.length || line.indexOf('#', end) < 0
+
+/** The rest of a text whose next line the cursor is on. */
+function readFolded(r: Reader, indent: number, first: string): string {
+  const pieces = [first]
+  let isOpen = true
+  while (isOpen && r.column > indent && r.commentLines === 0) {
+    const gap = r.blankLines > 0 ? '\n'.repeat(r.blankLines) : ' '
+    skipBlanks(r)
+    const end = plainEnd(r)
+    if (r.colon >= 0) {
+      refuseColon(r, indent)
+      break
+    }
+    pieces.push(gap, r.line.slice(r.column, end))
+    isOpen = isOpenEnd(r.line, end)
+    nextLine(r)
+  }
+  return pieces.join('')
+}
+
+function refuseColon(r: Reader, indent: number): undefined {
+  const message = 'a text with a colon and a space in it needs quotes, or the indentation is wrong; skipped'
+  return broken(r, indent, { line: r.row + 1, column: r.colon + 1 }, message)
+}
+
+/** `|` and `>`: the lines below as they are, or folded, without their indentation. */
+function readBlock(r: Reader, indent: number): YamlNode {
+  const { row, column } = r
+  const isFolded = r.line.startsWith('>', r.column)
+  let chomp = 0
+  let width = -1
+  for (r.column++; r.column < r.line.length; r.column++) {
+    const code = r.line.charCodeAt(r.column)
+    if (code === PLUS || code === DASH) chomp = code
+    else if (code > 48 && code < 58) width = Math.max(indent, 0) + code - 48
+    else break
+  }
+  skipBlanks(r)
+  if (!isLineDone(r)) r.complain(placeOf(r), `${quote(r.line.slice(r.column))} can not stand here; ignored`)
+  const lines: string[] = []
+  let filled = 0
+  for (r.row++; r.row < r.lines.length; r.row++) {
+    const line = r.lines[r.row] ?? ''
+    const count = spaces(r, line)
+    if (count < line.length) {
+      if (width < 0 && count > indent) width = count
+      if (width < 0 || count < width) break
+    }
+    // Of a blank line, what it is wider than the others is content.
+    lines.push(width < 0 ? '' : line.slice(width))
+    if (lines.at(-1) !== '') filled = lines.length
+  }
+  r.row--
+  nextLine(r)
+  const body = lines.slice(0, filled)
+  let text = isFolded ? foldBlock(body) : body.join('\n')
+  if (chomp === PLUS) text += '\n'.repeat(lines.length - filled + (filled > 0 ? 1 : 0))
+  else if (chomp !== DASH && filled > 0) text += '\n'
+  return scalar(r, row, column, text, true)
+}

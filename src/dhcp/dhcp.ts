@@ -1,0 +1,100 @@
+/** A DHCP client for one NIC (RFC 2131): the state machine of `client.ts` on a socket and a clock. It never waits. */
+
+import { type Bytes, u32be } from '../lib/bytes.ts'
+import type { Ip } from '../lib/ip.ts'
+import { type Event, next, type State, type Step, start } from './client.ts'
+import { decodeDatagram, encodeDatagram } from './datagram.ts'
+import type { Lease } from './lease.ts'
+import { decodeMessage, encodeMessage, type Message } from './packet.ts'
+import { lastSender, openDhcpSocket, receiveInto, sendTo } from './socket.ts'
+
+export interface DhcpNic {
+  /** For error texts. */
+  readonly nic: string
+  readonly index: number
+  /** As `parseMac` writes it. */
+  readonly mac: string
+  /** What the server may call this machine. */
+  readonly hostname?: string | undefined
+}
+
+export interface DhcpClient {
+  readonly nic: string
+  readonly index: number
+  /** Readable (or in error) where `handle` is to be called. */
+  readonly fd: number
+  readonly mac: Bytes
+  readonly hostname: string | undefined
+  state: State
+  /** Where renewals go: the Ethernet address of who gave the lease, the server or the router before it. */
+  peer: Bytes
+}
+
+export type DhcpChange =
+  /** The first lease, or one that is different from the last one. */
+  | { readonly is: 'lease'; readonly lease: Lease }
+  /** It ended, or was taken back (NAK): the address must not be used any longer. The client goes on. */
+  | { readonly is: 'lost' }
+
+const EVERYBODY: Bytes = new Uint8Array(6).fill(0xff)
+const BROADCAST: Ip = EVERYBODY.subarray(0, 4)
+/** What Ethernet carries; a client asks for less. */
+const RECEIVED = new Uint8Array(1500)
+
+/**
+ * Opens the socket and sends the DISCOVER. The NIC should be up: otherwise only a later try is heard.
+ * Throws a SysError where there can be no socket.
+ * @param now as `uptime` counts, in milliseconds
+ */
+export function startDhcp({ nic, index, mac: text, hostname }: DhcpNic, now: number): DhcpClient {
+  const mac = new Uint8Array(6).map((_, at) => Number.parseInt(text.slice(at * 3, at * 3 + 2), 16))
+  const { state, actions } = start(u32be(mac, 2) ^ (now * 1000), now, { mac, hostname })
+  const client: DhcpClient = { nic, index, fd: openDhcpSocket(index), mac, hostname, state, peer: EVERYBODY }
+  perform(client, { state, actions })
+  return client
+}
+
+/** When `handle` is to be called even if nothing comes; Infinity: never. */
+export const deadlineOf = (client: DhcpClient): number => client.state.deadline
+
+/**
+ * To be called when the descriptor is readable or the deadline has come, or at any other time. It takes one datagram at a
+ * time, so poll(2) tells of the next one.
+ */
+export function handle(client: DhcpClient, now: number): DhcpChange | undefined {
+  const message = receiveMessage(client.fd)
+  if (message !== undefined) {
+    const change = feed(client, { is: 'packet', message }, now)
+    if (change !== undefined) return change
+  }
+  return feed(client, { is: 'time' }, now)
+}
+
+function receiveMessage(fd: number): Message | undefined {
+  const length = receiveInto(fd, RECEIVED)
+  const payload = length < 0 ? undefined : decodeDatagram(RECEIVED, length)
+  return payload === undefined ? undefined : decodeMessage(RECEIVED, payload.start, payload.end)
+}
+
+function feed(client: DhcpClient, event: Event, now: number): DhcpChange | undefined {
+  const step = next(client.state, event, now, client)
+  if (event.is === 'packet' && step.state !== client.state && step.state.phase.is === 'bound')
+    client.peer = lastSender()
+  return perform(client, step)
+}
+
+/** A message that can't be sent (no link, no memory) is lost like any other, and sent again. */
+function perform(client: DhcpClient, { state, actions }: Step): DhcpChange | undefined {
+  client.state = state
+  let change: DhcpChange | undefined
+  for (const action of actions) {
+    if (action.do === 'send') {
+      const { message, to } = action
+      const datagram = encodeDatagram(message.ciaddr, to ?? BROADCAST, encodeMessage(message))
+      sendTo(client.fd, client.index, to === undefined ? EVERYBODY : client.peer, datagram)
+    } else {
+      change = action.do === 'lease' ? { is: 'lease', lease: action.lease } : { is: 'lost' }
+    }
+  }
+  return change
+}

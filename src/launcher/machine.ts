@@ -1,0 +1,226 @@
+/**
+ * Boots a container microVM in QEMU as a zos host does in cloud-hypervisor: our kernel and initramfs, the root
+ * directory over virtiofs, disks and NICs over virtio, the console on a serial line.
+ */
+
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { Duplex } from 'node:stream'
+import { type ChildEnd, collectStderr, endOf, failure } from './child.ts'
+import { type Console, createConsole } from './console.ts'
+import { createPipe } from './fifo.ts'
+import { privateFolder, spawnGuarded } from './guard.ts'
+import type { Disk, MachineOptions, Share } from './options.ts'
+import { chooseAccel, needProgram } from './programs.ts'
+import { QMP_FD, qemuArgs, rootTag, type VirtiofsSocket } from './qemu.ts'
+import { connectQmp, type Json } from './qmp.ts'
+import { startVirtiofsd } from './virtiofsd.ts'
+
+export type ExitReason =
+  /** The guest switched the power off. */
+  | 'powerdown'
+  /** The guest reset the machine. */
+  | 'reset'
+  /** The guest's kernel panicked. */
+  | 'panic'
+  /** The guest's kernel said that it halted; the machine was switched off for it. */
+  | 'halt'
+  /** `timeout` was over. */
+  | 'timeout'
+  /** `kill()` was called, or QMP's `quit`. */
+  | 'quit'
+  /** QEMU ended by itself: see `qemuError`. */
+  | 'failed'
+
+export interface MachineExit {
+  readonly reason: ExitReason
+  /** The whole serial log. */
+  readonly console: string
+  /** From the processor's first instruction, in seconds. */
+  readonly duration: number
+  /** What QEMU itself said. */
+  readonly qemuError: string
+}
+
+export interface Machine {
+  readonly console: Console
+  /** Never rejects. Everything of the machine is gone by then. */
+  readonly exited: Promise<MachineExit>
+  /** QEMU's command line, for people. */
+  readonly command: readonly string[]
+  /** Types on the console. */
+  write(text: string): void
+  /** Presses the ACPI power button. */
+  powerdown(): Promise<void>
+  /** Any QMP command. */
+  qmp(command: string, args?: Json): Promise<unknown>
+  /** Plugs in a virtio-blk disk. */
+  addDisk(disk: Disk): Promise<void>
+  /** Plugs in a virtiofs share, with a virtiofsd of its own. */
+  addShare(share: Share): Promise<void>
+  /** Plugs in a NIC on a hub of its own. */
+  addNic(nic: { readonly mac: string }): Promise<void>
+  /** Ends it at once, as a zos host may. */
+  kill(): void
+}
+
+/** Starts a machine. Rejects where QEMU or virtiofsd does not start, with their words, what was run and what to do. */
+export async function boot(options: MachineOptions): Promise<Machine> {
+  const qemu = needProgram('qemu-system-x86_64', 'qemu-system-x86')
+  const folder = privateFolder()
+  const stops: Stop[] = [folder.remove]
+  const stop = async (): Promise<void> => {
+    for (const one of stops.splice(0).reverse()) await one()
+  }
+  try {
+    return await start(qemu, options, folder.path, stops, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Ends one part of a machine; they run in the reverse order of their parts' start. */
+type Stop = () => void | Promise<void>
+
+async function start(
+  qemu: string,
+  options: MachineOptions,
+  folder: string,
+  stops: Stop[],
+  stop: () => Promise<void>,
+): Promise<Machine> {
+  let served = 0
+  const serve = async ({ tag, directory, readOnly }: Share): Promise<VirtiofsSocket> => {
+    const socket = `${folder}/${served++}.socket`
+    stops.push(await startVirtiofsd({ directory, socket, ...(readOnly === undefined ? {} : { readOnly }) }))
+    return { tag, socket }
+  }
+  const args = qemuArgs(
+    options,
+    chooseAccel(options.accel ?? 'tcg'),
+    await Promise.all(shares(options).map(serve)),
+  )
+
+  const serial = createPipe(folder)
+  const child = spawnGuarded(qemu, args, ['pipe', serial.writeEnd, 'pipe', 'pipe'])
+  const output = serial.read()
+  stops.push(() => void child.kill('SIGKILL'))
+  const stderr = collectStderr(child)
+  const end = Promise.all([endOf(child), once(output, 'close')]).then(([ending]) => ending)
+
+  const terminal = createConsole()
+  const log = options.log === undefined ? undefined : createWriteStream(options.log)
+  output.on('data', (chunk: Buffer) => {
+    terminal.push(chunk)
+    log?.write(chunk)
+  })
+  child.stdin?.on('error', () => {})
+
+  let reason: ExitReason | undefined
+  const monitor = child.stdio[QMP_FD]
+  if (!(monitor instanceof Duplex)) throw new Error('no QMP socket')
+  const qmp = await connectQmp(monitor, (event, data) => {
+    if (event === 'SHUTDOWN') reason ??= shutdownReason(data)
+  }).catch(async () => {
+    await end
+    throw failure(
+      qemu,
+      args,
+      stderr(),
+      'look at its words above: a file it may not open, or a device it does not know',
+    )
+  })
+
+  const begin = performance.now()
+  const finish = (why: ExitReason): void => {
+    reason ??= why
+    child.kill('SIGKILL')
+  }
+  const timer =
+    options.timeout === undefined ? undefined : setTimeout(() => finish('timeout'), options.timeout * 1000)
+  terminal.waitFor(/reboot: System halted/).then((line) => {
+    if (line !== undefined) finish('halt')
+  })
+
+  const exited = end.then(async (ending): Promise<MachineExit> => {
+    clearTimeout(timer)
+    terminal.end()
+    await stop()
+    await new Promise<void>((resolve) => (log === undefined ? resolve() : log.end(resolve)))
+    const duration = (performance.now() - begin) / 1000
+    return {
+      reason: exitReason(reason, terminal.text()),
+      console: terminal.text(),
+      duration,
+      qemuError: words(ending),
+    }
+  })
+  const words = ({ code, signal }: ChildEnd): string =>
+    stderr() || (reason === undefined ? `QEMU ended with code ${code}, signal ${signal}` : '')
+
+  // Nothing runs before this: no event is lost, and the duration has one meaning.
+  await qmp.execute('cont')
+
+  let added = 0
+  return {
+    console: terminal,
+    exited,
+    command: [qemu, ...args],
+    write: (text) => void child.stdin?.write(text),
+    powerdown: async () => void (await qmp.execute('system_powerdown')),
+    qmp: qmp.execute,
+    async addDisk({ file, readOnly, serial }) {
+      const id = `added${added++}`
+      const image = { driver: 'file', filename: file, 'read-only': readOnly ?? false }
+      await qmp.execute('blockdev-add', {
+        driver: 'raw',
+        'node-name': id,
+        file: image,
+        'read-only': readOnly ?? false,
+      })
+      const device = { driver: 'virtio-blk-pci', drive: id, id: `${id}d` }
+      await qmp.execute('device_add', serial === undefined ? device : { ...device, serial })
+    },
+    async addShare(share) {
+      const id = `added${added++}`
+      const { tag, socket } = await serve(share)
+      const addr = { type: 'unix', data: { path: socket } }
+      await qmp.execute('chardev-add', { id, backend: { type: 'socket', data: { addr, server: false } } })
+      await qmp.execute('device_add', { driver: 'vhost-user-fs-pci', chardev: id, tag, id: `${id}d` })
+    },
+    async addNic({ mac }) {
+      const id = `added${added++}`
+      await qmp.execute('netdev_add', { type: 'hubport', id, hubid: 100 + added })
+      await qmp.execute('device_add', {
+        driver: 'virtio-net-pci',
+        netdev: id,
+        mac,
+        romfile: '',
+        id: `${id}d`,
+      })
+    },
+    kill: () => finish('quit'),
+  }
+}
+
+/** Every virtiofs file system of the options, the root first. */
+function shares({ root, shares: others = [] }: MachineOptions): readonly Share[] {
+  if (root?.kind !== 'virtiofs') return others
+  const { directory, readOnly } = root
+  return [{ tag: rootTag(root), directory, ...(readOnly === undefined ? {} : { readOnly }) }, ...others]
+}
+
+/** QEMU's `ShutdownCause`, as far as a machine with -no-reboot can have it. */
+function shutdownReason({ reason }: Json): ExitReason {
+  if (reason === 'guest-shutdown') return 'powerdown'
+  if (reason === 'guest-reset') return 'reset'
+  if (reason === 'guest-panic') return 'panic'
+  return 'quit'
+}
+
+/** With `panic=1` the kernel resets the machine after a panic: only its words tell the two apart. */
+function exitReason(reason: ExitReason | undefined, text: string): ExitReason {
+  if (reason === 'reset' && text.includes('Kernel panic - not syncing')) return 'panic'
+  return reason ?? 'failed'
+}

@@ -1,0 +1,85 @@
+/** One virtiofsd for one directory. */
+
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { collectStderr, endOf, failure } from './child.ts'
+import { spawnGuarded } from './guard.ts'
+import { findVirtiofsd, type Virtiofsd } from './programs.ts'
+
+export interface SharedDirectory {
+  readonly directory: string
+  /** Where virtiofsd listens; it serves one connection and ends with it. */
+  readonly socket: string
+  readonly readOnly?: boolean
+}
+
+/** How long a virtiofsd may take to listen, in milliseconds. It needs some 10. */
+const PATIENCE = 10_000
+
+/** How long it may take to end by itself once its machine is gone. */
+const LAST_WORDS = 1000
+
+/** Starts virtiofsd and waits until it listens; gives a function that sees it end. */
+export async function startVirtiofsd(shared: SharedDirectory): Promise<() => Promise<void>> {
+  if (!existsSync(shared.directory)) throw new Error(`no directory to share at ${shared.directory}`)
+  const program = findVirtiofsd()
+  const [path, ...args] = virtiofsdCommand(program, shared, process.getuid?.() === 0)
+  const child = spawnGuarded(path, args, ['ignore', 'ignore', 'pipe'])
+  const stderr = collectStderr(child)
+  const end = endOf(child)
+  let ended = false
+  end.then(() => {
+    ended = true
+  })
+  for (const start = Date.now(); !existsSync(shared.socket); ) {
+    if (ended || Date.now() - start > PATIENCE) {
+      child.kill('SIGKILL')
+      throw failure(path, args, stderr(), hint(program))
+    }
+    await Promise.race([end, sleep(2)])
+  }
+  return async () => {
+    // It ends with its connection; so its last writes are done, and it leaves no process of its sandbox behind.
+    await Promise.race([end, sleep(LAST_WORDS, undefined, { ref: false })])
+    child.kill('SIGKILL')
+    await end
+  }
+}
+
+/** The arguments of either version. Caching as zos hosts have it: the directory is the guest's own. */
+export function virtiofsdArgs(
+  program: Virtiofsd,
+  { directory, socket, readOnly }: SharedDirectory,
+): string[] {
+  if (program.kind === 'c') {
+    return [`--socket-path=${socket}`, '-o', `source=${directory}`, '-o', 'cache=auto,xattr', '-f']
+  }
+  return [
+    ...[`--socket-path=${socket}`, `--shared-dir=${directory}`, '--cache=auto', '--xattr'],
+    ...(readOnly === true ? ['--readonly'] : []),
+  ]
+}
+
+/**
+ * The command of either version. Without root the one in C gets a user namespace, where it is root and where the
+ * user's further ids (subuid(5)) are those of the guest's users, and a /run of its own for the file it insists on.
+ */
+export function virtiofsdCommand(
+  program: Virtiofsd,
+  shared: SharedDirectory,
+  isRoot: boolean,
+): [string, ...string[]] {
+  const args = virtiofsdArgs(program, shared)
+  if (program.kind === 'rust' || isRoot) return [program.path, ...args]
+  // Becoming another user clears the death signal, so it is set again.
+  const inside = 'mount -t tmpfs none /run && exec setpriv --pdeathsig KILL "$@"'
+  const namespace = ['--user', '--map-root-user', '--map-auto', '--mount', 'sh', '-c', inside, 'sh']
+  return ['unshare', ...namespace, program.path, ...args]
+}
+
+function hint(program: Virtiofsd): string {
+  if (program.kind === 'rust' || process.getuid?.() === 0) {
+    return 'look at its words above; a directory that may be read and a kernel with namespaces are all it needs'
+  }
+  return 'this version needs further ids of yours (apt-get install uidmap; a line in /etc/subuid and /etc/subgid), or root'
+}
