@@ -17,8 +17,11 @@ const LIMIT = 700_000
 /** The module that is run first, and those that are loaded when they are needed (src/parts.ts). */
 const ENTRIES = {
   main: 'src/runtime/quickjs/entry.ts',
+  environment: 'src/config/environment.ts',
   seed: 'src/run/seed.ts',
   supervise: 'src/supervise/part.ts',
+  users: 'src/config/users.ts',
+  zosrc: 'src/config/zosrc.ts',
 }
 /** Every C file here is the host. */
 const HOST = 'src/runtime/quickjs'

@@ -1,11 +1,9 @@
 /** PID 1, in order. */
 
-import { parseEnvironment } from './config/environment.ts'
 import { type Parsed, parseKeys } from './config/keys.ts'
 import type { Layer, MachineConfig, Settings } from './config/machine.ts'
 import { DEFAULT_SETTINGS, merge } from './config/merge.ts'
-import { type Identity, ROOT, resolveUser } from './config/users.ts'
-import { parseZosrc } from './config/zosrc.ts'
+import type { Identity } from './config/users.ts'
 import { formatProblem } from './lib/problem.ts'
 import { quote, trim } from './lib/text.ts'
 import { load } from './parts.ts'
@@ -21,7 +19,7 @@ import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
 import { failure, type Outcome } from './supervise/outcome.ts'
 import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
-import { becomeWorkload, startWorkload, type Workload } from './supervise/workload.ts'
+import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
 import { SysError } from './sys/errno.ts'
 import { LINUX_REBOOT_CMD_CAD_OFF } from './sys/flags.ts'
 import { reboot, uptime, useRuntime, wait4 } from './sys/linux.ts'
@@ -106,9 +104,9 @@ function readRoot(early: MachineConfig, host: readonly Layer[]): MachineConfig {
   const hostname = trim(readText('/etc/hostname') ?? '')
   if (hostname !== '') layers.push({ source: '/etc/hostname', hostname })
   const environment = readText('/etc/environment')
-  if (environment !== undefined) layers.push(told(parseEnvironment(environment)))
+  if (environment !== undefined) layers.push(told(load('environment').parseEnvironment(environment)))
   const zosrc = readText('/.zosrc')
-  if (zosrc !== undefined) layers.push(told(parseZosrc(zosrc, '/.zosrc')))
+  if (zosrc !== undefined) layers.push(told(load('zosrc').parseZosrc(zosrc, '/.zosrc')))
   return layers.length === 0 ? early : merge([...layers, ...host])
 }
 
@@ -173,7 +171,7 @@ function prepareWorkload(config: MachineConfig): Workload | Refused {
 /** Without zmachine.user it is root, whose home is the same everywhere: no reason to read passwd. */
 function identityOf(user: string | undefined): Identity | string {
   if (user === undefined) return ROOT
-  return resolveUser(user, readText('/etc/passwd') ?? '', readText('/etc/group') ?? '')
+  return load('users').resolveUser(user, readText('/etc/passwd') ?? '', readText('/etc/group') ?? '')
 }
 
 /** The child's pid, or why there is none. */

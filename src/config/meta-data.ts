@@ -2,8 +2,8 @@
 
 import { hostnameProblem, type Parsed } from './keys.ts'
 import { parseYaml } from './yaml.ts'
-import type { YamlNode } from './yaml-reader.ts'
-import { asText, type Complaining, type Field, isNull, readFields, show } from './yaml-values.ts'
+import type { Place, YamlNode } from './yaml-reader.ts'
+import { asText, type Complaining, isNull, readFields, show } from './yaml-values.ts'
 
 interface Collected extends Complaining {
   /** NoCloud's own key. */
@@ -12,35 +12,44 @@ interface Collected extends Complaining {
   hostname?: string
 }
 
-const FIELDS: Readonly<Record<string, Field<Collected>>> = {
-  'local-hostname': (into, node) => {
-    const name = readHostname(into, node, 'local-hostname')
-    if (name !== undefined) into.localHostname = name
-  },
-  hostname: (into, node) => {
-    const name = readHostname(into, node, 'hostname')
-    if (name !== undefined) into.hostname = name
-  },
-}
-
-/** Whether a boot is the first one is seen from the files in the root, so the instance needs no name. */
-const QUIET: readonly string[] = ['instance-id', 'instance_id', 'cloud-name', 'availability-zone', 'region']
-
 /** @param source the file's name, for the problems */
 export function parseMetaData(text: string, source: string): Parsed {
   const { root, problems, complain } = parseYaml(text, source)
   const into: Collected = { complain }
-  readFields(into, root, '', FIELDS, QUIET)
+  readFields(into, root, 0, 'the file', readField)
   const hostname = into.localHostname ?? into.hostname
-  return { layer: { source, ...(hostname !== undefined && { hostname }) }, problems }
+  return { layer: hostname === undefined ? { source } : { source, hostname }, problems }
+}
+
+function readField(into: Collected, key: string, value: YamlNode, at: Place): boolean {
+  switch (key) {
+    case 'local-hostname': {
+      const name = readHostname(into, value, at)
+      if (name !== undefined) into.localHostname = name
+      return true
+    }
+    case 'hostname': {
+      const name = readHostname(into, value, at)
+      if (name !== undefined) into.hostname = name
+      return true
+    }
+    // Whether a boot is the first one is seen from the files in the root, so the instance needs no name.
+    case 'instance-id':
+    case 'instance_id':
+    case 'cloud-name':
+    case 'availability-zone':
+    case 'region':
+      return true
+  }
+  return false
 }
 
 /** A valid hostname, or undefined: there is none, or it is told what is wrong with it. */
-export function readHostname(into: Complaining, node: YamlNode, what: string): string | undefined {
+export function readHostname(into: Complaining, node: YamlNode, at: Place): string | undefined {
   if (isNull(node)) return undefined
   const name = asText(node)
   const wrong = name === undefined ? 'is not a name' : hostnameProblem(name)
   if (wrong === undefined) return name
-  into.complain(node, `${what}: ${show(node)} ${wrong}; the hostname is not changed`)
+  into.complain(at, `${show(node)} ${wrong}; the hostname is not changed`)
   return undefined
 }

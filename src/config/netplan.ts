@@ -14,12 +14,16 @@ import {
   asNumber,
   asText,
   type Complaining,
-  type Field,
+  entryOf,
   isNull,
-  items,
+  placeOfKey,
   readFields,
+  readItems,
   show,
 } from './yaml-values.ts'
+
+/** RT_TABLE_MAIN of rtnetlink(7). */
+const MAIN_TABLE = 254
 
 interface Collected extends Complaining {
   readonly nics: NicConfig[]
@@ -29,25 +33,21 @@ interface Collected extends Complaining {
   readonly searchDomains: Set<string>
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
 /** One entry of `ethernets`, while it is read. */
 interface Nic extends Complaining {
   readonly all: Collected
-  /** Where it stands in the file, for the problems: `ethernets.eth0`. */
-  readonly what: string
-  /** The kernel's name, where `match` gives that instead of a MAC. */
-  matchName?: string
-  mac?: string
-  setName?: string
-  mtu?: number
-  dhcp4?: boolean
+  readonly config: Mutable<NicConfig>
   /** By their text, each once. */
   readonly addresses: Map<string, Cidr>
-  /** Their NIC's name is not known before all is read. */
-  readonly routes: Omit<RouteConfig, 'nic'>[]
+  /** The kernel's name, where `match` gives that and no MAC. */
+  matchName?: string
+  /** Their NIC's name is known when all is read. */
+  readonly routes: Mutable<RouteConfig>[]
 }
 
 interface Route extends Complaining {
-  readonly what: string
   to?: YamlNode
   via?: YamlNode
   metric?: number
@@ -59,11 +59,16 @@ interface Route extends Complaining {
 /** @param source the file's name, for the problems */
 export function parseNetplan(text: string, source: string): Parsed {
   const { root, problems, complain } = parseYaml(text, source)
-  const into: Collected = { nics: [], routes: [], nameServers: new Map(), searchDomains: new Set(), complain }
-  const wrapped = root.kind === 'mapping' ? root.entries.get('network') : undefined
-  readTop(into, wrapped?.value ?? root)
-  if (wrapped !== undefined && root.kind === 'mapping' && root.entries.size > 1)
-    complain(root, 'keys beside `network` are ignored')
+  const into: Collected = {
+    nics: [],
+    routes: [],
+    nameServers: new Map(),
+    searchDomains: new Set(),
+    complain,
+  }
+  const wrapped = entryOf(root, 'network')
+  if (wrapped !== undefined) readFields(into, root, 0, 'the file', (_, key) => key === 'network')
+  readNetwork(into, wrapped ?? root)
   const { nics, routes, nameServers, searchDomains } = into
   return {
     layer: {
@@ -77,234 +82,254 @@ export function parseNetplan(text: string, source: string): Parsed {
   }
 }
 
-const TOP: Readonly<Record<string, Field<Collected>>> = {
-  version: () => undefined,
-  ethernets: (into, node) => {
-    if (node.kind !== 'mapping') readFields(into, node, 'ethernets', {})
-    else for (const [name, { value, ...at }] of node.entries) readNic(into, name, value, at)
-  },
-}
-
-function readTop(into: Collected, node: YamlNode): void {
-  const version = node.kind === 'mapping' ? node.entries.get('version')?.value : undefined
-  if (version !== undefined && asText(version) !== '2') {
+function readNetwork(into: Collected, node: YamlNode): void {
+  const version = entryOf(node, 'version')
+  if (version === undefined || asText(version) === '2') {
+    readFields(into, node, 0, 'the network', readTop)
+  } else {
     into.complain(
-      version,
+      placeOfKey(node, 'version'),
       `version ${show(version)} is not understood, only 2 (netplan); no NIC is configured`,
     )
-    return
   }
-  // `config: disabled` is cloud-init's word for: leave the network alone.
-  const config = node.kind === 'mapping' ? node.entries.get('config')?.value : undefined
-  const isDisabled = config !== undefined && asText(config) === 'disabled'
-  readFields(into, node, '', TOP, isDisabled ? ['renderer', 'config'] : ['renderer'])
 }
 
-/** A key whose value changes nothing where it is the given one, and is not supported where it is another one. */
-const only =
-  (wanted: boolean, why: string): Field<Nic> =>
-  (nic, node, at) => {
-    if (asBoolean(node) !== wanted) nic.complain(at, `${nic.what}: ${why}; ignored`)
+function readTop(into: Collected, key: string, value: YamlNode, at: Place): boolean {
+  switch (key) {
+    case 'ethernets':
+      readFields(into, value, at, key, readNic)
+      return true
+    case 'config':
+      // cloud-init's word for: leave the network alone.
+      return asText(value) === 'disabled'
+    case 'version':
+    case 'renderer':
+      return true
   }
-
-const NIC: Readonly<Record<string, Field<Nic>>> = {
-  match: (nic, node) => readFields(nic, node, `${nic.what}.match`, MATCH),
-  'set-name': (nic, node) => {
-    const name = asText(node)
-    if (name !== undefined && isInterfaceName(name)) nic.setName = name
-    else nic.complain(node, `${nic.what}.set-name: ${show(node)} is not an interface name; ignored`)
-  },
-  mtu: (nic, node) => {
-    const mtu = asNumber(node)
-    // RFC 791: every link carries 68 bytes. A virtio NIC's own limit is 65535.
-    if (mtu !== undefined && mtu >= 68 && mtu <= 65535) nic.mtu = mtu
-    else nic.complain(node, `${nic.what}.mtu: ${show(node)} is not a number from 68 to 65535; ignored`)
-  },
-  dhcp4: (nic, node) => {
-    const dhcp4 = asBoolean(node)
-    if (dhcp4 === undefined) nic.complain(node, `${nic.what}.dhcp4: ${show(node)} is not a boolean; ignored`)
-    else nic.dhcp4 = dhcp4
-  },
-  dhcp6: only(false, 'DHCPv6 is not supported'),
-  'accept-ra': only(false, 'router advertisements are not accepted'),
-  addresses: (nic, node) => {
-    for (const item of items(node, `${nic.what}.addresses`, nic)) readAddress(nic, item)
-  },
-  gateway4: (nic, node) => readGateway(nic, node, 4),
-  gateway6: (nic, node) => readGateway(nic, node, 6),
-  routes: (nic, node) => {
-    for (const item of items(node, `${nic.what}.routes`, nic)) readRoute(nic, item)
-  },
-  nameservers: (nic, node) => readFields(nic, node, `${nic.what}.nameservers`, NAME_SERVERS),
+  return false
 }
 
-/** Nothing of what these say is lost: a NIC that is missing is never waited for in vain, link-local is the kernel's. */
-const QUIET_NIC: readonly string[] = [
-  'renderer',
-  'optional',
-  'optional-addresses',
-  'critical',
-  'link-local',
-  'dhcp-identifier',
-  'wakeonlan',
-  'ipv6-privacy',
-  'ignore-carrier',
-]
-
-const MATCH: Readonly<Record<string, Field<Nic>>> = {
-  macaddress: (nic, node) => {
-    const mac = parseMac(asText(node) ?? '')
-    if (mac === undefined)
-      nic.complain(node, `${nic.what}.match.macaddress: ${show(node)} is no MAC; ignored`)
-    else nic.mac = mac
-  },
-  name: (nic, node) => {
-    const name = asText(node)
-    if (name !== undefined && isInterfaceName(name)) nic.matchName = name
-    else nic.complain(node, `${nic.what}.match.name: ${show(node)}: only a whole name is supported; ignored`)
-  },
-}
-
-const NAME_SERVERS: Readonly<Record<string, Field<Nic>>> = {
-  addresses: (nic, node) => {
-    const { nameServers } = nic.all
-    for (const item of items(node, `${nic.what}.nameservers.addresses`, nic)) {
-      const text = asText(item) ?? ''
-      const ip = parseIp(text)
-      if (ip === undefined)
-        nic.complain(item, `${nic.what}: ${show(item)} is not a name server's IP; skipped`)
-      else nameServers.set(text, ip)
-    }
-  },
-  search: (nic, node) => {
-    for (const item of items(node, `${nic.what}.nameservers.search`, nic)) {
-      const domain = asText(item)
-      if (domain === undefined || !isDomain(domain))
-        nic.complain(item, `${nic.what}: ${show(item)} is not a search domain; skipped`)
-      else nic.all.searchDomains.add(domain)
-    }
-  },
-}
-
-function readNic(into: Collected, id: string, node: YamlNode, at: Place): void {
+function readNic(into: Collected, id: string, node: YamlNode, at: Place): boolean {
   const nic: Nic = {
     all: into,
-    what: `ethernets.${id}`,
+    config: { name: id, addresses: [] },
     addresses: new Map(),
     routes: [],
-    complain: into.complain,
+    complain: (place, message) => into.complain(place, `${id}: ${message}`),
   }
-  readFields(nic, node, nic.what, NIC, QUIET_NIC)
-  const { matchName, mac, setName, mtu, dhcp4, addresses } = nic
-  const name = mac === undefined ? (matchName ?? id) : id
-  if (mac === undefined && !isInterfaceName(name)) {
-    into.complain(at, `${nic.what}: neither a MAC nor an interface's name to find it by; skipped`)
-    return
+  readFields(nic, node, at, id, readNicField)
+  const { config, routes } = nic
+  config.addresses = [...nic.addresses.values()]
+  if (config.mac === undefined) {
+    config.name = nic.matchName ?? id
+    if (!isInterfaceName(config.name)) {
+      nic.complain(at, 'neither a MAC nor an interface name to find it by; skipped')
+      return true
+    }
   }
-  into.nics.push({
-    name,
-    ...(mac !== undefined && { mac }),
-    ...(setName !== undefined && { setName }),
-    ...(mtu !== undefined && { mtu }),
-    ...(dhcp4 !== undefined && { dhcp4 }),
-    addresses: [...addresses.values()],
-  })
-  for (const route of nic.routes) into.routes.push({ ...route, nic: name })
+  into.nics.push(config)
+  for (const route of routes) {
+    route.nic = config.name
+    into.routes.push(route)
+  }
+  return true
 }
 
-function readAddress(nic: Nic, node: YamlNode): void {
-  if (node.kind === 'mapping') {
-    // `- 10.0.0.2/24: {lifetime: 0}`: an address with options.
-    for (const [text, { value, ...at }] of node.entries) {
-      addAddress(nic, text, at)
-      if (!isNull(value)) nic.complain(value, `${nic.what}.addresses: options of an address are ignored`)
+function readNicField(nic: Nic, key: string, value: YamlNode, at: Place): boolean {
+  switch (key) {
+    case 'match':
+      readFields(nic, value, at, key, readMatch)
+      return true
+    case 'addresses':
+      readItems(nic, value, at, readAddress)
+      return true
+    case 'routes':
+      readItems(nic, value, at, readRoute)
+      return true
+    case 'nameservers':
+      readFields(nic, value, at, key, readNameServers)
+      return true
+    case 'gateway4':
+      readGateway(nic, value, at, 4)
+      return true
+    case 'gateway6':
+      readGateway(nic, value, at, 6)
+      return true
+    case 'dhcp4': {
+      const dhcp4 = asBoolean(value)
+      if (dhcp4 === undefined) nic.complain(at, `dhcp4: ${show(value)} is not a boolean; ignored`)
+      else nic.config.dhcp4 = dhcp4
+      return true
     }
-  } else {
-    addAddress(nic, asText(node) ?? '', node)
+    case 'mtu': {
+      const mtu = asNumber(value)
+      // RFC 791: every link carries 68 bytes. 65535 is what a virtio NIC can at most.
+      if (mtu !== undefined && mtu >= 68 && mtu <= 65535) nic.config.mtu = mtu
+      else nic.complain(at, `mtu: ${show(value)} is not a number from 68 to 65535; ignored`)
+      return true
+    }
+    case 'set-name': {
+      const name = asText(value)
+      if (name !== undefined && isInterfaceName(name)) nic.config.setName = name
+      else nic.complain(at, `set-name: ${show(value)} is not an interface name; ignored`)
+      return true
+    }
+    // That these are off is how it is; that they should be on is told.
+    case 'dhcp6':
+    case 'accept-ra':
+      return asBoolean(value) === false
+    // No NIC is waited for longer than the others; link-local addresses are the kernel's; a lease is asked for by MAC.
+    case 'optional':
+    case 'optional-addresses':
+    case 'critical':
+    case 'renderer':
+    case 'link-local':
+    case 'dhcp-identifier':
+    case 'ignore-carrier':
+    case 'ipv6-privacy':
+    case 'wakeonlan':
+      return true
   }
+  return false
+}
+
+function readMatch(nic: Nic, key: string, value: YamlNode, at: Place): boolean {
+  const text = asText(value) ?? ''
+  if (key === 'macaddress') {
+    const mac = parseMac(text)
+    if (mac === undefined) nic.complain(at, `${show(value)} is not a MAC; ignored`)
+    else nic.config.mac = mac
+    return true
+  }
+  if (key !== 'name') return false
+  if (isInterfaceName(text)) nic.matchName = text
+  else nic.complain(at, `match by name: ${show(value)} is not an interface's whole name; ignored`)
+  return true
+}
+
+function readNameServers(nic: Nic, key: string, value: YamlNode, at: Place): boolean {
+  if (key === 'addresses') readItems(nic, value, at, readNameServer)
+  else if (key === 'search') readItems(nic, value, at, readSearchDomain)
+  else return false
+  return true
+}
+
+function readNameServer(nic: Nic, node: YamlNode, at: Place): void {
+  const text = asText(node) ?? ''
+  const ip = parseIp(text)
+  if (ip === undefined) nic.complain(at, `${show(node)} is not a name server's IP address; skipped`)
+  else nic.all.nameServers.set(text, ip)
+}
+
+function readSearchDomain(nic: Nic, node: YamlNode, at: Place): void {
+  const domain = asText(node) ?? ''
+  if (isDomain(domain)) nic.all.searchDomains.add(domain)
+  else nic.complain(at, `${show(node)} is not a search domain; skipped`)
+}
+
+function readAddress(nic: Nic, node: YamlNode, at: Place): void {
+  if (typeof node === 'string' || node.kind !== 'mapping') {
+    addAddress(nic, asText(node) ?? '', at)
+    return
+  }
+  // `- 10.0.0.2/24: {lifetime: 0}`: an address with options.
+  readFields(nic, node, at, 'an address', (_, text, options, place) => {
+    addAddress(nic, text, place)
+    if (!isNull(options)) nic.complain(place, 'options of an address are not supported; ignored')
+    return true
+  })
 }
 
 function addAddress(nic: Nic, text: string, at: Place): void {
   const cidr = parseCidr(text)
-  if (cidr === undefined) {
-    nic.complain(at, `${nic.what}.addresses: ${quote(text)} is not an address like 10.0.0.2/24; skipped`)
-  } else {
-    nic.addresses.set(text, cidr)
-  }
+  if (cidr === undefined) nic.complain(at, `${quote(text)} is not an address like 10.0.0.2/24; skipped`)
+  else nic.addresses.set(text, cidr)
 }
 
 const familyOf = (ip: Ip): 4 | 6 => (isIpv6(ip) ? 6 : 4)
 
-function readGateway(nic: Nic, node: YamlNode, family: 4 | 6): void {
+function readGateway(nic: Nic, node: YamlNode, at: Place, family: 4 | 6): void {
   const gateway = parseIp(asText(node) ?? '')
-  if (gateway === undefined || familyOf(gateway) !== family) {
-    nic.complain(node, `${nic.what}.gateway${family}: ${show(node)} is not an IPv${family} address; ignored`)
-    return
+  if (gateway !== undefined && familyOf(gateway) === family) {
+    addRoute(nic, undefined, family, gateway, undefined, false)
+  } else if (!isNull(node)) {
+    nic.complain(at, `gateway${family}: ${show(node)} is not an IPv${family} address; ignored`)
   }
-  nic.routes.push({ destination: undefined, family, gateway, metric: undefined, onLink: false })
 }
 
-const ROUTE: Readonly<Record<string, Field<Route>>> = {
-  to: (route, node) => {
-    route.to = node
-  },
-  via: (route, node) => {
-    route.via = node
-  },
-  metric: (route, node) => {
-    const metric = asNumber(node)
-    if (metric !== undefined && metric <= 0xffff_ffff) route.metric = metric
-    else route.complain(node, `${route.what}: the metric ${show(node)} is not a number; ignored`)
-  },
-  'on-link': (route, node) => {
-    const onLink = asBoolean(node)
-    if (onLink === undefined)
-      route.complain(node, `${route.what}: on-link ${show(node)} is not a boolean; ignored`)
-    else route.onLink = onLink
-  },
-  type: (route, node, at) => special(route, at, 'type', asText(node) !== 'unicast'),
-  table: (route, node, at) => special(route, at, 'table', asNumber(node) !== 254),
+function addRoute(
+  nic: Nic,
+  destination: Cidr | undefined,
+  family: 4 | 6,
+  gateway: Ip | undefined,
+  metric: number | undefined,
+  onLink: boolean,
+): void {
+  nic.routes.push({ destination, family, gateway, nic: undefined, metric, onLink })
 }
 
-/** Ignoring these would send packets where they must not go. */
-function special(route: Route, at: Place, key: string, isSpecial: boolean): void {
-  if (!isSpecial) return
-  route.isSpecial = true
-  route.complain(at, `${route.what}: \`${key}\` is not supported; the route is skipped`)
-}
-
-function readRoute(nic: Nic, node: YamlNode): void {
-  const what = `${nic.what}.routes`
-  const route: Route = { what, onLink: false, isSpecial: false, complain: nic.complain }
-  readFields(route, node, what, ROUTE)
-  if (route.isSpecial || node.kind !== 'mapping') return
-  const { metric, onLink } = route
-  const to = route.to === undefined ? undefined : asText(route.to)
+function readRoute(nic: Nic, node: YamlNode, at: Place): void {
+  const route: Route = { onLink: false, isSpecial: false, complain: nic.complain }
+  readFields(route, node, at, 'a route', readRouteField)
+  if (route.isSpecial || typeof node === 'string' || node.kind !== 'mapping') return
+  const to = asText(route.to ?? '')
   const destination = to === undefined || to === 'default' ? undefined : parseCidr(to)
   if (to === undefined || (to !== 'default' && destination === undefined)) {
-    const shown = route.to === undefined ? 'nothing' : show(route.to)
-    nic.complain(route.to ?? node, `${what}: ${shown} is not a network like 10.0.0.0/8; the route is skipped`)
+    nic.complain(at, `${show(route.to ?? '')} is not a network like 10.0.0.0/8; the route is skipped`)
     return
   }
-  const via = route.via === undefined ? undefined : asText(route.via)
-  // What Go prints for an address that isn't there: the host means a route through the link itself.
-  const isOnNic = via === undefined || via === '<nil>'
-  const gateway = isOnNic ? undefined : parseIp(via)
-  if (!isOnNic && gateway === undefined) {
-    nic.complain(route.via ?? node, `${what}: ${quote(via)} is not a gateway's IP; the route is skipped`)
+  const via = asText(route.via ?? '')
+  // `<nil>` is what Go prints for an address that isn't there: the host means a route through the link itself.
+  const gateway = via === undefined || via === '<nil>' ? undefined : parseIp(via)
+  if (gateway === undefined && via !== undefined && via !== '<nil>') {
+    nic.complain(at, `${quote(via)} is not a gateway's IP address; the route is skipped`)
     return
   }
-  const either = destination?.address ?? gateway ?? [...nic.addresses.values()][0]?.address
+  const either = destination?.address ?? gateway
   const family = either === undefined ? 4 : familyOf(either)
   if (gateway !== undefined && familyOf(gateway) !== family) {
-    nic.complain(
-      route.via ?? node,
-      `${what}: the gateway is not IPv${family} as its network is; the route is skipped`,
-    )
+    nic.complain(at, `an IPv${family} network with a gateway of the other kind; the route is skipped`)
     return
   }
-  const isDefault = destination === undefined || destination.prefix === 0
-  nic.routes.push({ destination: isDefault ? undefined : destination, family, gateway, metric, onLink })
+  addRoute(
+    nic,
+    destination?.prefix === 0 ? undefined : destination,
+    family,
+    gateway,
+    route.metric,
+    route.onLink,
+  )
+}
+
+function readRouteField(route: Route, key: string, value: YamlNode, at: Place): boolean {
+  switch (key) {
+    case 'to':
+      route.to = value
+      return true
+    case 'via':
+      route.via = value
+      return true
+    case 'metric': {
+      const metric = asNumber(value)
+      if (metric !== undefined && metric <= 0xffff_ffff) route.metric = metric
+      else route.complain(at, `metric: ${show(value)} is not a number; ignored`)
+      return true
+    }
+    case 'on-link': {
+      const onLink = asBoolean(value)
+      if (onLink === undefined) route.complain(at, `on-link: ${show(value)} is not a boolean; ignored`)
+      else route.onLink = onLink
+      return true
+    }
+    case 'type':
+    case 'table':
+      // To ignore these would send packets where they must not go.
+      if (asText(value) === 'unicast' || asNumber(value) === MAIN_TABLE) return true
+      route.isSpecial = true
+      route.complain(at, `${key} ${show(value)} is not supported; the route is skipped`)
+      return true
+  }
+  return false
 }
 
 /** What the kernel takes as an interface's name (dev_valid_name), less what only a pattern or a mistake has. */

@@ -9,7 +9,7 @@ import type { MountConfig } from './machine.ts'
 import { readHostname } from './meta-data.ts'
 import { parseYaml } from './yaml.ts'
 import type { Place, YamlNode } from './yaml-reader.ts'
-import { asText, type Complaining, type Field, isNull, items, readFields, show } from './yaml-values.ts'
+import { asText, type Complaining, entryOf, isNull, readFields, readItems, show } from './yaml-values.ts'
 
 interface Collected extends Complaining {
   readonly source: string
@@ -35,27 +35,6 @@ const OTHER_FORMATS: readonly (readonly [start: string, what: string])[] = [
   ['## template:', 'a template'],
 ]
 
-const FIELDS: Readonly<Record<string, Field<Collected>>> = {
-  users: (into, node) => {
-    for (const item of items(node, 'users', into)) readUser(into, item)
-  },
-  ssh_authorized_keys: readKeys,
-  mounts: (into, node) => {
-    for (const item of items(node, 'mounts', into)) readMount(into, item)
-  },
-  hostname: (into, node) => {
-    const name = readHostname(into, node, 'hostname')
-    if (name !== undefined) into.hostname = name
-  },
-  fqdn: (into, node) => {
-    const name = readHostname(into, node, 'fqdn')
-    if (name !== undefined) into.fqdn = name.split('.')[0] ?? name
-  },
-}
-
-/** Done in any case, or of no meaning without cloud-init's own repeated runs. */
-const QUIET: readonly string[] = ['manage_etc_hosts', 'preserve_hostname', 'prefer_fqdn_over_hostname']
-
 /** @param source the file's name, for the problems and the mounts */
 export function parseUserData(text: string, source: string): Parsed {
   const other = OTHER_FORMATS.find(([start]) => text.startsWith(start))
@@ -65,88 +44,116 @@ export function parseUserData(text: string, source: string): Parsed {
   }
   const { root, problems, complain } = parseYaml(text, source)
   const into: Collected = { source, mounts: [], authorizedKeys: [], complain }
-  readFields(into, root, '', FIELDS, QUIET)
+  readFields(into, root, 0, 'the file', readField)
   const { mounts, authorizedKeys } = into
   const hostname = into.hostname ?? into.fqdn
-  return {
-    layer: { source, mounts, authorizedKeys, ...(hostname !== undefined && { hostname }) },
-    problems,
-  }
+  const layer = { source, mounts, authorizedKeys }
+  return { layer: hostname === undefined ? layer : { ...layer, hostname }, problems }
 }
 
-const USER: Readonly<Record<string, Field<Collected>>> = {
-  name: () => undefined,
-  ssh_authorized_keys: readKeys,
-  'ssh-authorized-keys': readKeys,
-}
-
-function readUser(into: Collected, node: YamlNode): void {
-  const name = node.kind === 'mapping' ? node.entries.get('name')?.value : node
-  if (name === undefined) into.complain(node, 'users: an entry without a name; skipped')
-  else if (asText(name) !== 'root')
-    into.complain(name, `users: ${show(name)} is skipped; only root counts here`)
-  else if (node.kind === 'mapping') readFields(into, node, 'users.root', USER)
-}
-
-/** Lines of authorized_keys(5); a key that a text holds several lines of is several keys. */
-function readKeys(into: Collected, node: YamlNode): void {
-  for (const item of items(node, 'ssh_authorized_keys', into)) {
-    const text = asText(item)
-    if (text === undefined) into.complain(item, `ssh_authorized_keys: ${show(item)} is not a key; skipped`)
-    for (const line of (text ?? '').split('\n')) {
-      const key = trim(line)
-      if (key === '' || key.startsWith('#')) continue
-      if (key.includes('\0')) into.complain(item, 'ssh_authorized_keys: a key with a NUL in it; skipped')
-      else into.authorizedKeys.push(key)
+function readField(into: Collected, key: string, value: YamlNode, at: Place): boolean {
+  switch (key) {
+    case 'users':
+      readItems(into, value, at, readUser)
+      return true
+    case 'ssh_authorized_keys':
+      readItems(into, value, at, readKey)
+      return true
+    case 'mounts':
+      readItems(into, value, at, readMount)
+      return true
+    case 'hostname': {
+      const name = readHostname(into, value, at)
+      if (name !== undefined) into.hostname = name
+      return true
     }
+    case 'fqdn': {
+      const name = readHostname(into, value, at)
+      if (name !== undefined) into.fqdn = name.split('.')[0] ?? name
+      return true
+    }
+    // Done in any case, or of no meaning where nothing runs again at the next boot.
+    case 'manage_etc_hosts':
+    case 'preserve_hostname':
+    case 'prefer_fqdn_over_hostname':
+      return true
+  }
+  return false
+}
+
+function readUser(into: Collected, node: YamlNode, at: Place): void {
+  const name = typeof node === 'string' ? node : entryOf(node, 'name')
+  if (name === undefined) into.complain(at, 'a user without a name; skipped')
+  else if (asText(name) !== 'root') into.complain(at, `user ${show(name)} is skipped; only root counts here`)
+  else if (typeof node !== 'string') readFields(into, node, at, 'a user', readUserField)
+}
+
+function readUserField(into: Collected, key: string, value: YamlNode, at: Place): boolean {
+  if (key === 'name') return true
+  if (key !== 'ssh_authorized_keys' && key !== 'ssh-authorized-keys') return false
+  readItems(into, value, at, readKey)
+  return true
+}
+
+/** A line of authorized_keys(5); a text of several lines is several keys. */
+function readKey(into: Collected, node: YamlNode, at: Place): void {
+  const text = asText(node)
+  if (text === undefined) into.complain(at, `${show(node)} is not an SSH key; skipped`)
+  for (const line of text?.split('\n') ?? []) {
+    const key = trim(line)
+    if (key === '' || key.startsWith('#')) continue
+    if (key.indexOf('\0') >= 0) into.complain(at, 'an SSH key with a NUL in it; skipped')
+    else into.authorizedKeys.push(key)
   }
 }
 
 /** The six fields of fstab(5); what is missing at the end is as cloud-init has it, but for `nofail`: data count. */
-function readMount(into: Collected, node: YamlNode): void {
-  if (node.kind !== 'list') {
-    into.complain(node, `mounts: ${show(node)} is not a list of fields; skipped`)
+function readMount(into: Collected, node: YamlNode, at: Place): void {
+  if (typeof node === 'string' || node.kind !== 'list') {
+    into.complain(at, `a mount is a list of fields, not ${show(node)}; skipped`)
     return
   }
-  const [from, to, kind, flags] = node.items
-  if (node.items.length > 6) into.complain(node, 'mounts: more than six fields; the rest is ignored')
-  const type = field(into, kind, 'auto')
-  const options = field(into, flags, 'defaults')
-  const device = field(into, from, '')
-  const target = field(into, to, '')
-  if (device === undefined || target === undefined || type === undefined || options === undefined) return
-  if (device === '') {
-    into.complain(node, 'mounts: an entry without a source; skipped')
+  const { items } = node
+  if (items.length > 6) into.complain(at, 'a mount has six fields; the rest is ignored')
+  const source = readMountField(into, items[0], at, '')
+  const target = readMountField(into, items[1], at, '')
+  const type = readMountField(into, items[2], at, 'auto')
+  const options = readMountField(into, items[3], at, 'defaults')
+  if (source === undefined || target === undefined || type === undefined || options === undefined) return
+  if (source === '') {
+    into.complain(at, 'a mount without a source; skipped')
   } else if (type === 'swap' || target === 'swap' || target === 'none') {
-    into.complain(
-      to ?? node,
-      `mounts: ${quote(device)} has no place in the tree (swap is not supported); skipped`,
-    )
-  } else if (to !== undefined && isNull(to)) {
+    into.complain(at, `${quote(source)} has no place in the tree (swap is not supported); skipped`)
+  } else if (items.length > 1 && isNull(items[1] ?? '')) {
     // cloud-init's way to take a mount back that the image's own configuration has.
-    into.complain(to, `mounts: ${quote(device)} has no target; skipped`)
+    into.complain(at, `${quote(source)} has no mount target; skipped`)
   } else {
-    addMount(into, to ?? node, { source: normalizeSource(device, type), target, type, options })
+    const path = normalizeTarget(target)
+    if (path === undefined)
+      into.complain(at, `${quote(target)} is no place to mount on; it must be a path below /`)
+    // Without a target it is planned all the same: the plan refuses it, as data on the wrong disk are lost data.
+    into.mounts.push({
+      source: normalizeSource(source, type),
+      target: path ?? '',
+      type,
+      options,
+      from: into.source,
+    })
   }
-}
-
-function addMount(into: Collected, at: Place, mount: Omit<MountConfig, 'from'>): void {
-  const target = normalizeTarget(mount.target)
-  if (target === undefined)
-    into.complain(at, `mounts: ${quote(mount.target)} is no place to mount on; it must be a path below /`)
-  // Without a target it is planned all the same: the plan refuses it, as data on the wrong disk are lost data.
-  into.mounts.push({ ...mount, target: target ?? '', from: into.source })
 }
 
 /** A field's text, or what stands for one that is missing; undefined where it is none, which is told. */
-function field(into: Collected, node: YamlNode | undefined, missing: string): string | undefined {
+function readMountField(
+  into: Collected,
+  node: YamlNode | undefined,
+  at: Place,
+  missing: string,
+): string | undefined {
   if (node === undefined || isNull(node)) return missing
   const text = asText(node)
-  if (text === undefined || text.includes('\0')) {
-    into.complain(node, `mounts: ${show(node)} is not a field of a mount; the entry is skipped`)
-    return undefined
-  }
-  return text
+  if (text !== undefined && text.indexOf('\0') < 0) return text
+  into.complain(at, `${show(node)} is not a field of a mount; the mount is skipped`)
+  return undefined
 }
 
 /** `vda`, `sdb1`, `xvda` are short for their device nodes; a tag of a share may be called anything. */

@@ -19,9 +19,6 @@ interface Passwd {
   readonly home: string
 }
 
-/** root, as every image has it. */
-export const ROOT: Identity = { name: 'root', uid: 0, gid: 0, groups: [], home: '/root' }
-
 /**
  * As docker's `--user`: names or numbers; a number need not be in passwd; without a group it is the user's own one
  * (0 for an unknown number) with its supplementary groups; with a group there are none.
@@ -59,7 +56,7 @@ function findUser(wanted: string, passwd: string): Passwd | string {
       return { name, uid: number, gid: primary, home: home === '' ? '/' : home }
     }
   }
-  if (id === 0 || wanted === 'root') return { name: 'root', uid: 0, gid: 0, home: ROOT.home }
+  if (id === 0 || wanted === 'root') return { name: 'root', uid: 0, gid: 0, home: '/root' }
   if (id !== undefined) return { name: '', uid: id, gid: 0, home: '/' }
   return `no user ${quote(wanted)} in /etc/passwd`
 }

@@ -5,20 +5,21 @@ import {
   broken,
   canBeginPlain,
   decorate,
-  type Entries,
   isLineDone,
   MAX_DEPTH,
   merge,
+  newMapping,
   nextLine,
   type Place,
   placeOf,
+  quoted,
   type Reader,
   readAlias,
   readQuoted,
   readWord,
-  scalar,
   skipBlanks,
   tooDeep,
+  type YamlList,
   type YamlNode,
 } from './yaml-reader.ts'
 import { isBlank, trimEnd } from './yaml-text.ts'
@@ -33,42 +34,45 @@ export function readFlow(r: Reader, indent: number, depth: number): YamlNode | u
   const open = placeOf(r)
   const isList = r.line.startsWith('[', r.column)
   const close = isList ? ']' : '}'
-  const items: YamlNode[] = []
-  const entries: Entries = new Map()
-  r.nodes++
+  const list: YamlList = { kind: 'list', items: [], places: [] }
+  const mapping = newMapping()
   r.column++
   for (;;) {
     if (!skip(r, indent, open)) return undefined
     if (isAt(r, close)) break
-    const { row, column } = r
+    const at = placeOf(r)
+    const { row } = r
     const item = readItem(r, indent, depth, open)
     if (item === undefined || !skip(r, indent, open)) return undefined
-    const value = isAt(r, ':') ? readValue(r, indent, depth, open) : item
-    if (value === undefined) return undefined
-    if (isList && value === item) {
-      items.push(item)
-    } else if (item.kind !== 'scalar') {
-      return broken(r, indent, item, 'only a text can be a key; skipped')
-    } else if (isList && value.line > row + 1) {
+    const isPair = isAt(r, ':')
+    if (isPair && isList && r.row > row)
       return broken(
         r,
         indent,
-        item,
-        'a key and its value on two lines of a list, or no closing bracket; skipped',
+        at,
+        'a key and its colon on two lines of a list, or no closing bracket; skipped',
       )
-    } else {
-      // A key without a value has none; `[key: value]` is a list of small mappings.
-      const into: Entries = isList ? new Map() : entries
-      addEntry(r, into, item.text, row, column, value === item ? scalar(r, row, column, '', false) : value)
-      if (isList) items.push({ kind: 'mapping', entries: into, line: row + 1, column: column + 1 })
+    const value = isPair ? readValue(r, indent, depth, open) : ''
+    if (value === undefined) return undefined
+    const key = typeof item === 'string' ? item : item.kind === 'quoted' ? item.text : undefined
+    let member = item
+    if (isPair || !isList) {
+      if (key === undefined) return broken(r, indent, at, 'only a text can be a key; skipped')
+      // `[key: value]` is a list of small mappings.
+      const into = isList ? newMapping() : mapping
+      addEntry(r, into, key, at, value)
+      member = into
+    }
+    if (isList) {
+      r.nodes++
+      list.items.push(member)
+      list.places.push(at)
     }
     if (isAt(r, ',')) r.column++
     else if (!isAt(r, close)) return broken(r, indent, placeOf(r), `neither a comma nor ${close}; skipped`)
   }
   r.column++
-  if (isList) return { kind: 'list', items, line: open.line, column: open.column }
-  merge(r, entries)
-  return { kind: 'mapping', entries, line: open.line, column: open.column }
+  return isList ? list : merge(r, mapping)
 }
 
 const isAt = (r: Reader, char: string): boolean => r.line.startsWith(char, r.column)
@@ -90,10 +94,9 @@ function skip(r: Reader, indent: number, open: Place): boolean {
 /** What stands behind the colon at the cursor. */
 function readValue(r: Reader, indent: number, depth: number, open: Place): YamlNode | undefined {
   r.column++
-  const { row, column } = r
   if (!skip(r, indent, open)) return undefined
   const isMissing = isAt(r, ',') || isAt(r, ']') || isAt(r, '}')
-  const value = isMissing ? scalar(r, row, column, '', false) : readItem(r, indent, depth, open)
+  const value = isMissing ? '' : readItem(r, indent, depth, open)
   return value !== undefined && skip(r, indent, open) ? value : undefined
 }
 
@@ -111,12 +114,12 @@ function readItem(r: Reader, indent: number, depth: number, open: Place): YamlNo
       const before = r.nodes
       const word = readWord(r)
       const node = skip(r, indent, open) ? readItem(r, indent, depth + 1, open) : undefined
-      return node && decorate(r, place, word, node, before)
+      return node === undefined ? undefined : decorate(r, place, word, node, before)
     }
     case '"':
     case "'": {
       const text = readQuoted(r, indent)
-      return text === undefined ? undefined : scalar(r, place.line - 1, place.column - 1, text, true)
+      return text === undefined ? undefined : quoted(r, text)
     }
   }
   return readPlain(r, indent, open)
@@ -124,7 +127,7 @@ function readItem(r: Reader, indent: number, depth: number, open: Place): YamlNo
 
 /** A text without quotes, which ends at a comma, a bracket, a colon with something behind it, or a comment. */
 function readPlain(r: Reader, indent: number, open: Place): YamlNode | undefined {
-  const { row, column } = r
+  const { column } = r
   let end = canBeginPlain(r) ? plainEnd(r) : column
   if (end === column)
     return broken(r, indent, placeOf(r), `no value where ${r.line.charAt(end)} stands; skipped`)
@@ -138,7 +141,7 @@ function readPlain(r: Reader, indent: number, open: Place): YamlNode | undefined
     pieces.push(r.blankLines > 0 ? '\n'.repeat(r.blankLines) : ' ', trimEnd(r.line.slice(r.column, end)))
     r.column = end
   }
-  return scalar(r, row, column, pieces.join(''), false)
+  return pieces.join('')
 }
 
 function plainEnd({ line, column }: Reader): number {

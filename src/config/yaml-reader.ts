@@ -3,38 +3,46 @@
 import { quote } from '../lib/text.ts'
 import { closingQuote, expandEscapes, foldQuoted, isBlank } from './yaml-text.ts'
 
-/** Both from 1, the column in bytes. */
-export interface Place {
-  readonly line: number
-  readonly column: number
-}
+/**
+ * A line and a column (in bytes) in one number, both from 0: an interpreter makes an object in the time of twenty
+ * additions, and most places are never asked for. See `lineOf` and `columnOf`.
+ */
+export type Place = number
 
-export interface YamlScalar extends Place {
-  readonly kind: 'scalar'
-  /** Empty for a value that isn't there. What it means (a number, a boolean) is for its reader: yaml-values.ts. */
+const LINE = 0x10_0000
+
+/** From 1. */
+export const lineOf = (place: Place): number => Math.floor(place / LINE) + 1
+
+/** From 1. */
+export const columnOf = (place: Place): number => (place % LINE) + 1
+
+/** A text in quotes, in a block of its own or tagged as a string: a text whatever it looks like. */
+export interface YamlQuoted {
+  readonly kind: 'quoted'
   readonly text: string
-  /** In quotes, a block of its own or tagged as a string: a text whatever it looks like. */
-  readonly quoted: boolean
 }
 
-export interface YamlList extends Place {
+export interface YamlList {
   readonly kind: 'list'
-  readonly items: readonly YamlNode[]
+  readonly items: YamlNode[]
+  /** Where each item is. */
+  readonly places: Place[]
 }
 
-export interface YamlMapping extends Place {
+export interface YamlMapping {
   readonly kind: 'mapping'
-  /** In order; of a key given twice the last. */
-  readonly entries: ReadonlyMap<string, YamlEntry>
+  /** In order; of a key given twice the last value. */
+  readonly entries: Map<string, YamlNode>
+  /** Where each key is, in the same order. */
+  readonly places: Place[]
 }
 
-/** A value, with its key's place. */
-export interface YamlEntry extends Place {
-  readonly value: YamlNode
-}
-
-/** Aliases make a graph of them, never a circle. */
-export type YamlNode = YamlScalar | YamlList | YamlMapping
+/**
+ * A string is a text without quotes, empty for a value that isn't there: what it means (a number, a boolean) is for
+ * its reader, see yaml-values.ts. Aliases make a graph of nodes, never a circle.
+ */
+export type YamlNode = string | YamlQuoted | YamlList | YamlMapping
 
 /** Real files have 8 levels; an engine's stack has room for a few hundred. */
 export const MAX_DEPTH = 48
@@ -43,7 +51,7 @@ export const MAX_DEPTH = 48
 const MAX_ALIASED = 20_000
 
 /** What a plain text can't begin with. */
-const INDICATORS = ',[]{}#&*!|>\'"%@`'
+const INDICATORS = ',[]{}#&*!|>\'"%@`\t'
 
 /** Tags that say what a value is anyway. */
 const USUAL_TAGS: readonly string[] = ['!!map', '!!seq', '!!int', '!!float', '!!bool', '!!null']
@@ -75,13 +83,15 @@ export interface Reader {
   /** What the last move to another line passed. */
   blankLines: number
   commentLines: number
-  /** How many were made so far, those that aliases stand for among them. */
+  /** How many values there were so far, those that aliases stand for among them. */
   nodes: number
   aliased: number
   complain(place: Place, message: string): void
 }
 
-export const placeOf = (r: Reader): Place => ({ line: r.row + 1, column: r.column + 1 })
+export const placeAt = (row: number, column: number): Place => row * LINE + column
+
+export const placeOf = (r: Reader): Place => r.row * LINE + r.column
 
 /** To the next character on the line that is neither a space nor a tab; its code is returned, NaN at the line's end. */
 export function skipBlanks(r: Reader): number {
@@ -91,7 +101,9 @@ export function skipBlanks(r: Reader): number {
 }
 
 /** Whether nothing but a comment follows on this line. */
-export function isLineDone({ line, column }: Reader): boolean {
+export function isLineDone(r: Reader): boolean {
+  const line = r.line
+  const column = r.column
   if (column >= line.length) return true
   return line.charCodeAt(column) === HASH && (column === 0 || isBlank(line.charCodeAt(column - 1)))
 }
@@ -101,8 +113,8 @@ export const isSeparated = (line: string, at: number): boolean =>
   at + 1 === line.length || isBlank(line.charCodeAt(at + 1))
 
 /** `- `, or `-` at the line's end. */
-export const isItem = ({ line, column }: Reader): boolean =>
-  line.charCodeAt(column) === DASH && isSeparated(line, column)
+export const isItem = (r: Reader): boolean =>
+  r.line.startsWith('- ', r.column) || (r.line.charCodeAt(r.column) === DASH && isSeparated(r.line, r.column))
 
 /** How many spaces a line begins with. */
 export function spaces(r: Reader, line: string): number {
@@ -151,10 +163,9 @@ export function broken(r: Reader, indent: number, place: Place, message: string)
 export const tooDeep = (r: Reader, indent: number): undefined =>
   broken(r, indent, placeOf(r), `more than ${MAX_DEPTH} levels deep; skipped`)
 
-/** A text at a place that is counted from 0. */
-export function scalar(r: Reader, row: number, column: number, text: string, quoted: boolean): YamlScalar {
+export function quoted(r: Reader, text: string): YamlQuoted {
   r.nodes++
-  return { kind: 'scalar', text, quoted, line: row + 1, column: column + 1 }
+  return { kind: 'quoted', text }
 }
 
 /** Whether a text without quotes can begin at the cursor. */
@@ -200,7 +211,6 @@ export function readWord(r: Reader): string {
 
 /** What the alias at the cursor stands for. */
 export function readAlias(r: Reader): YamlNode {
-  const { row, column } = r
   const place = placeOf(r)
   const name = readWord(r).slice(1)
   const anchor = r.anchors.get(name)
@@ -213,7 +223,7 @@ export function readAlias(r: Reader): YamlNode {
     r.nodes += anchor.size
     return anchor.node
   }
-  return scalar(r, row, column, '', false)
+  return ''
 }
 
 /**
@@ -224,39 +234,42 @@ export function decorate(r: Reader, place: Place, word: string, node: YamlNode, 
   if (word.startsWith('&')) {
     r.anchors.set(word.slice(1), { node, size: r.nodes - before })
   } else if (word === '!' || word === '!!str') {
-    return node.kind === 'scalar' ? { ...node, quoted: true } : node
+    return typeof node === 'string' ? quoted(r, node) : node
   } else if (!USUAL_TAGS.includes(word)) {
     r.complain(place, `the tag ${word} is ignored`)
   }
   return node
 }
 
-export type Entries = Map<string, YamlEntry>
+export const newMapping = (): YamlMapping => ({ kind: 'mapping', entries: new Map(), places: [] })
 
-/** @param row of the key, from 0, as is the column */
-export function addEntry(
-  r: Reader,
-  entries: Entries,
-  key: string,
-  row: number,
-  column: number,
-  value: YamlNode,
-): void {
-  const entry = { line: row + 1, column: column + 1, value }
-  if (entries.has(key)) r.complain(entry, `the key ${quote(key)} is given twice; the last one counts`)
-  entries.set(key, entry)
+export function addEntry(r: Reader, to: YamlMapping, key: string, place: Place, value: YamlNode): void {
+  r.nodes++
+  const { entries, places } = to
+  if (entries.has(key)) r.complain(place, `the key ${quote(key)} is given twice; the last one counts`)
+  else places[places.length] = place
+  entries.set(key, value)
 }
 
 /** `<<: *defaults`: what a mapping lacks comes from another one, or from several, the first one first. */
-export function merge(r: Reader, entries: Entries): void {
-  const merged = r.anchors.size === 0 ? undefined : entries.get('<<')?.value
-  if (merged === undefined) return
+export function merge(r: Reader, to: YamlMapping): YamlMapping {
+  const { entries, places } = to
+  const merged = r.anchors.size === 0 ? undefined : entries.get('<<')
+  if (merged === undefined) return to
+  const [place = 0] = places.splice([...entries.keys()].indexOf('<<'), 1)
   entries.delete('<<')
-  for (const from of merged.kind === 'list' ? merged.items : [merged]) {
-    if (from.kind !== 'mapping') {
-      r.complain(from, '<< takes a mapping; ignored')
+  for (const from of typeof merged !== 'string' && merged.kind === 'list' ? merged.items : [merged]) {
+    if (typeof from === 'string' || from.kind !== 'mapping') {
+      r.complain(place, '<< takes a mapping; ignored')
       continue
     }
-    for (const [key, entry] of from.entries) if (!entries.has(key)) entries.set(key, entry)
+    const at = from.places.values()
+    for (const [key, value] of from.entries) {
+      const next = at.next().value ?? place
+      if (entries.has(key)) continue
+      entries.set(key, value)
+      places.push(next)
+    }
   }
+  return to
 }

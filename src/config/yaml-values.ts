@@ -1,6 +1,6 @@
 /** What YAML nodes mean to the files that we read: the rules that netplan and cloud-init have for scalars. */
 
-import { nearest, parseDecimal, quote } from '../lib/text.ts'
+import { parseDecimal, quote } from '../lib/text.ts'
 import type { Place, YamlNode } from './yaml-reader.ts'
 
 /** Something that is told of problems; what a value is read into has one. */
@@ -9,77 +9,79 @@ export interface Complaining {
 }
 
 /** `~`, `null`, or nothing at all. */
-export function isNull(node: YamlNode): boolean {
-  if (node.kind !== 'scalar' || node.quoted) return false
-  const { text } = node
-  return text === '' || text === '~' || text === 'null' || text === 'Null' || text === 'NULL'
-}
+export const isNull = (node: YamlNode): boolean =>
+  node === '' || node === '~' || node === 'null' || node === 'Null' || node === 'NULL'
 
 /** Any scalar as it is written; undefined for a list, a mapping and nothing at all. */
-export const asText = (node: YamlNode): string | undefined =>
-  node.kind !== 'scalar' || isNull(node) ? undefined : node.text
-
-/** A decimal number without a sign, in quotes or not; zeros before it mean nothing (netplan, strtoull). */
-export function asNumber(node: YamlNode): number | undefined {
-  return node.kind === 'scalar' ? parseDecimal(node.text) : undefined
+export function asText(node: YamlNode): string | undefined {
+  if (typeof node === 'string') return isNull(node) ? undefined : node
+  return node.kind === 'quoted' ? node.text : undefined
 }
 
-const TRUE: readonly string[] = ['true', 'on', 'yes', 'y']
-const FALSE: readonly string[] = ['false', 'off', 'no', 'n']
+/** A decimal number without a sign, in quotes or not; zeros before it mean nothing (netplan, strtoull). */
+export const asNumber = (node: YamlNode): number | undefined => parseDecimal(asText(node) ?? '')
 
 /** YAML 1.1's booleans in any case, in quotes or not, as netplan takes them. */
 export function asBoolean(node: YamlNode): boolean | undefined {
-  const word = node.kind === 'scalar' ? node.text.toLowerCase() : ''
-  if (TRUE.includes(word)) return true
-  return FALSE.includes(word) ? false : undefined
+  const word = asText(node)?.toLowerCase()
+  if (word === 'true' || word === 'yes' || word === 'on' || word === 'y') return true
+  return word === 'false' || word === 'no' || word === 'off' || word === 'n' ? false : undefined
 }
 
-/** A list's items; none of nothing; a value that should have been a list of one is told and taken for it. */
-export function items(node: YamlNode, what: string, into: Complaining): readonly YamlNode[] {
-  if (node.kind === 'list') return node.items
-  if (isNull(node)) return []
-  into.complain(node, `${what} is not a list; taken as its only item`)
-  return [node]
+/** Reads each item of a list, and of a value that should have been a list of one, which is told. */
+export function readItems<T extends Complaining>(
+  into: T,
+  node: YamlNode,
+  at: Place,
+  read: (into: T, item: YamlNode, at: Place) => void,
+): void {
+  if (typeof node === 'string' || node.kind !== 'list') {
+    if (isNull(node)) return
+    into.complain(at, 'not a list; taken as its only item')
+    read(into, node, at)
+    return
+  }
+  const { items, places } = node
+  for (let i = 0; i < items.length; i++) read(into, items[i] ?? '', places[i] ?? at)
 }
-
-/** What a key does with its value; `at` is the key's place. */
-export type Field<T> = (into: T, value: YamlNode, at: Place) => void
 
 /**
- * Hands every value of a mapping to the field of its key; keys without one are told.
- * @param what the mapping's name in the file, empty at the top
- * @param quiet keys that may be ignored without a word
+ * Hands each value of a mapping to `read`, which says whether it knows the key; what it does not know is told.
+ * @param what the mapping's name, for the problem where it is none
  */
 export function readFields<T extends Complaining>(
   into: T,
   node: YamlNode,
+  at: Place,
   what: string,
-  fields: Readonly<Record<string, Field<T>>>,
-  quiet: readonly string[] = [],
+  read: (into: T, key: string, value: YamlNode, at: Place) => boolean,
 ): void {
   if (isNull(node)) return
-  if (node.kind !== 'mapping') {
-    into.complain(node, `${what === '' ? 'the file' : what} is not a mapping of keys; ignored`)
+  if (typeof node === 'string' || node.kind !== 'mapping') {
+    into.complain(at, `${what} is not a mapping of keys; ignored`)
     return
   }
-  for (const [key, { value, line, column }] of node.entries) {
-    if (Object.hasOwn(fields, key)) {
-      fields[key]?.(into, value, { line, column })
-    } else if (!quiet.includes(key)) {
-      const name = quote(what === '' ? key : `${what}.${key}`)
-      into.complain({ line, column }, `${name} is not supported; ignored${hint(key, Object.keys(fields))}`)
-    }
-  }
+  const { entries, places } = node
+  let i = 0
+  // forEach and not for-of, whose pairs take an interpreter three times as long.
+  entries.forEach((value, key) => {
+    const place = places[i++] ?? at
+    if (!read(into, key, value, place)) into.complain(place, `${quote(key)} is not supported; ignored`)
+  })
 }
 
-/** Mistyped words mostly keep their first letter and their length; comparing with all would take its time. */
-function hint(key: string, known: readonly string[]): string {
-  const alike = known.filter((k) => k.charAt(0) === key.charAt(0) && Math.abs(k.length - key.length) <= 2)
-  const meant = nearest(key, alike)
-  return meant === undefined ? '' : `; did you mean ${meant}?`
-}
+/** A value of a mapping by its key. */
+export const entryOf = (node: YamlNode, key: string): YamlNode | undefined =>
+  typeof node !== 'string' && node.kind === 'mapping' ? node.entries.get(key) : undefined
+
+/** Where a mapping's key is. */
+export const placeOfKey = (node: YamlNode, key: string): Place =>
+  typeof node !== 'string' && node.kind === 'mapping'
+    ? (node.places[[...node.entries.keys()].indexOf(key)] ?? 0)
+    : 0
 
 /** A short text for a problem: the value where it is one. */
 export function show(node: YamlNode): string {
-  return node.kind === 'scalar' ? quote(node.text) : `a ${node.kind}`
+  if (typeof node === 'string') return quote(node)
+  return node.kind === 'quoted' ? quote(node.text) : `a ${node.kind}`
 }

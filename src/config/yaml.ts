@@ -18,21 +18,24 @@ import {
   addEntry,
   broken,
   canBeginPlain,
+  columnOf,
   decorate,
-  type Entries,
   isItem,
   isLineDone,
   isSeparated,
+  lineOf,
   MAX_DEPTH,
   merge,
+  newMapping,
   nextLine,
   type Place,
+  placeAt,
   placeOf,
+  quoted,
   type Reader,
   readAlias,
   readQuoted,
   readWord,
-  scalar,
   skipBlanks,
   spaces,
   toEnd,
@@ -42,6 +45,9 @@ import {
 } from './yaml-reader.ts'
 import { closingQuote, foldBlock, isBlank, trimEnd } from './yaml-text.ts'
 
+const NO_TABS = 'a tab can not indent; skipped'
+
+const SPACE = 32
 const PLUS = 43
 const DASH = 45
 const COLON = 58
@@ -63,8 +69,9 @@ export interface YamlDocument {
  */
 export function parseYaml(text: string, source: string): YamlDocument {
   const problems: Problem[] = []
-  const complain = ({ line, column }: Place, message: string): void => {
-    if (problems.length < MAX_PROBLEMS) problems.push({ source, line, column, message })
+  const complain = (place: Place, message: string): void => {
+    if (problems.length < MAX_PROBLEMS)
+      problems.push({ source, line: lineOf(place), column: columnOf(place), message })
     else if (problems.length === MAX_PROBLEMS)
       problems.push({ source, message: 'further problems are not told' })
   }
@@ -87,10 +94,11 @@ export function parseYaml(text: string, source: string): YamlDocument {
     complain,
   }
   nextLine(r)
-  while (r.column === 0 && r.line.startsWith('%')) nextLine(r)
+  while (r.column === 0 && (r.line.startsWith('%') || (isMarker(r.line) && r.line.startsWith('.'))))
+    nextLine(r)
   if (r.column === 0 && isMarker(r.line) && r.line.startsWith('-')) r.column = 3
   if (contains(text, '\n---') || contains(text, '\n...')) endDocument(r)
-  const root = readNode(r, -1, 0, false)
+  const root = r.column < 0 ? '' : readNode(r, -1, 0, false)
   if (r.column >= 0) r.complain(placeOf(r), 'does not belong to what stands before; the rest is skipped')
   return { root, problems, complain }
 }
@@ -118,7 +126,7 @@ function endDocument(r: Reader): void {
   const more = r.lines.findIndex(
     (line, row) => row >= end && hasContent(isMarker(line) ? line.slice(3) : line),
   )
-  if (more >= 0) r.complain({ line: more + 1, column: 1 }, 'only the first document of a file is read')
+  if (more >= 0) r.complain(placeAt(more, 0), 'only the first document of a file is read')
   r.lines.length = end
   if (r.row >= end) toEnd(r)
 }
@@ -135,38 +143,30 @@ function hasContent(line: string): boolean {
  *   the next lines need not be indented
  */
 function readNode(r: Reader, indent: number, depth: number, isValue: boolean): YamlNode {
-  const { row, column } = r
-  if (r.isSimple && isShort(r.line, column)) return readShort(r, indent)
+  const line = r.line
+  const column = r.column
+  const code = line.charCodeAt(column)
+  // The short way for what nearly every value is: a text as it stands, up to the line's end.
+  if (ORDINARY[code] === 1 && r.isSimple) {
+    const last = line.charCodeAt(line.length - 1)
+    if (last !== SPACE && last !== COLON && line.indexOf(': ', column) < 0) {
+      const text = line.slice(column)
+      nextLine(r)
+      return r.column > indent ? readFolded(r, indent, text) : text
+    }
+  }
   let isInline = isValue
   skipBlanks(r)
   if (isLineDone(r)) {
     nextLine(r)
-    if (r.column <= indent && !(isValue && r.column === indent && isItem(r)))
-      return scalar(r, row, column, '', false)
+    if (r.column <= indent && !(isValue && r.column === indent && isItem(r))) return ''
     isInline = false
   }
-  return readSpecial(r, indent, depth, isValue, isInline) ?? scalar(r, row, column, '', false)
+  return readSpecial(r, indent, depth, isValue, isInline) ?? ''
 }
 
 /** Letters, digits and `/`: nearly all that stands in a configuration begins with one of them. */
 const ORDINARY = new Uint8Array(256).fill(1, 47, 58).fill(1, 65, 91).fill(1, 97, 123)
-
-/**
- * Whether the rest of a line is a text as it stands, the case that an interpreter wants a short way for: it begins
- * with a letter or the like, holds no colon of a key, and no white space ends it.
- */
-function isShort(line: string, from: number): boolean {
-  if (ORDINARY[line.charCodeAt(from)] !== 1) return false
-  const last = line.charCodeAt(line.length - 1)
-  return last !== 32 && last !== COLON && line.indexOf(': ', from) < 0
-}
-
-function readShort(r: Reader, indent: number): YamlNode {
-  const { line, row, column } = r
-  const text = line.slice(column)
-  nextLine(r)
-  return scalar(r, row, column, r.column > indent ? readFolded(r, indent, text) : text, false)
-}
 
 /**
  * A node that may begin with a sign that means something.
@@ -180,7 +180,9 @@ function readSpecial(
   isInline: boolean,
 ): YamlNode | undefined {
   if (depth > MAX_DEPTH) return tooDeep(r, indent)
-  const { line, row, column } = r
+  const line = r.line
+  const column = r.column
+  if (ORDINARY[line.charCodeAt(column)] === 1) return readText(r, indent, depth, isInline)
   const char = line.charAt(column)
   switch (char) {
     case '-':
@@ -192,12 +194,12 @@ function readSpecial(
       const key = isInline ? undefined : readQuotedKey(r, char)
       if (key !== undefined) return readMapping(r, key, depth)
       const text = readQuoted(r, indent)
-      return text === undefined ? undefined : endValue(r, indent, scalar(r, row, column, text, true))
+      return text === undefined ? undefined : endValue(r, indent, quoted(r, text))
     }
     case '[':
     case '{': {
       const collection = readFlow(r, indent, depth)
-      return collection && endValue(r, indent, collection)
+      return collection === undefined ? undefined : endValue(r, indent, collection)
     }
     case '|':
     case '>':
@@ -208,7 +210,7 @@ function readSpecial(
     case '!':
       return readDecorated(r, indent, depth, isValue)
     case '\t':
-      return broken(r, indent, placeOf(r), 'a tab can not indent; skipped')
+      return broken(r, indent, placeOf(r), NO_TABS)
     case '?':
       if (!isSeparated(line, column)) break
       return broken(r, indent, placeOf(r), 'keys after a question mark are not supported; skipped')
@@ -230,25 +232,28 @@ function readDecorated(r: Reader, indent: number, depth: number, isValue: boolea
   const place = placeOf(r)
   const before = r.nodes
   const word = readWord(r)
+  skipBlanks(r)
+  const isHere = !isLineDone(r) && !'[{&!'.includes(r.line.charAt(r.column))
   const node = readNode(r, indent, depth + 1, isValue)
-  const isBlock =
-    node.kind !== 'scalar' && !'[{'.includes(r.lines[node.line - 1]?.charAt(node.column - 1) ?? '')
   // In `&a key: value` the anchor is the key's, by the book.
-  if (isBlock && node.line === place.line)
+  if (isHere && typeof node !== 'string' && node.kind !== 'quoted')
     r.complain(place, `${word} belongs on a line of its own before a mapping or a list`)
   return decorate(r, place, word, node, before)
 }
 
 function readList(r: Reader, depth: number): YamlNode {
-  const { row, column: indent } = r
+  const indent = r.column
   const items: YamlNode[] = []
-  r.nodes++
+  const places: Place[] = []
+  let count = 0
   while (r.column === indent && isItem(r)) {
-    r.column += 2
-    items.push(readNode(r, indent, depth + 1, false))
+    r.nodes++
+    r.column = indent + 2
+    places[count] = placeOf(r)
+    items[count++] = readNode(r, indent, depth + 1, false)
     if (r.column > indent) leaveDeeper(r, indent)
   }
-  return { kind: 'list', items, line: row + 1, column: indent + 1 }
+  return { kind: 'list', items, places }
 }
 
 function leaveDeeper(r: Reader, indent: number): void {
@@ -257,33 +262,37 @@ function leaveDeeper(r: Reader, indent: number): void {
 
 /** @param first its first key, at the cursor and with `r.colon` set */
 function readMapping(r: Reader, first: string, depth: number): YamlNode | undefined {
-  const { row, column: indent } = r
-  const entries: Entries = new Map()
-  let key: string | undefined = first
+  const indent = r.column
   if (depth > MAX_DEPTH) return tooDeep(r, indent)
-  r.nodes++
+  const mapping = newMapping()
+  let key: string | undefined = first
   do {
+    const place = placeOf(r)
     if (key === undefined) {
-      broken(r, indent, placeOf(r), `${quote(trimEnd(r.line.slice(indent)))} is no key with a colon; skipped`)
+      const text = trimEnd(r.line.slice(indent))
+      const message = text.startsWith('\t') ? NO_TABS : `${quote(text)} is no key with a colon; skipped`
+      broken(r, indent, place, message)
     } else {
-      const keyRow = r.row
       r.column = r.colon + 2
-      addEntry(r, entries, key, keyRow, indent, readNode(r, indent, depth + 1, true))
+      addEntry(r, mapping, key, place, readNode(r, indent, depth + 1, true))
       if (r.column > indent) leaveDeeper(r, indent)
     }
     key = r.column === indent ? readKey(r) : undefined
   } while (r.column === indent)
-  if (r.anchors.size > 0) merge(r, entries)
-  return { kind: 'mapping', entries, line: row + 1, column: indent + 1 }
+  return r.anchors.size > 0 ? merge(r, mapping) : mapping
 }
 
 /** The key at the cursor, which stays where it is; `r.colon` is where its colon is. undefined: there is none. */
 function readKey(r: Reader): string | undefined {
-  const { line, column } = r
+  const line = r.line
+  const column = r.column
   const code = line.charCodeAt(column)
   if (r.isSimple && ORDINARY[code] === 1) {
-    r.colon = line.indexOf(': ', column)
-    if (r.colon >= 0 && line.charCodeAt(r.colon - 1) !== 32) return line.slice(column, r.colon)
+    const colon = line.indexOf(': ', column)
+    if (colon >= 0 && line.charCodeAt(colon - 1) !== SPACE) {
+      r.colon = colon
+      return line.slice(column, colon)
+    }
   } else if (code === 34 || code === 39) {
     return readQuotedKey(r, code === 34 ? '"' : "'")
   } else if (!canBeginPlain(r)) {
@@ -329,7 +338,8 @@ function plainEnd(r: Reader): number {
 
 /** A text without quotes, which may go on over lines that are indented by more than `indent`, or a mapping's key. */
 function readText(r: Reader, indent: number, depth: number, isInline: boolean): YamlNode | undefined {
-  const { line, row, column } = r
+  const line = r.line
+  const column = r.column
   const key = isInline ? undefined : readKey(r)
   if (key !== undefined) return readMapping(r, key, depth)
   const end = plainEnd(r)
@@ -337,8 +347,8 @@ function readText(r: Reader, indent: number, depth: number, isInline: boolean): 
   const text = line.slice(column, end)
   const isWhole = isOpenEnd(line, end)
   nextLine(r)
-  if (r.column <= indent || !isWhole || r.commentLines > 0) return scalar(r, row, column, text, false)
-  return scalar(r, row, column, readFolded(r, indent, text), false)
+  if (r.column <= indent || !isWhole || r.commentLines > 0) return text
+  return readFolded(r, indent, text)
 }
 
 /** Whether no comment ends the text, so that it may go on in the next line. */
@@ -365,12 +375,11 @@ function readFolded(r: Reader, indent: number, first: string): string {
 
 function refuseColon(r: Reader, indent: number): undefined {
   const message = 'a text with a colon and a space in it needs quotes, or the indentation is wrong; skipped'
-  return broken(r, indent, { line: r.row + 1, column: r.colon + 1 }, message)
+  return broken(r, indent, placeAt(r.row, r.colon), message)
 }
 
 /** `|` and `>`: the lines below as they are, or folded, without their indentation. */
 function readBlock(r: Reader, indent: number): YamlNode {
-  const { row, column } = r
   const isFolded = r.line.startsWith('>', r.column)
   let chomp = 0
   let width = -1
@@ -401,5 +410,5 @@ function readBlock(r: Reader, indent: number): YamlNode {
   let text = isFolded ? foldBlock(body) : body.join('\n')
   if (chomp === PLUS) text += '\n'.repeat(lines.length - filled + (filled > 0 ? 1 : 0))
   else if (chomp !== DASH && filled > 0) text += '\n'
-  return scalar(r, row, column, text, true)
+  return quoted(r, text)
 }

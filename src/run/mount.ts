@@ -58,7 +58,11 @@ export function mountWhenThere(what: Mountable, deadline: number): Mounted {
 function mountDevice(what: Mountable, deadline: number): Mounted {
   const { source, target, type } = what
   loadModules('virtio_blk')
-  const path = waitFor(() => findDevice(source), deadline, () => source)
+  const path = waitFor(
+    () => findDevice(source),
+    deadline,
+    () => source,
+  )
   if (path === undefined) {
     throw new Error(
       `mount ${source} on ${target}: no such disk; ${listing(

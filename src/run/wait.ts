@@ -19,7 +19,11 @@ const KERNEL_EVENTS = 1
  * @param subject what is waited for, in words
  * @returns undefined after the deadline
  */
-export function waitFor<T>(attempt: () => T | undefined, deadline: number, subject: () => string): T | undefined {
+export function waitFor<T>(
+  attempt: () => T | undefined,
+  deadline: number,
+  subject: () => string,
+): T | undefined {
   const first = attempt()
   if (first !== undefined || uptime() >= deadline) return first
   const monitor = openMonitor(NETLINK_KOBJECT_UEVENT, KERNEL_EVENTS)

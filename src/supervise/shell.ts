@@ -1,11 +1,10 @@
 /** `zmachine.shell`: a shell on the console after a fatal error, for whoever looks for its cause. */
 
-import { ROOT } from '../config/users.ts'
 import { line, openTerminal } from '../run/console.ts'
 import { ECHILD, SysError } from '../sys/errno.ts'
 import { POLLIN, WNOHANG } from '../sys/flags.ts'
 import { poll, read, wait4 } from '../sys/linux.ts'
-import { startWorkload } from './workload.ts'
+import { ROOT, startWorkload } from './workload.ts'
 
 const SHELL = '/bin/sh'
 

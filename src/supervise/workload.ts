@@ -28,6 +28,9 @@ export interface Workload {
   readonly cwd: string
 }
 
+/** root, as every image has it. */
+export const ROOT: Identity = { name: 'root', uid: 0, gid: 0, groups: [], home: '/root' }
+
 /** Soft and hard, as systemd has them: select(2) breaks above 1024, so who can do better raises it. */
 const NOFILE_SOFT = 1024
 const NOFILE_HARD = 524_288

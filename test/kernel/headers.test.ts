@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import * as dhcpRequests from '../../src/dhcp/requests.ts'
+import * as dhcpSocket from '../../src/dhcp/socket.ts'
 import type { Bytes } from '../../src/lib/bytes.ts'
 import * as acknowledgement from '../../src/netlink/acknowledgement.ts'
 import * as address from '../../src/netlink/address.ts'
@@ -39,9 +41,13 @@ const HEADERS = [
   'sys/syscall.h',
   'sys/wait.h',
   'time.h',
+  'netinet/in.h',
+  'linux/filter.h',
   'linux/if.h',
   'linux/if_addr.h',
+  'linux/if_ether.h',
   'linux/if_link.h',
+  'linux/if_packet.h',
   'linux/input.h',
   'linux/ip.h',
   'linux/magic.h',
@@ -56,12 +62,15 @@ const SPELLED: Record<string, string> = {
   EVIOCGBIT_EV_KEY: 'EVIOCGBIT(EV_KEY, 96)',
   FAMILY_HEADER: 'NLMSG_HDRLEN / 4',
   SOCKADDR_NL_LEN: 'sizeof(struct sockaddr_nl)',
+  SOCKADDR_LL_LEN: 'sizeof(struct sockaddr_ll)',
   // lib/kobject_uevent.c multicasts to group 1; no header has a name for it.
   UEVENT_GROUP: '1',
 }
 
 const constants = new Map<string, number>()
 for (const module of [
+  dhcpRequests,
+  dhcpSocket,
   acknowledgement,
   address,
   link,

@@ -17,8 +17,11 @@ const require = createRequire(import.meta.url)
 
 /** The parts of `parts.ts`. */
 const PARTS: Readonly<Record<string, string>> = {
+  environment: '../../config/environment.ts',
   seed: '../../run/seed.ts',
   supervise: '../../supervise/part.ts',
+  users: '../../config/users.ts',
+  zosrc: '../../config/zosrc.ts',
 }
 
 const MAX_ARGS = 6

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { i32, putU16, putU32, putU64, u8, u16, u16be, u32, u32be, u64 } from '../../src/lib/bytes.ts'
+
+const bytes = fc.uint8Array({ minLength: 12, maxLength: 12 }).map((array) => new Uint8Array(array))
+const offset = fc.integer({ min: 0, max: 4 })
+const view = (of: Uint8Array<ArrayBuffer>): DataView => new DataView(of.buffer)
+
+describe('the readers', () => {
+  it('agree with DataView at any offset', () => {
+    fc.assert(
+      fc.property(bytes, offset, (array, at) => {
+        expect(u8(array, at)).toBe(view(array).getUint8(at))
+        expect(u16(array, at)).toBe(view(array).getUint16(at, true))
+        expect(u32(array, at)).toBe(view(array).getUint32(at, true))
+        expect(i32(array, at)).toBe(view(array).getInt32(at, true))
+        expect(u16be(array, at)).toBe(view(array).getUint16(at))
+        expect(u32be(array, at)).toBe(view(array).getUint32(at))
+        expect(u64(array, at)).toBe(Number(view(array).getBigUint64(at, true)))
+      }),
+    )
+  })
+
+  it('give 0 for what lies outside', () => {
+    const one = new Uint8Array([0xff])
+    expect([u8(one, 1), u16(one, 0), u32(one, 0), u64(one, 0), u32be(one, 0)]).toEqual([
+      0, 0xff, 0xff, 0xff, 0xff000000,
+    ])
+  })
+})
+
+describe('the writers', () => {
+  it('agree with DataView, and write no other byte', () => {
+    fc.assert(
+      fc.property(bytes, offset, fc.maxSafeInteger(), (array, at, value) => {
+        for (const [put, set] of [
+          [putU16, (data: DataView) => data.setUint16(at, value, true)],
+          [putU32, (data: DataView) => data.setUint32(at, value, true)],
+          [putU64, (data: DataView) => data.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true)],
+        ] as const) {
+          const ours = new Uint8Array(array)
+          const theirs = new Uint8Array(array)
+          put(ours, at, value)
+          set(view(theirs))
+          expect(ours).toEqual(theirs)
+        }
+      }),
+    )
+  })
+
+  it('putU64 writes -1 as two’s complement, which is how the kernel takes negative arguments', () => {
+    const array = new Uint8Array(8)
+    putU64(array, 0, -1)
+    expect(array).toEqual(new Uint8Array(8).fill(0xff))
+    putU64(array, 0, -100)
+    expect(view(array).getBigInt64(0, true)).toBe(-100n)
+  })
+})

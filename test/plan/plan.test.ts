@@ -1,0 +1,203 @@
+import { describe, expect, it, test } from 'vitest'
+import { parseKeys } from '../../src/config/keys.ts'
+import type { MountConfig } from '../../src/config/machine.ts'
+import { merge } from '../../src/config/merge.ts'
+import * as MS from '../../src/lib/mount-flags.ts'
+import { EARLY_MOUNTS, NEEDED_DIRECTORIES, plan, sortMounts } from '../../src/plan/plan.ts'
+import {
+  describeNic,
+  describeRoute,
+  describe as describeStep,
+  type FileStep,
+  type Step,
+} from '../../src/plan/step.ts'
+
+const planOf = (cmdline: string) => plan(merge([parseKeys(cmdline).layer]))
+
+/** A plan that nothing is wrong with, as its steps print themselves. */
+function lines(cmdline: string): string {
+  const { steps, problems, refusals } = planOf(cmdline)
+  expect([problems, refusals]).toEqual([[], []])
+  return steps.map(describeStep).join('\n')
+}
+
+const only = <K extends Step['kind']>(steps: readonly Step[], kind: K): Extract<Step, { kind: K }>[] =>
+  steps.filter((step): step is Extract<Step, { kind: K }> => step.kind === kind)
+
+const file = (cmdline: string, path: string): FileStep | undefined =>
+  only(planOf(cmdline).steps, 'file').find((step) => step.path === path)
+
+const mountOf = (options: string, target = '/data'): MountConfig => ({
+  source: '/dev/vda',
+  target,
+  type: 'auto',
+  options,
+  from: 'test',
+})
+
+const planMounts = (...mounts: MountConfig[]) => plan(merge([{ source: 'test', mounts }]))
+
+describe('plan', () => {
+  it('of the older generation’s example', () => {
+    const cmdline =
+      'rw console=ttyS0 reboot=k panic=1 root=vroot rootfstype=virtiofs rootdelay=30 boot.shell_on_fail net_eth0=10.1.1.3/24;fd39:775a:4846:1::3/64 net_eth1=302:82a8:705:e5cf::8/64 net_r4=default,10.1.1.1;10.1.0.0/16,10.1.1.1 net_r6=default,fd39:775a:4846:1::1;200::/7,302:82a8:705:e5cf::1 net_dns=8.8.8.8;1.1.1.1 vda=/opt/data host=azmy'
+    expect(lines(cmdline)).toMatchInlineSnapshot(`
+      "mount /dev/pts (devpts)
+      mount /dev/shm (tmpfs)
+      mount /dev/mqueue (mqueue)
+      mount /run (tmpfs)
+      mount /sys/fs/cgroup (cgroup2)
+      link /dev/fd to /proc/self/fd
+      link /dev/stdin to /proc/self/fd/0
+      link /dev/stdout to /proc/self/fd/1
+      link /dev/stderr to /proc/self/fd/2
+      link /dev/ptmx to pts/ptmx
+      hostname azmy
+      network eth0 10.1.1.3/24 fd39:775a:4846:1::3/64, eth1 302:82a8:705:e5cf::8/64, 4 routes
+      mount /dev/vda on /opt/data (auto)
+      file /etc/hostname: azmy
+      file /etc/hosts: localhost and azmy
+      file /etc/resolv.conf: name servers 8.8.8.8, 1.1.1.1"
+    `)
+    const [network] = only(planOf(cmdline).steps, 'network')
+    expect(network?.routes.map(describeRoute)).toEqual([
+      'default via 10.1.1.1 dev eth0',
+      '10.1.0.0/16 via 10.1.1.1 dev eth0',
+      'default via fd39:775a:4846:1::1 dev eth0',
+      '200::/7 via 302:82a8:705:e5cf::1 dev eth1',
+    ])
+  })
+
+  it('of an empty command line', () => {
+    expect(lines('').split('\n').slice(-2)).toEqual(['network ', 'file /etc/hosts: localhost'])
+  })
+
+  it('mounts the pseudo file systems with systemd’s flags (mount-setup.c, dev-mqueue.mount)', () => {
+    const sealed = MS.MS_NOSUID | MS.MS_NODEV | MS.MS_NOEXEC
+    const shared = MS.MS_NOSUID | MS.MS_NODEV | MS.MS_STRICTATIME
+    const mounts = [...EARLY_MOUNTS, ...only(planOf('').steps, 'pseudo')]
+    expect(mounts.map(({ target, type, flags, data }) => [target, type, flags, data])).toEqual([
+      ['/proc', 'proc', sealed, ''],
+      ['/sys', 'sysfs', sealed, ''],
+      ['/dev', 'devtmpfs', MS.MS_NOSUID | MS.MS_STRICTATIME, 'mode=0755,size=4m,nr_inodes=64k'],
+      ['/dev/pts', 'devpts', MS.MS_NOSUID | MS.MS_NOEXEC, 'mode=0620,gid=5,ptmxmode=0666'],
+      ['/dev/shm', 'tmpfs', shared, 'mode=01777'],
+      ['/dev/mqueue', 'mqueue', sealed, ''],
+      ['/run', 'tmpfs', shared, 'mode=0755,size=20%,nr_inodes=800k'],
+      ['/sys/fs/cgroup', 'cgroup2', sealed, 'nsdelegate,memory_recursiveprot'],
+    ])
+    expect(mounts.every(({ source }) => source !== '')).toBe(true)
+  })
+
+  it('boots without what a small kernel may lack, and not without the rest', () => {
+    const optional = only(planOf('').steps, 'pseudo').filter(({ optional }) => optional)
+    expect(optional.map(({ target }) => target)).toEqual(['/dev/mqueue', '/sys/fs/cgroup'])
+    expect(EARLY_MOUNTS.some(({ optional }) => optional)).toBe(false)
+  })
+
+  it('gives an image without /proc, /sys and /dev what it needs', () => {
+    for (const { target } of EARLY_MOUNTS) expect(NEEDED_DIRECTORIES).toContain(target)
+    expect(NEEDED_DIRECTORIES).toEqual(expect.arrayContaining(['/run', '/etc', '/tmp']))
+  })
+
+  it('mounts and links before the network, the network before the user’s mounts, files last', () => {
+    const kinds = planOf('host=a vda=/x net_eth0= net_dns=8.8.8.8').steps.map(({ kind }) => kind)
+    expect([...new Set(kinds)]).toEqual(['pseudo', 'symlink', 'hostname', 'network', 'mount', 'file'])
+    expect(kinds.lastIndexOf('mount')).toBeLessThan(kinds.indexOf('file'))
+  })
+
+  it('mounts parents before children, whatever their order', () => {
+    const { steps } = planOf('vda=/a/b/c qsfs_x=/a vdb=/a/b vdc=/z vdd=/a/c')
+    expect(only(steps, 'mount').map(({ target }) => target)).toEqual(['/a', '/z', '/a/b', '/a/c', '/a/b/c'])
+  })
+
+  it('honours a mount’s options', () => {
+    const [step] = only(planMounts(mountOf('ro,noexec,nofail,subvol=/@')).steps, 'mount')
+    expect(step).toMatchObject({ flags: MS.MS_RDONLY | MS.MS_NOEXEC, data: 'subvol=/@', nofail: true })
+    expect(only(planMounts(mountOf('defaults')).steps, 'mount')[0]).toMatchObject({
+      flags: 0,
+      data: '',
+      nofail: false,
+    })
+  })
+
+  it('leaves out what is not to be mounted at boot', () => {
+    expect(planMounts(mountOf('noauto')).steps.some(({ kind }) => kind === 'mount')).toBe(false)
+  })
+
+  it('refuses to boot where a disk has no place to go, each with its source', () => {
+    const { refusals } = planOf('vda=/ vdb= vdc=/ok')
+    expect(refusals).toEqual([expect.stringContaining('/dev/vda'), expect.stringContaining('/dev/vdb')])
+    expect(refusals[0]).toContain('kernel command line')
+  })
+
+  it('boots without such a disk that says nofail', () => {
+    const { refusals, steps } = planMounts(mountOf('nofail', ''))
+    expect([refusals, only(steps, 'mount')]).toEqual([[], []])
+  })
+
+  it('tells of a route that leads nowhere, and boots', () => {
+    const { problems, refusals } = planOf('net_r4=default,10.0.0.1')
+    expect([problems.length, refusals.length]).toEqual([1, 0])
+  })
+
+  it('brings up a NIC without addresses', () => {
+    const [network] = only(planOf('net_eth1= net_eth0=10.0.0.2/24').steps, 'network')
+    expect(network?.nics.map(describeNic)).toEqual(['eth1', 'eth0 10.0.0.2/24'])
+  })
+
+  it('writes three name servers in their order, whatever was there', () => {
+    const resolv = file('net_dns=8.8.8.8;1.1.1.1;2001:4860:4860::8888', '/etc/resolv.conf')
+    const text = 'nameserver 8.8.8.8\nnameserver 1.1.1.1\nnameserver 2001:4860:4860::8888\n'
+    expect(resolv?.render(undefined)).toBe(text)
+    expect(resolv?.render('nameserver 127.0.0.11\n')).toBe(text)
+  })
+
+  it('writes the search list', () => {
+    const { steps } = plan(
+      merge([parseKeys('net_dns=8.8.8.8').layer, { source: 'test', searchDomains: ['a.b', 'c'] }]),
+    )
+    const resolv = only(steps, 'file').find(({ path }) => path === '/etc/resolv.conf')
+    expect(resolv?.render(undefined)).toBe('search a.b c\nnameserver 8.8.8.8\n')
+  })
+
+  it('leaves resolv.conf and hostname alone where nothing is said of them', () => {
+    expect(only(planOf('').steps, 'file').map(({ path }) => path)).toEqual(['/etc/hosts'])
+    expect(only(planOf('').steps, 'hostname')).toEqual([])
+  })
+
+  test.each([
+    ['net_eth0=fd00::2/64 net_eth1=10.1.0.2/24', '10.1.0.2'],
+    ['net_eth0=fd00::2/64', 'fd00::2'],
+    ['', '127.0.1.1'],
+  ])('names the machine by its IPv4 address, or IPv6, or none: %s', (nics, address) => {
+    expect(file(`host=web ${nics}`, '/etc/hosts')?.render(undefined)).toContain(`${address}\tweb`)
+  })
+
+  it('renders every file the same after any number of boots', () => {
+    for (const { render } of only(planOf('host=web net_eth0=10.0.0.2/24 net_dns=8.8.8.8').steps, 'file')) {
+      const once = render(undefined)
+      expect(render(once)).toBe(once)
+      expect(once.endsWith('\n')).toBe(true)
+    }
+  })
+
+  it('prints each step on one line', () => {
+    for (const step of planOf('host=a vda=/x net_eth0= net_dns=8.8.8.8').steps) {
+      expect(describeStep(step)).toMatch(/^[^\n]+$/)
+    }
+  })
+})
+
+describe('sortMounts', () => {
+  it('keeps the order of what is equally deep', () => {
+    const targets = ['/c', '/a/x', '/b', '/a', '/b/x']
+    expect(sortMounts(targets.map((target) => mountOf('', target))).map(({ target }) => target)).toEqual([
+      '/c',
+      '/b',
+      '/a',
+      '/a/x',
+      '/b/x',
+    ])
+  })
+})

@@ -1,0 +1,176 @@
+/** The import lines of src/ against the table in the design («Where things live»). */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const SRC = join(import.meta.dirname, '../src')
+
+/** Tables and types without a call in them: pure for whoever reads them. */
+const CONSTANTS = ['sys/errno.ts', 'sys/flags.ts', 'sys/port.ts']
+
+/**
+ * Which files may import what, besides their own folder; the first row that fits a file counts. `x/` is a folder.
+ * Where it is finer than the design's table, that is said.
+ */
+const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly string[]])[] = [
+  [['lib/'], []],
+  [['config/'], ['lib/']],
+  // `parseMountOptions` is the one function among the types: pure, and a mount's options are read where it is planned.
+  [['plan/'], ['config/', 'lib/']],
+  // The codecs encode numbers of the kernel's headers, and make no call.
+  [
+    ['acknowledgement', 'address', 'link', 'message', 'route', 'uevent'].map((name) => `netlink/${name}.ts`),
+    ['lib/', ...CONSTANTS],
+  ],
+  [['netlink/'], ['lib/', 'sys/']],
+  [['sys/'], ['lib/']],
+  // Pure files among effects.
+  [['run/superblock.ts'], ['lib/']],
+  [
+    ['supervise/outcome.ts', 'supervise/state.ts'],
+    ['config/machine.ts', 'lib/', ...CONSTANTS],
+  ],
+  // A root is configured before there is a plan, and the early mounts are a part of the plan.
+  [['run/'], ['config/', 'plan/', 'netlink/', 'sys/', 'lib/']],
+  // The supervisor tells the console and writes the exit record: with the same functions as the steps.
+  [['supervise/'], ['config/', 'run/console.ts', 'run/files.ts', 'sys/', 'lib/']],
+  [['runtime/quickjs/'], ['main.ts', 'sys/']],
+  [['runtime/node/'], ['main.ts', 'sys/', 'node:']],
+  // Names and types of what the lean build loads later; no code of them.
+  [['parts.ts'], ['sys/linux.ts', 'config/', 'netlink/', 'run/', 'supervise/']],
+  [['main.ts'], ['parts.ts', 'lib/', 'config/', 'plan/', 'netlink/', 'sys/', 'run/', 'supervise/']],
+  [['launcher/'], ['config/', 'plan/', 'lib/', 'node:']],
+]
+
+/** What may not reach an effect, however many imports away. */
+const PURE = ['lib/', 'config/', 'plan/', 'run/superblock.ts', 'supervise/outcome.ts', 'supervise/state.ts']
+
+/** What makes system calls, or is made of what does. */
+const EFFECTS = [
+  'sys/linux.ts',
+  'sys/calls.ts',
+  'netlink/session.ts',
+  'run/',
+  'supervise/',
+  'runtime/',
+  'main.ts',
+  'node:',
+]
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .sort()
+
+const matches = (path: string, patterns: readonly string[]): boolean =>
+  patterns.some((pattern) => path === pattern || (/[/:]$/.test(pattern) && path.startsWith(pattern)))
+
+/** What a file imports: paths below src/, or names of modules. `import`, `export … from` and `import()`. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8')
+  const statement = /^(?:import|export)\s(?:[\w*\s{},]*?\sfrom\s)?\s*['"]([^'"]+)['"]/gm
+  const dynamic = /\bimport\(\s*['"]([^'"]+)['"]/g
+  return [...text.matchAll(statement), ...text.matchAll(dynamic)].map(([, specifier = '']) =>
+    specifier.startsWith('.') ? posix.join(posix.dirname(file), specifier) : specifier,
+  )
+}
+
+const graph = new Map(files.map((file) => [file, importsOf(file)]))
+const imports = (file: string): readonly string[] => graph.get(file) ?? []
+
+/** Everything that a file reaches, itself not among it. */
+function reached(file: string, seen = new Set<string>()): Set<string> {
+  for (const next of imports(file)) {
+    if (seen.has(next)) continue
+    seen.add(next)
+    reached(next, seen)
+  }
+  return seen
+}
+
+const folderOf = (path: string): string => (path.includes('/') ? path.slice(0, path.indexOf('/') + 1) : path)
+
+describe('the source', () => {
+  it('is read: its files, and what they import', () => {
+    expect(files).toContain('main.ts')
+    expect(imports('main.ts')).toEqual(expect.arrayContaining(['config/keys.ts', 'sys/port.ts']))
+    expect(imports('parts.ts')).toContain('supervise/part.ts')
+    expect(imports('supervise/loop.ts')).toEqual(
+      expect.arrayContaining(['sys/flags.ts', 'supervise/state.ts']),
+    )
+  })
+
+  it('has a row in the table for each file', () => {
+    const rows = TABLE.flatMap(([patterns]) => patterns)
+    expect(files.filter((file) => !matches(file, rows))).toEqual([])
+  })
+
+  it('imports only what the table allows', () => {
+    const violations = files.flatMap((file) => {
+      const [, allowed = []] = TABLE.find(([patterns]) => matches(file, patterns)) ?? []
+      // A pure file among effects is one because it does not import its neighbours' effects.
+      const own = matches(file, ['run/superblock.ts']) ? [] : [folderOf(file)]
+      return imports(file)
+        .filter((target) => !matches(target, [...allowed, ...own]))
+        .map((target) => `${file} imports ${target}`)
+    })
+    expect(violations).toEqual([])
+  })
+
+  it('keeps effects out of what is pure, at any distance', () => {
+    const violations = files
+      .filter((file) => matches(file, PURE))
+      .flatMap((file) =>
+        [...reached(file)]
+          .filter((target) => matches(target, EFFECTS) && !matches(target, PURE))
+          .map((target) => `${file} reaches ${target}`),
+      )
+    expect(violations).toEqual([])
+  })
+
+  it('has node:* only in runtime/node and in the launcher, and no package at all', () => {
+    const outside = files.flatMap((file) =>
+      imports(file)
+        .filter((target) => !graph.has(target))
+        .filter((target) => !target.startsWith('node:') || !matches(file, ['runtime/node/', 'launcher/']))
+        .map((target) => `${file} imports ${target}`),
+    )
+    expect(outside).toEqual([])
+  })
+
+  it('has no runtime imported by what it runs', () => {
+    const violations = files
+      .filter((file) => !matches(file, ['runtime/']))
+      .filter((file) => imports(file).some((target) => target.startsWith('runtime/')))
+    expect(violations).toEqual([])
+    for (const file of files.filter((file) => file.startsWith('runtime/'))) {
+      const own = posix.dirname(file)
+      const others = imports(file).filter(
+        (target) => target.startsWith('runtime/') && posix.dirname(target) !== own,
+      )
+      expect(others).toEqual([])
+    }
+  })
+
+  it('has no import cycle', () => {
+    expect(files.filter((file) => reached(file).has(file))).toEqual([])
+  })
+
+  it('has no barrel', () => {
+    expect(files.filter((file) => posix.basename(file) === 'index.ts')).toEqual([])
+    // A part that the lean build loads later is one module: its list of exports is that module's, and only `parts.ts`
+    // knows it, by its type.
+    const parts = files.filter((file) => posix.basename(file) === 'part.ts')
+    for (const part of parts) {
+      expect(files.filter((file) => imports(file).includes(part))).toEqual(['parts.ts'])
+    }
+    const reexports = files.filter(
+      (file) =>
+        !parts.includes(file) &&
+        /^export\s+(?:\*|(?:type\s+)?\{[^}]*\})\s*(?:as \w+ )?from\b/m.test(
+          readFileSync(join(SRC, file), 'utf8'),
+        ),
+    )
+    expect(reexports).toEqual([])
+  })
+})

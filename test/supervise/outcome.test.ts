@@ -1,0 +1,82 @@
+import { constants } from 'node:os'
+import { describe, expect, it, test } from 'vitest'
+import { encodeOutcome, failure, formatOutcome, outcomeOf, signalName } from '../../src/supervise/outcome.ts'
+
+const SIGNALS = Array.from({ length: 64 }, (_, index) => index + 1)
+
+describe('outcomeOf', () => {
+  it('hands on each of the 256 exit codes', () => {
+    for (let code = 0; code < 256; code++) {
+      const outcome = { code, signal: undefined, coreDumped: false }
+      expect(outcomeOf(code << 8, false)).toEqual({ ...outcome, reason: 'exit' })
+      expect(outcomeOf(code << 8, true)).toEqual({ ...outcome, reason: 'stop' })
+    }
+  })
+
+  it('makes 128+N of signal N, with and without a core', () => {
+    for (const signal of SIGNALS) {
+      for (const coreDumped of [false, true]) {
+        const status = signal | (coreDumped ? 0x80 : 0)
+        const outcome = { code: 128 + signal, signal, coreDumped }
+        expect(outcomeOf(status, false)).toEqual({ ...outcome, reason: 'signal' })
+        expect(outcomeOf(status, true)).toEqual({ ...outcome, reason: 'stop' })
+      }
+    }
+  })
+})
+
+describe('signalName', () => {
+  it('knows each signal as this system does', () => {
+    const aliases = ['SIGIOT', 'SIGPOLL', 'SIGUNUSED']
+    const known = Object.entries(constants.signals).filter(([name]) => !aliases.includes(name))
+    expect(known.length).toBeGreaterThanOrEqual(31)
+    for (const [name, number] of known) expect(signalName(number)).toBe(name)
+  })
+
+  it('gives each signal one word of its own', () => {
+    const names = SIGNALS.map(signalName)
+    expect(new Set(names).size).toBe(64)
+    for (const name of names) expect(name).toMatch(/^SIG[A-Z0-9+]+$/)
+  })
+
+  it('counts real-time signals from SIGRTMIN', () => {
+    expect([signalName(34), signalName(64)]).toEqual(['SIGRTMIN+0', 'SIGRTMIN+30'])
+  })
+})
+
+describe('failure', () => {
+  test.each([125, 126, 127] as const)('%d is told as a failure, not as an exit', (code) => {
+    expect(failure(code)).toEqual({ code, signal: undefined, reason: 'failed', coreDumped: false })
+  })
+})
+
+describe('formatOutcome', () => {
+  test.each([
+    [outcomeOf(3 << 8, false), 12345, 'exited code=3 signal=none reason=exit uptime=12.345'],
+    [outcomeOf(0, true), 0, 'exited code=0 signal=none reason=stop uptime=0.000'],
+    [outcomeOf(15, true), 1, 'exited code=143 signal=SIGTERM reason=stop uptime=0.001'],
+    [outcomeOf(11 | 0x80, false), 999.6, 'exited code=139 signal=SIGSEGV reason=signal uptime=1.000'],
+    [failure(127), 86_400_000, 'exited code=127 signal=none reason=failed uptime=86400.000'],
+  ])('is the contract’s line: %o after %d ms', (outcome, uptime, line) => {
+    expect(formatOutcome(outcome, uptime)).toBe(line)
+  })
+})
+
+describe('encodeOutcome', () => {
+  it('tells the same as the line, as JSON', () => {
+    const outcomes = [
+      ...Array.from({ length: 256 }, (_, code) => outcomeOf(code << 8, false)),
+      ...SIGNALS.map((signal) => outcomeOf(signal, false)),
+      outcomeOf(6 | 0x80, true),
+      failure(126),
+    ]
+    for (const outcome of outcomes) {
+      const json: unknown = JSON.parse(encodeOutcome(outcome, 12345))
+      const { code, signal, reason, coreDumped } = outcome
+      const name = signal === undefined ? null : signalName(signal)
+      expect(json).toEqual({ code, signal: name, reason, coreDumped, uptime: 12.345 })
+      const line = formatOutcome(outcome, 12345)
+      expect(line).toBe(`exited code=${code} signal=${name ?? 'none'} reason=${reason} uptime=12.345`)
+    }
+  })
+})
