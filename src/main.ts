@@ -62,6 +62,8 @@ function run(boot: Boot): never {
   if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
   boot.times.push(...runSteps(steps, config.settings, deadline))
   timed(boot, 'free the initramfs', () => {
+    // The power button; nobody waits for it.
+    loadModules('button', 'evdev')
     closeModules()
     freeInitramfs(initramfs)
   })

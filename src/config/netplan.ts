@@ -117,7 +117,7 @@ function readNic(into: Collected, id: string, node: YamlNode, at: Place): boolea
     routes: [],
     complain: (place, message) => into.complain(place, `${id}: ${message}`),
   }
-  readFields(nic, node, at, id, readNicField)
+  readFields(nic, node, at, 'the NIC', readNicField)
   const { config, routes } = nic
   config.addresses = [...nic.addresses.values()]
   if (config.mac === undefined) {

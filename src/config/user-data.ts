@@ -37,7 +37,8 @@ const OTHER_FORMATS: readonly (readonly [start: string, what: string])[] = [
 
 /** @param source the file's name, for the problems and the mounts */
 export function parseUserData(text: string, source: string): Parsed {
-  const other = OTHER_FORMATS.find(([start]) => text.startsWith(start))
+  const isConfig = text.startsWith('#cloud-config\n')
+  const other = isConfig ? undefined : OTHER_FORMATS.find(([start]) => text.startsWith(start))
   if (other !== undefined) {
     const message = `is ${other[1]}, not a #cloud-config; nothing of it is used, and nothing is run`
     return { layer: { source }, problems: [{ source, line: 1, column: 1, message }] }

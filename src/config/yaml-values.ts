@@ -9,8 +9,10 @@ export interface Complaining {
 }
 
 /** `~`, `null`, or nothing at all. */
-export const isNull = (node: YamlNode): boolean =>
-  node === '' || node === '~' || node === 'null' || node === 'Null' || node === 'NULL'
+export function isNull(node: YamlNode): boolean {
+  if (typeof node !== 'string' || node.length > 4) return false
+  return node === '' || node === '~' || node === 'null' || node === 'Null' || node === 'NULL'
+}
 
 /** Any scalar as it is written; undefined for a list, a mapping and nothing at all. */
 export function asText(node: YamlNode): string | undefined {

@@ -49,7 +49,8 @@ export interface Binding {
 
 /** RFC 2131, figure 5. `init` waits before it begins anew; otherwise INIT passes in no time. */
 export type Phase =
-  | { readonly is: 'init' | 'selecting' }
+  | { readonly is: 'init' }
+  | { readonly is: 'selecting' }
   | { readonly is: 'requesting'; readonly offer: Lease }
   | { readonly is: 'bound' | 'renewing' | 'rebinding'; readonly binding: Binding }
 

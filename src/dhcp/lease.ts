@@ -65,7 +65,8 @@ export function leaseOf({ yiaddr, options }: Message): Lease | undefined {
 
   const given = classlessRoutes(options.get(OPTION_ROUTES) ?? NOTHING)
   const routers = given.length > 0 ? [] : addresses(options.get(OPTION_ROUTERS))
-  const mtu = u16be(options.get(OPTION_MTU) ?? NOTHING, 0)
+  const width = options.get(OPTION_MTU) ?? NOTHING
+  const mtu = width.length < 2 ? 0 : u16be(width, 0)
   const hostname = text(options.get(OPTION_HOSTNAME) ?? NOTHING)
   const searched = searchDomains(options.get(OPTION_SEARCH) ?? NOTHING)
   return {

@@ -12,7 +12,7 @@ import type { Lease, LeaseRoute } from './lease.ts'
 export const RTM_DELROUTE = 25
 
 /**
- * The metric of a lease's routes, less the link's index: a route that is configured wins over them, and those of several
+ * The metric of a lease's routes, to which the link's index is added: a route that is configured wins over them, and those of several
  * NICs do not replace one another.
  */
 const METRIC = 100

@@ -49,7 +49,7 @@ const FILTER = Uint32Array.of(
   // The protocol is UDP,
   BPF_LD | BPF_B | BPF_ABS,
   9,
-  BPF_JMP | BPF_JEQ | BPF_K | (5 << 24),
+  BPF_JMP | BPF_JEQ | BPF_K | (6 << 24),
   IPPROTO_UDP,
   // it is not a later fragment,
   BPF_LD | BPF_H | BPF_ABS,

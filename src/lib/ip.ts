@@ -76,21 +76,23 @@ export function parseMac(text: string): string | undefined {
   return mac
 }
 
+/** @param mac as `parseMac` writes it */
+export function macBytes(mac: string): Bytes {
+  const bytes = new Uint8Array(6)
+  for (let i = 0; i < 6; i++) bytes[i] = Number(`0x${mac.slice(i * 3, i * 3 + 2)}`)
+  return bytes
+}
+
 /**
  * The link-local address that the kernel itself would give a link with this Ethernet address (RFC 4291, appendix A).
  * @param mac as `parseMac` writes it
  */
 export function linkLocalOf(mac: string): Cidr {
-  const address = new Uint8Array(16)
-  address[0] = 0xfe
-  address[1] = 0x80
-  for (let i = 0; i < 6; i++) {
-    const byte = hexDigit(mac.charCodeAt(i * 3)) * 16 + hexDigit(mac.charCodeAt(i * 3 + 1))
-    address[i < 3 ? i + 8 : i + 10] = i === 0 ? byte ^ 2 : byte
+  const [first = 0, second = 0, third = 0, ...rest] = macBytes(mac)
+  return {
+    address: Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, ...rest),
+    prefix: 64,
   }
-  address[11] = 0xff
-  address[12] = 0xfe
-  return { address, prefix: 64 }
 }
 
 const ZERO = 48

@@ -75,6 +75,8 @@ export function addressDelete({ index, cidr, nic }: AddressAdd): Request {
   words[FAMILY_HEADER] = (isIpv6(address) ? AF_INET6 : AF_INET) | (prefix << 8)
   words[FAMILY_HEADER + 1] = index
   putAttribute(builder, IFA_LOCAL, address)
+  // With it the kernel minds the prefix as well.
+  putAttribute(builder, IFA_ADDRESS, address)
   return {
     message: finishMessage(builder),
     describe: () => `delete address ${formatCidr(cidr)} from ${nic ?? `link ${index}`}`,

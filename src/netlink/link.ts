@@ -1,6 +1,7 @@
 /** Network interfaces: RTM_NEWLINK and its like (rtnetlink(7), linux/if_link.h). */
 
 import { type Bytes, i32, u32 } from '../lib/bytes.ts'
+import { macBytes } from '../lib/ip.ts'
 import { AF_INET, AF_INET6 } from '../sys/flags.ts'
 import {
   attributeEnd,
@@ -13,6 +14,7 @@ import {
   findAttributes,
   finishMessage,
   NLM_F_DUMP,
+  putAttribute,
   putTextAttribute,
   putU8Attribute,
   putU32Attribute,
@@ -66,6 +68,8 @@ export interface LinkChange {
   readonly mtu?: number | undefined
   /** A new name, of at most 15 bytes. The kernel takes it only while the link is down (before Linux 6.2). */
   readonly name?: string | undefined
+  /** The Ethernet address, as `parseMac` writes it. Setting the one that it has makes the kernel announce the link. */
+  readonly mac?: string | undefined
   /** Whether the kernel announces its IPv4 addresses (gratuitous ARP) when the link goes up. */
   readonly arpNotify?: boolean
   /** Whether the kernel gives the link an fe80:: address of its own; only where the kernel has IPv6. */
@@ -84,7 +88,7 @@ export function linkDump(): Request {
  * send `up` as a request of its own, behind the addresses.
  */
 export function linkChange(change: LinkChange): Request {
-  const { index, up, mtu, name, arpNotify, linkLocal } = change
+  const { index, up, mtu, name, mac, arpNotify, linkLocal } = change
   const builder = buildMessage(RTM_SETLINK, 0, IFINFOMSG_LEN / 4)
   const { words } = builder
   words[FAMILY_HEADER + 1] = index
@@ -94,6 +98,7 @@ export function linkChange(change: LinkChange): Request {
   }
   if (mtu !== undefined) putU32Attribute(builder, IFLA_MTU, mtu)
   if (name !== undefined) putTextAttribute(builder, IFLA_IFNAME, name)
+  if (mac !== undefined) putAttribute(builder, IFLA_ADDRESS, macBytes(mac))
   if (arpNotify !== undefined || linkLocal !== undefined) {
     const families = beginNested(builder, IFLA_AF_SPEC)
     if (arpNotify !== undefined) {
@@ -113,11 +118,12 @@ export function linkChange(change: LinkChange): Request {
   return { message: finishMessage(builder), describe: () => describeChange(change) }
 }
 
-function describeChange({ index, nic, up, mtu, name, arpNotify, linkLocal }: LinkChange): string {
+function describeChange({ index, nic, up, mtu, name, mac, arpNotify, linkLocal }: LinkChange): string {
   let text = `set ${nic ?? `link ${index}`}`
   if (up !== undefined) text += up ? ' up' : ' down'
   if (mtu !== undefined) text += ` mtu ${mtu}`
   if (name !== undefined) text += ` name ${name}`
+  if (mac !== undefined) text += ` address ${mac}`
   if (arpNotify !== undefined) text += ` arp_notify ${arpNotify ? 1 : 0}`
   if (linkLocal !== undefined) text += ` addrgenmode ${linkLocal ? 'eui64' : 'none'}`
   return text

@@ -77,6 +77,9 @@ export function plan(config: MachineConfig): Plan {
     else if (step !== undefined) steps.push(step)
   }
   steps.push(...planFiles(config))
+  // Last: by now the links that the network step brought up carry traffic, and nobody has waited for it.
+  const announced = config.nics.filter(({ addresses }) => addresses.length > 0).map(({ name }) => name)
+  if (announced.length > 0) steps.push({ kind: 'announce', nics: announced })
   return { steps, problems, refusals }
 }
 

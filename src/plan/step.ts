@@ -52,6 +52,12 @@ export interface NetworkStep {
   readonly routes: readonly PlannedRoute[]
 }
 
+/** Once the links carry traffic: tells the network where we are now. */
+export interface AnnounceStep {
+  readonly kind: 'announce'
+  readonly nics: readonly string[]
+}
+
 /** A disk or share of the user's. */
 export interface MountStep {
   readonly kind: 'mount'
@@ -74,7 +80,7 @@ export interface FileStep {
   readonly render: (present: string | undefined) => string
 }
 
-export type Step = PseudoStep | SymlinkStep | HostnameStep | NetworkStep | MountStep | FileStep
+export type Step = PseudoStep | SymlinkStep | HostnameStep | NetworkStep | AnnounceStep | MountStep | FileStep
 
 /** One line, as the timeline and the plan show it. */
 export function describe(step: Step): string {
@@ -87,6 +93,8 @@ export function describe(step: Step): string {
       return `hostname ${step.name}`
     case 'network':
       return `network ${step.nics.map(describeNic).join(', ')}${step.routes.length === 0 ? '' : `, ${step.routes.length} routes`}`
+    case 'announce':
+      return `announce ${step.nics.join(', ')}`
     case 'mount':
       return `mount ${step.source} on ${step.target} (${step.type})`
     case 'file':

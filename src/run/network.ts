@@ -7,14 +7,21 @@ import { IFF_LOOPBACK, type Link, linkChange } from '../netlink/link.ts'
 import type { Request } from '../netlink/message.ts'
 import { routeAdd } from '../netlink/route.ts'
 import { closeSession, openSession, type Session, transact } from '../netlink/session.ts'
-import { describeRoute, type NetworkStep, type NicStep } from '../plan/step.ts'
+import { type AnnounceStep, describeRoute, type NetworkStep, type NicStep } from '../plan/step.ts'
 import { stat, uptime } from '../sys/linux.ts'
-import { writeValue } from './files.ts'
+import { debug } from './console.ts'
+import { readText, writeValue } from './files.ts'
 import { loadModules } from './modules.ts'
-import { waitFor } from './wait.ts'
+import { LINKS, waitFor } from './wait.ts'
+
+/** How long a link may take until it carries traffic, in milliseconds. Virtual ones need a few. */
+const CARRIER_PATIENCE = 1000
 
 /** How long a NIC that is not there yet is waited for, in milliseconds. A network is no reason not to start. */
 const NIC_PATIENCE = 5000
+
+/** The links that were brought up: what their announcement wants to know. */
+const configured = new Map<string, { readonly index: number; readonly mac: string | undefined }>()
 
 /** @returns what could not be done, in words; everything else was done */
 export function configureNetwork(step: NetworkStep): string[] {
@@ -50,7 +57,9 @@ function configure(session: Session, { nics, routes }: NetworkStep): string[] {
   if (hasIpv6 && nics.length > 0) writeValue('/proc/sys/net/ipv6/conf/all/ndisc_notify', '1')
   for (const nic of nics) {
     const link = links.find(({ name }) => name === nic.name)
-    if (link !== undefined) requests.push(...linkRequests(link, nic, hasIpv6))
+    if (link === undefined) continue
+    requests.push(...linkRequests(link, nic, hasIpv6))
+    configured.set(nic.name, { index: link.index, mac: link.mac })
   }
   tell(session, requests, problems)
 
@@ -100,4 +109,35 @@ function linkRequests({ index, mac, name }: Link, { addresses }: NicStep, hasIpv
   if (ownLinkLocal) requests.push(addressAdd({ index, nic: name, cidr: linkLocalOf(mac) }))
   requests.push(linkChange({ index, nic: name, up: true }))
   return requests
+}
+
+/**
+ * Waits until the links carry traffic, which the kernel finds out some milliseconds after they went up, and then has the
+ * kernel announce their addresses: gratuitous ARP (RFC 5227) and unsolicited neighbour advertisement (RFC 4861, 7.2.6).
+ * It does so when a link goes up as well, but what is sent without a carrier is lost. Setting the Ethernet address that a
+ * link has makes it do it once more (inetdev_event and ndisc_netdev_event, NETDEV_CHANGEADDR).
+ * @returns which links have no carrier, in words
+ */
+export function announce({ nics }: AnnounceStep): string[] {
+  const there = nics.filter((name) => configured.has(name))
+  let waiting = there
+  waitFor(
+    () => {
+      waiting = waiting.filter((name) => readText(`/sys/class/net/${name}/carrier`) !== '1\n')
+      return waiting.length === 0 ? true : undefined
+    },
+    uptime() + CARRIER_PATIENCE,
+    () => `a carrier on ${waiting.join(', ')}`,
+    LINKS,
+  )
+  const requests: Request[] = []
+  for (const name of there) {
+    const link = configured.get(name)
+    if (link !== undefined && !waiting.includes(name)) requests.push(linkChange({ ...link, nic: name }))
+  }
+  const session = openSession()
+  // A NIC that refuses has announced itself when it went up, or nobody can make it.
+  for (const error of transact(session, requests)) if (error !== undefined) debug(() => error.message)
+  closeSession(session)
+  return waiting.map((name) => `${name} has no carrier: is it connected on the host?`)
 }

@@ -7,7 +7,7 @@ import { setHostname, symlink, uptime } from '../sys/linux.ts'
 import { debug, line, warn } from './console.ts'
 import { updateFile } from './files.ts'
 import { mountPseudo, mountStep } from './mount.ts'
-import { configureNetwork } from './network.ts'
+import { announce, configureNetwork } from './network.ts'
 
 /** What makes going on pointless or dangerous. Its message is for the console. */
 export class Fatal extends Error {}
@@ -56,6 +56,8 @@ function runStep(step: Step, deadline: number): string[] {
         return []
       case 'network':
         return configureNetwork(step)
+      case 'announce':
+        return announce(step)
       case 'mount':
         mountStep(step, deadline)
         return []

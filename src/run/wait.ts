@@ -1,19 +1,30 @@
 /** Waiting for what appears late: a disk, a share, a NIC. Woken by the kernel's events, never by a clock that ticks. */
 
+import { RTMGRP_LINK } from '../netlink/link.ts'
 import type { Monitor } from '../netlink/monitor.ts'
 import { closeMonitor, drainMonitor, openMonitor } from '../netlink/monitor.ts'
-import { NETLINK_KOBJECT_UEVENT, POLLIN } from '../sys/flags.ts'
+import { UEVENT_GROUP } from '../netlink/uevent.ts'
+import { NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE, POLLIN } from '../sys/flags.ts'
 import { poll, uptime } from '../sys/linux.ts'
 import { info } from './console.ts'
 
 /** After this long people want to know what is being waited for, in milliseconds. */
 const PATIENCE = 1000
 
-/** Device events of the kernel (lib/kobject_uevent.c sends all to the first group). */
-const KERNEL_EVENTS = 1
+/** What tells of a change: a netlink protocol and its multicast groups, as a mask. */
+export interface EventSource {
+  readonly protocol: number
+  readonly groups: number
+}
+
+/** Devices of every kind. */
+const DEVICES: EventSource = { protocol: NETLINK_KOBJECT_UEVENT, groups: UEVENT_GROUP }
+
+/** Network interfaces: their flags, names and carriers. */
+export const LINKS: EventSource = { protocol: NETLINK_ROUTE, groups: RTMGRP_LINK }
 
 /**
- * Calls `attempt` until it gives something, each time that the kernel tells of a device, and no longer than until
+ * Calls `attempt` until it gives something, each time that the kernel tells of a change, and no longer than until
  * the deadline. Where the first attempt succeeds nothing is opened.
  * @param deadline as `uptime()` counts
  * @param subject what is waited for, in words
@@ -23,10 +34,11 @@ export function waitFor<T>(
   attempt: () => T | undefined,
   deadline: number,
   subject: () => string,
+  { protocol, groups }: EventSource = DEVICES,
 ): T | undefined {
   const first = attempt()
   if (first !== undefined || uptime() >= deadline) return first
-  const monitor = openMonitor(NETLINK_KOBJECT_UEVENT, KERNEL_EVENTS)
+  const monitor = openMonitor(protocol, groups)
   try {
     return watch(monitor, attempt, deadline, subject)
   } finally {

@@ -29,7 +29,7 @@ describe('an entrypoint under the older generation’s command line', () => {
       ],
       nics: [
         { backend: { kind: 'user' }, capture: join(own, 'eth0.pcap') },
-        { backend: { kind: 'hub', hub: 0 }, capture: join(own, 'eth1.pcap') },
+        { backend: { kind: 'user' }, capture: join(own, 'eth1.pcap') },
       ],
       // Keys come in random order: here, each before what it needs.
       cmdline: [

@@ -466,15 +466,15 @@ describe('against a library', () => {
     let same = 0
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
-        const text = pieces.join('')
+        // Where a document ends before it began, we read the next one.
+        const text = `${pieces.join('')}\n`
+        if (/^\.\.\./m.test(text)) return
         const ours = read(text)
-        if (ours.problems.length > 0) return
         const document = library.parseDocument(text, { schema: 'failsafe', logLevel: 'silent', merge: false })
-        const theirs: unknown = document.errors.length > 0 ? 'an error' : document.toJS()
-        // Both read it: then they read the same. What only we take is listed in the next test.
-        if (document.errors.length > 0) return
+        if (ours.problems.length > 0 || document.errors.length > 0) return
         same++
-        expect(ours.value).toEqual(theirs ?? '')
+        const theirs: unknown = JSON.parse(JSON.stringify(document.toJS() ?? ''), (_, value) => value ?? '')
+        expect(ours.value).toEqual(theirs)
       }),
       { numRuns: 20_000 },
     )

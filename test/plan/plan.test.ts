@@ -57,7 +57,8 @@ describe('plan', () => {
       mount /dev/vda on /opt/data (auto)
       file /etc/hostname: azmy
       file /etc/hosts: localhost and azmy
-      file /etc/resolv.conf: name servers 8.8.8.8, 1.1.1.1"
+      file /etc/resolv.conf: name servers 8.8.8.8, 1.1.1.1
+      announce eth0, eth1"
     `)
     const [network] = only(planOf(cmdline).steps, 'network')
     expect(network?.routes.map(describeRoute)).toEqual([
