@@ -90,7 +90,9 @@ function timed<T>(boot: Boot, name: string, work: () => T): T {
 
 /** What the host says: the kernel command line and, above it, the seed. The weakest first. */
 function readHost(boot: Boot): Layer[] {
-  const layers = [told(parseKeys(readText('/proc/cmdline') ?? ''))]
+  const cmdline = readText('/proc/cmdline') ?? ''
+  // The new line is the file's, not the command line's.
+  const layers = [told(parseKeys(cmdline.endsWith('\n') ? cmdline.slice(0, -1) : cmdline))]
   boot.settings = { ...DEFAULT_SETTINGS, ...layers[0]?.settings }
   setLogLevel(boot.settings.log)
   const disks = seedDisks()

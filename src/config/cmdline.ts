@@ -25,30 +25,41 @@ export interface Cmdline {
  * data, as it is the second byte of `à` in UTF-8.
  */
 export function parseCmdline(text: string): Cmdline {
-  const tokens: Token[] = []
-  const args: string[] = []
-  let hasArguments = false
+  const collected: Collected = { tokens: [], args: [], hasArguments: false }
   // Nearly every command line is words between blanks: then the engine's own search finds their ends.
-  const plain = !SPECIAL.some((char) => text.includes(char))
-  let at = skipSpaces(text, 0)
-  while (at < text.length && text.charCodeAt(at) !== 0) {
-    const start = at
-    const end = plain ? blankAfter(text, start) : tokenEnd(text, start)
-    at = skipSpaces(text, end)
-    const token = split(text.slice(start, end), start + 1)
-    if (hasArguments) args.push(token.value === undefined ? token.key : `${token.key}=${token.value}`)
-    else if (token.key === '--' && token.value === undefined) hasArguments = true
-    else if (token.key !== '' || token.value !== undefined) tokens.push(token)
+  if (SPECIAL.some((char) => text.includes(char))) {
+    let at = skipSpaces(text, 0)
+    while (at < text.length && text.charCodeAt(at) !== 0) {
+      const start = at
+      at = tokenEnd(text, start)
+      add(collected, text.slice(start, at), start + 1)
+      at = skipSpaces(text, at)
+    }
+  } else {
+    let column = 1
+    for (const token of text.split(' ')) {
+      if (token !== '') add(collected, token, column)
+      column += token.length + 1
+    }
   }
-  return { tokens, args, hasArguments }
+  return collected
+}
+
+interface Collected {
+  readonly tokens: Token[]
+  readonly args: string[]
+  hasArguments: boolean
+}
+
+function add(into: Collected, whole: string, column: number): void {
+  const token = split(whole, column)
+  const { key, value } = token
+  if (into.hasArguments) into.args.push(value === undefined ? key : `${key}=${value}`)
+  else if (key === '--' && value === undefined) into.hasArguments = true
+  else if (key !== '' || value !== undefined) into.tokens.push(token)
 }
 
 const SPECIAL: readonly string[] = ['"', '\0', '\t', '\n', '\v', '\f', '\r']
-
-function blankAfter(text: string, from: number): number {
-  const end = text.indexOf(' ', from)
-  return end < 0 ? text.length : end
-}
 
 /** isspace(3) in the C locale. Numbers, since the engine compares them at a fraction of a string's cost. */
 const isSpaceCode = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
@@ -74,10 +85,19 @@ function tokenEnd(text: string, from: number): number {
 
 /** A token's key and value, without the quotes around the whole of it or around its value. */
 function split(whole: string, column: number): Token {
+  // As in the kernel, a `=` in the first place is no separator: it belongs to the key.
+  const equals = whole.indexOf('=', 1)
+  if (!whole.includes('"')) {
+    if (equals < 0) return { key: whole, value: undefined, column }
+    return { key: whole.slice(0, equals), value: whole.slice(equals + 1), column }
+  }
+  return splitQuoted(whole, column)
+}
+
+function splitQuoted(whole: string, column: number): Token {
   const quoted = whole.charCodeAt(0) === 0x22
   const token = quoted ? whole.slice(1) : whole
   const closed = token.endsWith('"') ? token.slice(0, -1) : token
-  // As in the kernel, a `=` in the first place is no separator: it belongs to the key.
   const equals = token.indexOf('=', 1)
   if (equals < 0) return { key: quoted ? closed : token, value: undefined, column }
   const key = token.slice(0, equals)

@@ -94,8 +94,8 @@ export function merge(layers: readonly Layer[]): MachineConfig {
       environment.set(key, value)
       own(`env.${key}`)
     }
-    if (layer.routes !== undefined) routes.push(...layer.routes)
-    if (layer.authorizedKeys !== undefined) authorizedKeys.push(...layer.authorizedKeys)
+    for (const route of layer.routes ?? []) routes.push(route)
+    for (const key of layer.authorizedKeys ?? []) authorizedKeys.push(key)
   }
 
   return {

@@ -33,7 +33,11 @@ export const i32 = (bytes: Bytes, at: number): number => u32(bytes, at) | 0
 
 export const u16be = (bytes: Bytes, at: number): number => (u8(bytes, at) << 8) | u8(bytes, at + 1)
 export const u32be = (bytes: Bytes, at: number): number =>
-  ((u16be(bytes, at) << 16) | u16be(bytes, at + 2)) >>> 0
+  (((bytes[at] ?? 0) << 24) |
+    ((bytes[at + 1] ?? 0) << 16) |
+    ((bytes[at + 2] ?? 0) << 8) |
+    (bytes[at + 3] ?? 0)) >>>
+  0
 
 export function putU16(bytes: Bytes, at: number, value: number): void {
   bytes[at] = value

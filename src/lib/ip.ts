@@ -20,7 +20,7 @@ export function isLinkLocal(ip: Ip): boolean {
 }
 
 export function sameIp(a: Ip, b: Ip): boolean {
-  return a.length === b.length && commonBits(a, b) === a.length * 8
+  return covers({ address: a, prefix: a.length * 8 }, b)
 }
 
 /**
@@ -62,7 +62,11 @@ export function network({ address, prefix }: Cidr): Cidr {
 
 /** Whether the address lies in the network; never for the other family. */
 export function covers({ address, prefix }: Cidr, ip: Ip): boolean {
-  return address.length === ip.length && commonBits(address, ip) >= prefix
+  if (address.length !== ip.length) return false
+  const whole = prefix >> 3
+  for (let i = 0; i < whole; i++) if (address[i] !== ip[i]) return false
+  const rest = prefix & 7
+  return rest === 0 || (((address[whole] ?? 0) ^ (ip[whole] ?? 0)) & (0xff00 >> rest) & 0xff) === 0
 }
 
 /** An Ethernet address as the kernel writes it, `52:54:00:12:34:56`, from either case and either of `:` and `-`. */
@@ -98,15 +102,6 @@ export function linkLocalOf(mac: string): Cidr {
 const ZERO = 48
 const NINE = 57
 const COLON = 58
-
-/** How many leading bits of two addresses of one length are equal. */
-function commonBits(a: Ip, b: Ip): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) ^ (b[i] ?? 0)
-    if (difference !== 0) return i * 8 + Math.clz32(difference) - 24
-  }
-  return a.length * 8
-}
 
 /** A decimal number without sign or leading zero, at most `most`; or -1. */
 function decimal(text: string, most: number): number {

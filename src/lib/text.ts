@@ -6,6 +6,8 @@ export const isSpace = (char: string): boolean =>
 
 /** Without white space at the ends. String's own trim would take a byte of UTF-8 as well: 0xA0, the last of `à`. */
 export function trim(text: string): string {
+  // Above the blank nothing is white space: one look at each end is all that most texts need.
+  if (text.charCodeAt(0) > 0x20 && text.charCodeAt(text.length - 1) > 0x20) return text
   let start = 0
   let end = text.length
   while (start < end && isSpace(text.charAt(start))) start++
@@ -23,11 +25,14 @@ export function words(text: string): string[] {
 }
 
 /** The parts between separators, trimmed, without empty ones: `a; b;` gives `a` and `b`. */
-export const parts = (text: string, separator: string): string[] =>
-  text
-    .split(separator)
-    .map(trim)
-    .filter((part) => part !== '')
+export function parts(text: string, separator: string): string[] {
+  const found: string[] = []
+  for (const part of text.split(separator)) {
+    const trimmed = trim(part)
+    if (trimmed !== '') found.push(trimmed)
+  }
+  return found
+}
 
 /** A whole decimal number of at most 15 digits, or undefined. No sign, no spaces. */
 export function parseDecimal(text: string): number | undefined {

@@ -1,7 +1,5 @@
 /** hosts(5): what an image brings is kept, what is missing is added. Pure. */
 
-import { words } from '../lib/text.ts'
-
 /** Ends the line that is ours, so that the next boot finds and replaces it. */
 const MARK = '# zmachine-init'
 
@@ -31,5 +29,5 @@ export function renderHosts(
 /** The names of a line, without its address and comment. */
 function names(line: string): string[] {
   const comment = line.indexOf('#')
-  return words(comment < 0 ? line : line.slice(0, comment)).slice(1)
+  return (comment < 0 ? line : line.slice(0, comment)).split('\t').join(' ').split(' ').slice(1)
 }

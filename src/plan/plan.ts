@@ -1,12 +1,12 @@
 /** From what a machine is configured to be to what is done, in order. Pure. */
 
-import type { MachineConfig, MountConfig } from '../config/machine.ts'
+import type { MachineConfig, MountConfig, NicConfig } from '../config/machine.ts'
 import { parseMountOptions } from '../config/mount-options.ts'
 import { formatIp, isIpv6 } from '../lib/ip.ts'
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_STRICTATIME } from '../lib/mount-flags.ts'
 import { renderHosts } from './hosts.ts'
 import { planRoutes } from './routes.ts'
-import type { MountStep, NetworkStep, PseudoStep, Step } from './step.ts'
+import type { MountStep, NetworkStep, NicStep, PseudoStep, Step } from './step.ts'
 
 const pseudo = (target: string, type: string, flags: number, data: string, optional = false): PseudoStep => ({
   kind: 'pseudo',
@@ -67,7 +67,7 @@ export function plan(config: MachineConfig): Plan {
   if (config.hostname !== undefined) steps.push({ kind: 'hostname', name: config.hostname })
   const network: NetworkStep = {
     kind: 'network',
-    nics: config.nics.map(({ name, addresses }) => ({ kind: 'nic', name, addresses })),
+    nics: config.nics.map(planNic),
     routes,
   }
   steps.push(network)
@@ -82,6 +82,16 @@ export function plan(config: MachineConfig): Plan {
   if (announced.length > 0) steps.push({ kind: 'announce', nics: announced })
   return { steps, problems, refusals }
 }
+
+const planNic = ({ name, mac, setName, mtu, dhcp4, addresses }: NicConfig): NicStep => ({
+  kind: 'nic',
+  name,
+  mac,
+  setName,
+  mtu,
+  dhcp4: dhcp4 === true,
+  addresses,
+})
 
 /** Parents before children, whatever order they came in; the rest stays as it was. */
 export function sortMounts(mounts: readonly MountConfig[]): MountConfig[] {

@@ -1,6 +1,7 @@
 /** Finds each route's NIC, as the kernel would, and helps it where it would refuse. Pure. */
 
 import type { MachineConfig, NicConfig, RouteConfig } from '../config/machine.ts'
+import { u32be } from '../lib/bytes.ts'
 import { type Cidr, covers, formatIp, type Ip, isIpv6, isLinkLocal } from '../lib/ip.ts'
 import type { PlannedRoute } from './step.ts'
 
@@ -42,8 +43,8 @@ export function planRoutes(config: Pick<MachineConfig, 'nics' | 'routes'>): Plan
     }
     // The kernel tells routes apart by destination and metric.
     const { destination, metric, gateway, nic } = planned
-    const key = `${planned.family} ${destination?.address}/${destination?.prefix} ${metric}`
-    const whole = `${key} ${gateway} ${nic}`
+    const key = `${planned.family} ${ipKey(destination?.address)}/${destination?.prefix} ${metric}`
+    const whole = `${key} ${ipKey(gateway)} ${nic}`
     if (seen.has(whole)) continue
     const append = seen.has(key)
     seen.add(whole).add(key)
@@ -83,4 +84,10 @@ function longest(reach: readonly Reach[], gateway: Ip, nic: string | undefined):
     if (best === undefined || candidate.prefix.prefix > best.prefix.prefix) best = candidate
   }
   return best?.nic
+}
+
+/** Tells addresses apart; not for people. */
+function ipKey(ip: Ip | undefined): string {
+  if (ip === undefined) return ''
+  return isIpv6(ip) ? `${u32be(ip, 0)} ${u32be(ip, 4)} ${u32be(ip, 8)} ${u32be(ip, 12)}` : `${u32be(ip, 0)}`
 }

@@ -28,7 +28,14 @@ export interface HostnameStep {
 /** A NIC with its addresses, and up. */
 export interface NicStep {
   readonly kind: 'nic'
+  /** What the configuration calls it; the kernel's own name where there is no `mac`. */
   readonly name: string
+  /** The NIC is found by it. */
+  readonly mac: string | undefined
+  /** The name that it gets. */
+  readonly setName: string | undefined
+  readonly mtu: number | undefined
+  readonly dhcp4: boolean
   readonly addresses: readonly Cidr[]
 }
 
@@ -102,8 +109,15 @@ export function describe(step: Step): string {
   }
 }
 
-export const describeNic = ({ name, addresses }: NicStep): string =>
-  [name, ...addresses.map(formatCidr)].join(' ')
+/** `eth0 (52:54:00:12:34:56) 10.0.0.2/24 mtu 1400`. */
+export function describeNic({ name, mac, setName, mtu, dhcp4, addresses }: NicStep): string {
+  const text = [mac === undefined ? name : `${name} (${mac})`]
+  if (setName !== undefined) text.push(`as ${setName}`)
+  for (const cidr of addresses) text.push(formatCidr(cidr))
+  if (dhcp4) text.push('dhcp4')
+  if (mtu !== undefined) text.push(`mtu ${mtu}`)
+  return text.join(' ')
+}
 
 /** `default via 10.0.0.1 dev eth0 onlink`, as ip-route(8) prints it. */
 export function describeRoute(route: PlannedRoute): string {

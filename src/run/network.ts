@@ -2,16 +2,22 @@
 
 import { linkLocalOf } from '../lib/ip.ts'
 import { addressAdd } from '../netlink/address.ts'
-import { dumpLinks } from '../netlink/dump.ts'
-import { IFF_LOOPBACK, type Link, linkChange } from '../netlink/link.ts'
+import { linkChange } from '../netlink/link.ts'
 import type { Request } from '../netlink/message.ts'
 import { routeAdd } from '../netlink/route.ts'
 import { closeSession, openSession, type Session, transact } from '../netlink/session.ts'
-import { type AnnounceStep, describeRoute, type NetworkStep, type NicStep } from '../plan/step.ts'
+import {
+  type AnnounceStep,
+  describeNic,
+  describeRoute,
+  type NetworkStep,
+  type NicStep,
+} from '../plan/step.ts'
 import { stat, uptime } from '../sys/linux.ts'
 import { debug } from './console.ts'
-import { readText, writeValue } from './files.ts'
+import { writeValue } from './files.ts'
 import { loadModules } from './modules.ts'
+import { findNic, hasCarrier, listNics, type Nic } from './nics.ts'
 import { LINKS, waitFor } from './wait.ts'
 
 /** How long a link may take until it carries traffic, in milliseconds. Virtual ones need a few. */
@@ -20,12 +26,17 @@ const CARRIER_PATIENCE = 1000
 /** How long a NIC that is not there yet is waited for, in milliseconds. A network is no reason not to start. */
 const NIC_PATIENCE = 5000
 
-/** The links that were brought up: what their announcement wants to know. */
-const configured = new Map<string, { readonly index: number; readonly mac: string | undefined }>()
+/** The kernel's first link in every network namespace (LOOPBACK_IFINDEX). */
+const LO_INDEX = 1
+
+/** The NICs that the network step found, by the configuration's names, with the names that they have since. */
+const configured = new Map<string, Nic>()
+
+export const configuredNic = (name: string): Nic | undefined => configured.get(name)
 
 /** @returns what could not be done, in words; everything else was done */
 export function configureNetwork(step: NetworkStep): string[] {
-  if (step.nics.length > 0) loadModules('virtio_net')
+  if (step.nics.length > 0) loadModules('virtio_net', 'af_packet')
   const session = openSession()
   try {
     return configure(session, step)
@@ -35,62 +46,75 @@ export function configureNetwork(step: NetworkStep): string[] {
 }
 
 function configure(session: Session, { nics, routes }: NetworkStep): string[] {
-  const problems: string[] = []
-  const { links, missing } = findLinks(session, nics)
-  for (const { name } of missing) {
-    const there = links
-      .filter(({ flags }) => (flags & IFF_LOOPBACK) === 0)
-      .map((link) => `${link.name} (${link.mac})`)
-    problems.push(
-      `${name}: no such NIC after ${NIC_PATIENCE / 1000} s; ${there.length === 0 ? 'there is none at all' : `there are ${there.join(', ')}`}`,
-    )
-  }
+  const problems = findNics(nics)
+  tell(session, renames(nics), problems)
 
-  const requests: Request[] = []
-  const indexes = new Map<string, number>()
-  for (const link of links) {
-    if ((link.flags & IFF_LOOPBACK) !== 0)
-      requests.push(linkChange({ index: link.index, nic: link.name, up: true }))
-    indexes.set(link.name, link.index)
-  }
+  const requests = [linkChange({ index: LO_INDEX, nic: 'lo', up: true })]
   const hasIpv6 = typeof stat('/proc/sys/net/ipv6') !== 'number'
   if (hasIpv6 && nics.length > 0) writeValue('/proc/sys/net/ipv6/conf/all/ndisc_notify', '1')
-  for (const nic of nics) {
-    const link = links.find(({ name }) => name === nic.name)
-    if (link === undefined) continue
-    requests.push(...linkRequests(link, nic, hasIpv6))
-    configured.set(nic.name, { index: link.index, mac: link.mac })
+  for (const step of nics) {
+    const nic = configured.get(step.name)
+    if (nic !== undefined) addLinkRequests(requests, nic, step, hasIpv6)
   }
   tell(session, requests, problems)
 
   const routeRequests: Request[] = []
   for (const route of routes) {
-    const index = indexes.get(route.nic)
-    if (index === undefined) problems.push(`route ${describeRoute(route)}: skipped, there is no ${route.nic}`)
-    else routeRequests.push(routeAdd({ ...route, index }))
+    const nic = configured.get(route.nic) ?? findNic(route.nic)
+    if (nic === undefined) problems.push(`route ${describeRoute(route)}: skipped, there is no ${route.nic}`)
+    else routeRequests.push(routeAdd({ ...route, nic: nic.name, index: nic.index }))
   }
   tell(session, routeRequests, problems)
   return problems
 }
 
 function tell(session: Session, requests: readonly Request[], problems: string[]): void {
+  if (requests.length === 0) return
   for (const error of transact(session, requests)) if (error !== undefined) problems.push(error.message)
 }
 
-/** All links once each wanted one is there, or what there is after NIC_PATIENCE. */
-function findLinks(session: Session, nics: readonly NicStep[]): { links: Link[]; missing: NicStep[] } {
-  let links: Link[] = []
-  let missing: NicStep[] = []
+/** Finds them all, or after NIC_PATIENCE those that there are. @returns which are missing, in words */
+function findNics(nics: readonly NicStep[]): string[] {
+  let missing = nics
   waitFor(
     () => {
-      links = dumpLinks(session)
-      missing = nics.filter(({ name }) => !links.some((link) => link.name === name))
+      missing = missing.filter((step) => !found(step))
       return missing.length === 0 ? true : undefined
     },
     uptime() + NIC_PATIENCE,
-    () => missing.map(({ name }) => name).join(', '),
+    () => missing.map(describeNic).join(', '),
   )
-  return { links, missing }
+  if (missing.length === 0) return []
+  const there = listNics().map(({ name, mac }) => `${name} (${mac})`)
+  const listing = there.length === 0 ? 'there is none at all' : `there are ${there.join(', ')}`
+  return missing.map(
+    ({ name, mac }) =>
+      `${name}: no NIC ${mac === undefined ? 'of this name' : `with the MAC ${mac}`} after ${NIC_PATIENCE / 1000} s; ${listing}`,
+  )
+}
+
+function found({ name, mac }: NicStep): boolean {
+  const nic = mac === undefined ? findNic(name) : listNics().find((candidate) => candidate.mac === mac)
+  if (nic !== undefined) configured.set(name, nic)
+  return nic !== undefined
+}
+
+/**
+ * `set-name`. A name may be one that another NIC has until it gets its own, so such NICs first go by one that nobody
+ * has. Links are still down, as older kernels want it.
+ */
+function renames(nics: readonly NicStep[]): Request[] {
+  const aside: Request[] = []
+  const final: Request[] = []
+  for (const { name, setName } of nics) {
+    const nic = configured.get(name)
+    if (nic === undefined || setName === undefined || setName === nic.name) continue
+    if (findNic(setName) !== undefined)
+      aside.push(linkChange({ index: nic.index, nic: nic.name, name: `zm${nic.index}` }))
+    final.push(linkChange({ index: nic.index, nic: nic.name, name: setName }))
+    configured.set(name, { ...nic, name: setName })
+  }
+  return [...aside, ...final]
 }
 
 /**
@@ -98,17 +122,22 @@ function findLinks(session: Session, nics: readonly NicStep[]): { links: Link[];
  * addresses are given, routers are not asked for more, and the link-local address is ours as well: the kernel's own
  * would be held back for a second or more by duplicate address detection, and with it what is sent to fe80:: gateways.
  */
-function linkRequests({ index, mac, name }: Link, { addresses }: NicStep, hasIpv6: boolean): Request[] {
-  const isStatic = addresses.length > 0
-  const ownLinkLocal = isStatic && hasIpv6 && mac !== undefined
+function addLinkRequests(
+  requests: Request[],
+  { index, mac, name }: Nic,
+  step: NicStep,
+  hasIpv6: boolean,
+): void {
+  const { addresses, mtu, dhcp4 } = step
+  const isStatic = addresses.length > 0 || dhcp4
+  const ownLinkLocal = isStatic && hasIpv6 && mac.length === 17
   if (hasIpv6) writeValue(`/proc/sys/net/ipv6/conf/${name}/${isStatic ? 'accept_ra' : 'accept_dad'}`, '0')
-  const requests = [
-    linkChange({ index, nic: name, arpNotify: true, ...(ownLinkLocal && { linkLocal: false }) }),
-  ]
+  requests.push(
+    linkChange({ index, nic: name, mtu, arpNotify: true, ...(ownLinkLocal && { linkLocal: false }) }),
+  )
   for (const cidr of addresses) requests.push(addressAdd({ index, nic: name, cidr }))
   if (ownLinkLocal) requests.push(addressAdd({ index, nic: name, cidr: linkLocalOf(mac) }))
   requests.push(linkChange({ index, nic: name, up: true }))
-  return requests
 }
 
 /**
@@ -119,25 +148,26 @@ function linkRequests({ index, mac, name }: Link, { addresses }: NicStep, hasIpv
  * @returns which links have no carrier, in words
  */
 export function announce({ nics }: AnnounceStep): string[] {
-  const there = nics.filter((name) => configured.has(name))
-  let waiting = there
+  let waiting: Nic[] = []
+  const requests: Request[] = []
+  for (const name of nics) {
+    const nic = configured.get(name)
+    if (nic === undefined) continue
+    waiting.push(nic)
+    requests.push(linkChange({ index: nic.index, nic: nic.name, mac: nic.mac }))
+  }
   waitFor(
     () => {
-      waiting = waiting.filter((name) => readText(`/sys/class/net/${name}/carrier`) !== '1\n')
+      waiting = waiting.filter(({ name }) => !hasCarrier(name))
       return waiting.length === 0 ? true : undefined
     },
     uptime() + CARRIER_PATIENCE,
-    () => `a carrier on ${waiting.join(', ')}`,
+    () => `a carrier on ${waiting.map(({ name }) => name).join(', ')}`,
     LINKS,
   )
-  const requests: Request[] = []
-  for (const name of there) {
-    const link = configured.get(name)
-    if (link !== undefined && !waiting.includes(name)) requests.push(linkChange({ ...link, nic: name }))
-  }
   const session = openSession()
   // A NIC that refuses has announced itself when it went up, or nobody can make it.
   for (const error of transact(session, requests)) if (error !== undefined) debug(() => error.message)
   closeSession(session)
-  return waiting.map((name) => `${name} has no carrier: is it connected on the host?`)
+  return waiting.map(({ name }) => `${name} has no carrier: is it connected on the host?`)
 }

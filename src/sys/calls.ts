@@ -29,21 +29,26 @@ export interface SpawnResult {
 export function spawn(runtime: Runtime, calls: readonly Call[]): SpawnResult {
   const memory = new Uint32Array(calls.length * CALL_WORDS)
   const kept: (Memory | Words)[] = []
-  calls.forEach((call, index) => {
-    const at = index * CALL_WORDS
-    memory[at] = call.number
-    call.args.forEach((arg, i) => {
+  let at = 0
+  for (const { number, args, tolerated } of calls) {
+    memory[at] = number
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] ?? 0
       putWord64(memory, at + 2 + i * 2, typeof arg === 'number' ? arg : address(runtime, arg, kept))
-    })
-    if (call.tolerated === true) memory[at + RESULT] = 1
-  })
+    }
+    if (tolerated === true) memory[at + RESULT] = 1
+    at += CALL_WORDS
+  }
   const pid = runtime.spawn(memory, calls.length)
   if (pid < 0) return { pid }
-  for (const [index, call] of calls.entries()) {
+  for (let index = 0; index < calls.length; index++) {
     // Results are small: the lower half with its sign is all of it. An execve that succeeds writes none.
     const result = word(memory, index * CALL_WORDS + RESULT) | 0
+    const call = calls[index]
     const last = index === calls.length - 1
-    if (result < 0 && (call.tolerated !== true || last)) return { pid, failed: { call, index, result } }
+    if (result < 0 && call !== undefined && (call.tolerated !== true || last)) {
+      return { pid, failed: { call, index, result } }
+    }
   }
   return { pid }
 }
