@@ -17,7 +17,9 @@ const LIMIT = 700_000
 /** The module that is run first, and those that are loaded when they are needed (src/parts.ts). */
 const ENTRIES = {
   main: 'src/runtime/quickjs/entry.ts',
+  dhcp: 'src/run/leases.ts',
   environment: 'src/config/environment.ts',
+  hostKeys: 'src/run/host-keys.ts',
   seed: 'src/run/seed.ts',
   supervise: 'src/supervise/part.ts',
   users: 'src/config/users.ts',

@@ -16,6 +16,7 @@ import { mountPseudo } from './run/mount.ts'
 import { enterRoot, freeInitramfs, openInitramfs, type Root, sealRoot } from './run/root.ts'
 import { Fatal, printTimeline, runSteps, type StepTime } from './run/steps.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
+import type { Service } from './supervise/loop.ts'
 import { failure, type Outcome } from './supervise/outcome.ts'
 import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
@@ -153,7 +154,13 @@ function start(boot: Boot, config: MachineConfig): never {
       return again.outcome
     },
     shutDown: (outcome, power) => shutDown(boot, outcome, power),
+    service: config.nics.some(({ dhcp4 }) => dhcp4 === true) ? leaseService() : undefined,
   })
+}
+
+function leaseService(): Service {
+  const { leaseFds, leaseDeadline, handleLeases } = load('dhcp')
+  return { fds: leaseFds(), deadline: leaseDeadline, handle: handleLeases }
 }
 
 function prepareWorkload(config: MachineConfig): Workload | Refused {

@@ -3,8 +3,12 @@
 import { currentRuntime } from './sys/linux.ts'
 
 interface Parts {
+  /** Where a NIC asks for its address. */
+  readonly dhcp: typeof import('./run/leases.ts')
   /** Where the root has /etc/environment. */
   readonly environment: typeof import('./config/environment.ts')
+  /** Where the root has an /etc/ssh. */
+  readonly hostKeys: typeof import('./run/host-keys.ts')
   /** Where a disk is labelled as a seed: YAML and what is made of it. */
   readonly seed: typeof import('./run/seed.ts')
   /** Where somebody else than root is to run the entrypoint. */
@@ -15,6 +19,10 @@ interface Parts {
   readonly supervise: typeof import('./supervise/part.ts')
 }
 
+const loaded: Partial<Record<keyof Parts, unknown>> = {}
+
+/** The part's exports; it is loaded at the first call and keeps its state. */
 export function load<K extends keyof Parts>(part: K): Parts[K] {
-  return currentRuntime().load(part) as Parts[K]
+  loaded[part] ??= currentRuntime().load(part)
+  return loaded[part] as Parts[K]
 }

@@ -4,7 +4,9 @@ import type { MachineConfig, MountConfig, NicConfig } from '../config/machine.ts
 import { parseMountOptions } from '../config/mount-options.ts'
 import { formatIp, isIpv6 } from '../lib/ip.ts'
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_STRICTATIME } from '../lib/mount-flags.ts'
+import { renderAuthorizedKeys } from './authorized-keys.ts'
 import { renderHosts } from './hosts.ts'
+import { renderResolvConf } from './resolv-conf.ts'
 import { planRoutes } from './routes.ts'
 import type { MountStep, NetworkStep, NicStep, PseudoStep, Step } from './step.ts'
 
@@ -71,13 +73,19 @@ export function plan(config: MachineConfig): Plan {
     routes,
   }
   steps.push(network)
+  const dhcp = config.nics.filter(({ dhcp4 }) => dhcp4 === true).map(({ name }) => name)
+  const lease = { kind: 'dhcp', nics: dhcp, dns: config.dns, hostname: config.hostname, routes } as const
+  if (dhcp.length > 0) steps.push({ ...lease, stage: 'ask' })
+  steps.push({ kind: 'host-keys', stage: 'start' })
   for (const mount of sortMounts(config.mounts)) {
     const step = planMount(mount)
     if (typeof step === 'string') refusals.push(step)
     else if (step !== undefined) steps.push(step)
   }
   steps.push(...planFiles(config))
-  // Last: by now the links that the network step brought up carry traffic, and nobody has waited for it.
+  // What takes its time has had it by now: servers have answered, keys are made, links carry traffic.
+  if (dhcp.length > 0) steps.push({ ...lease, stage: 'await' })
+  steps.push({ kind: 'host-keys', stage: 'finish' })
   const announced = config.nics.filter(({ addresses }) => addresses.length > 0).map(({ name }) => name)
   if (announced.length > 0) steps.push({ kind: 'announce', nics: announced })
   return { steps, problems, refusals }
@@ -133,12 +141,23 @@ function planFiles(config: MachineConfig): Step[] {
       renderHosts(present, hostname, address === undefined ? '127.0.1.1' : formatIp(address)),
   })
   if (dns.servers.length > 0 || dns.search.length > 0) {
-    const text = [
-      ...(dns.search.length > 0 ? [`search ${dns.search.join(' ')}\n`] : []),
-      ...dns.servers.map((ip) => `nameserver ${formatIp(ip)}\n`),
-    ].join('')
-    const purpose = () => `name servers ${dns.servers.map(formatIp).join(', ')}`
-    steps.push({ kind: 'file', path: '/etc/resolv.conf', purpose, render: () => text })
+    steps.push({
+      kind: 'file',
+      path: '/etc/resolv.conf',
+      purpose: () => `name servers ${dns.servers.map(formatIp).join(', ')}`,
+      render: () => renderResolvConf(dns),
+    })
+  }
+  const { authorizedKeys } = config
+  if (authorizedKeys.length > 0) {
+    steps.push({
+      kind: 'file',
+      path: '/root/.ssh/authorized_keys',
+      purpose: () => `${authorizedKeys.length} keys of root's`,
+      render: (present) => renderAuthorizedKeys(present, authorizedKeys),
+      mode: 0o600,
+      directoryMode: 0o700,
+    })
   }
   return steps
 }

@@ -1,5 +1,6 @@
 /** What PID 1 does, as data that prints itself. `run/` has one function for each kind. */
 
+import type { MachineConfig } from '../config/machine.ts'
 import { type Cidr, formatCidr, formatIp, type Ip } from '../lib/ip.ts'
 
 /** A mount whose place, type and flags are known: the pseudo file systems. */
@@ -59,6 +60,23 @@ export interface NetworkStep {
   readonly routes: readonly PlannedRoute[]
 }
 
+/** NICs that ask a server for their addresses: first `ask`, and when everything else is done `await`. */
+export interface DhcpStep {
+  readonly kind: 'dhcp'
+  readonly stage: 'ask' | 'await'
+  readonly nics: readonly string[]
+  /** Configured; leases add to it. */
+  readonly dns: MachineConfig['dns']
+  readonly hostname: string | undefined
+  readonly routes: readonly PlannedRoute[]
+}
+
+/** SSH host keys where the image wants some and has none; made between `start` and `finish`. */
+export interface HostKeysStep {
+  readonly kind: 'host-keys'
+  readonly stage: 'start' | 'finish'
+}
+
 /** Once the links carry traffic: tells the network where we are now. */
 export interface AnnounceStep {
   readonly kind: 'announce'
@@ -85,9 +103,22 @@ export interface FileStep {
   /** In words, for the plan and the timeline; not made before it is asked for. */
   readonly purpose: () => string
   readonly render: (present: string | undefined) => string
+  /** 0644 where it is left out. */
+  readonly mode?: number
+  /** Of its directory, where that has to be made; 0755 where it is left out. */
+  readonly directoryMode?: number
 }
 
-export type Step = PseudoStep | SymlinkStep | HostnameStep | NetworkStep | AnnounceStep | MountStep | FileStep
+export type Step =
+  | PseudoStep
+  | SymlinkStep
+  | HostnameStep
+  | NetworkStep
+  | DhcpStep
+  | HostKeysStep
+  | AnnounceStep
+  | MountStep
+  | FileStep
 
 /** One line, as the timeline and the plan show it. */
 export function describe(step: Step): string {
@@ -100,6 +131,10 @@ export function describe(step: Step): string {
       return `hostname ${step.name}`
     case 'network':
       return `network ${step.nics.map(describeNic).join(', ')}${step.routes.length === 0 ? '' : `, ${step.routes.length} routes`}`
+    case 'dhcp':
+      return `dhcp4 ${step.stage} ${step.nics.join(', ')}`
+    case 'host-keys':
+      return `SSH host keys ${step.stage}`
     case 'announce':
       return `announce ${step.nics.join(', ')}`
     case 'mount':

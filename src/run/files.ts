@@ -3,6 +3,7 @@
 import { MS_BIND } from '../lib/mount-flags.ts'
 import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EROFS, must, SysError } from '../sys/errno.ts'
 import {
+  AT_EMPTY_PATH,
   O_CLOEXEC,
   O_CREAT,
   O_EXCL,
@@ -115,20 +116,22 @@ const SHADOW = '/run/zmachine'
  * is replaced and never followed. A file that has the text already is left alone. On a read-only root the text is
  * bind-mounted over the file from /run.
  * @param render the new text, from the present one (undefined: no such file)
+ * @param directoryMode of its directory, where that has to be made
  * @returns what was done
  */
 export function updateFile(
   path: string,
   render: (present: string | undefined) => string,
   mode = 0o644,
+  directoryMode = 0o755,
 ): 'written' | 'unchanged' | 'bound' {
   const content = render(readText(path))
-  if (isRegularWith(path, content)) return 'unchanged'
+  if (isRegularWith(path, content, mode)) return 'unchanged'
   const directory = path.slice(0, path.lastIndexOf('/'))
   const result = replace(path, `${path}.zmachine`, content, mode)
   if (result >= 0) return 'written'
   if (result === -ENOENT) {
-    must(makeDirectories(directory), () => `mkdir ${directory}`)
+    must(makeDirectories(directory, directoryMode), () => `mkdir ${directory}`)
     must(replace(path, `${path}.zmachine`, content, mode), () => `write ${path}`)
     return 'written'
   }
@@ -140,12 +143,13 @@ export function updateFile(
   return 'bound'
 }
 
-function isRegularWith(path: string, content: string): boolean {
+function isRegularWith(path: string, content: string, mode: number): boolean {
   const fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
   if (fd < 0) return false
   const present = readAll(fd)
+  const found = stat('', AT_EMPTY_PATH, fd)
   close(fd)
-  return present === content
+  return present === content && typeof found !== 'number' && (found.mode & 0o7777) === mode
 }
 
 function replace(path: string, beside: string, content: string, mode: number): number {

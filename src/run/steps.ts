@@ -1,9 +1,10 @@
 /** Runs a plan: each step by itself, timed, and a failure where it belongs. */
 
 import type { Settings } from '../config/machine.ts'
+import { load } from '../parts.ts'
 import { describe, type Step } from '../plan/step.ts'
 import { EEXIST, must } from '../sys/errno.ts'
-import { setHostname, symlink, uptime } from '../sys/linux.ts'
+import { setHostname, stat, symlink, uptime } from '../sys/linux.ts'
 import { debug, line, warn } from './console.ts'
 import { updateFile } from './files.ts'
 import { mountPseudo, mountStep } from './mount.ts'
@@ -56,13 +57,17 @@ function runStep(step: Step, deadline: number): string[] {
         return []
       case 'network':
         return configureNetwork(step)
+      case 'dhcp':
+        return step.stage === 'ask' ? load('dhcp').askForLeases(step) : load('dhcp').awaitLeases()
+      case 'host-keys':
+        return hostKeys(step.stage)
       case 'announce':
         return announce(step)
       case 'mount':
         mountStep(step, deadline)
         return []
       case 'file': {
-        const done = updateFile(step.path, step.render)
+        const done = updateFile(step.path, step.render, step.mode, step.directoryMode)
         debug(() => `${step.path} ${done}`)
         return []
       }
@@ -70,6 +75,12 @@ function runStep(step: Step, deadline: number): string[] {
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)]
   }
+}
+
+/** Without an /etc/ssh there is no sshd to have keys. */
+function hostKeys(stage: 'start' | 'finish'): string[] {
+  if (typeof stat('/etc/ssh') === 'number') return []
+  return stage === 'start' ? load('hostKeys').startHostKeys() : load('hostKeys').finishHostKeys()
 }
 
 /** `zmachine: timeline 12.3 ms mount /data (ext4)` for each step. */

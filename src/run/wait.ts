@@ -52,19 +52,30 @@ function watch<T>(
   deadline: number,
   subject: () => string,
 ): T | undefined {
-  const start = uptime()
-  let told = false
+  const tell = waitingFor(subject, deadline)
   for (;;) {
     // After the monitor was opened: what appeared before that is found here, what comes later is told.
     const found = attempt()
     const now = uptime()
     if (found !== undefined || now >= deadline) return found
-    if (!told && now >= start + PATIENCE) {
-      told = true
-      info(`waiting for ${subject()}, up to ${((deadline - now) / 1000).toFixed(0)} s`)
-    }
-    const until = told ? deadline : Math.min(deadline, start + PATIENCE)
-    poll([{ fd: monitor.fd, events: POLLIN }], Math.max(1, until - now))
+    const wake = Math.min(deadline, tell(now))
+    poll([{ fd: monitor.fd, events: POLLIN }], Math.max(1, wake - now))
     drainMonitor(monitor)
+  }
+}
+
+/**
+ * Says once what is waited for, when that has taken a second.
+ * @returns a function to call with the time now; it returns when it wants to be called again
+ */
+export function waitingFor(subject: () => string, deadline: number): (now: number) => number {
+  const due = uptime() + PATIENCE
+  let told = false
+  return (now) => {
+    if (told) return Number.POSITIVE_INFINITY
+    if (now < due) return due
+    told = true
+    info(`waiting for ${subject()}, up to ${((deadline - now) / 1000).toFixed(0)} s`)
+    return Number.POSITIVE_INFINITY
   }
 }

@@ -16,7 +16,18 @@ import {
   SIGCHLD,
   WNOHANG,
 } from '../sys/flags.ts'
-import { close, ioctl, kill, open, poll, read, readDirectory, uptime, wait4 } from '../sys/linux.ts'
+import {
+  close,
+  ioctl,
+  kill,
+  open,
+  type PollFd,
+  poll,
+  read,
+  readDirectory,
+  uptime,
+  wait4,
+} from '../sys/linux.ts'
 import type { Outcome } from './outcome.ts'
 import { formatOutcome } from './outcome.ts'
 import {
@@ -33,6 +44,8 @@ import {
 /** Terminal job control is for the entrypoint's session, not for PID 1 to hand on. SIGCHLD is ours. */
 const NOT_FORWARDED: readonly number[] = [SIGCHLD, 20, 21, 22]
 
+const NEVER = Number.POSITIVE_INFINITY
+
 export interface Supervision {
   readonly pid: number
   readonly policy: Policy
@@ -40,11 +53,23 @@ export interface Supervision {
   /** Starts the entrypoint once more: its pid, or why it can't. */
   readonly start: () => number | Outcome
   readonly shutDown: (outcome: Outcome, power: PowerState) => never
+  /** What else is to be looked after while the container runs: DHCP leases. */
+  readonly service?: Service | undefined
+}
+
+/** Something with descriptors to wait for and work that falls due. */
+export interface Service {
+  readonly fds: readonly PollFd[]
+  /** When `handle` is to be called at the latest, as `uptime()` counts; Infinity: never. */
+  readonly deadline: () => number
+  readonly handle: (now: number) => void
 }
 
 /** Does not return. */
-export function supervise({ pid, policy, signals, start, shutDown }: Supervision): never {
-  const fds = [signals, ...openPowerButtons()].map((fd) => ({ fd, events: POLLIN }))
+export function supervise({ pid, policy, signals, start, shutDown, service }: Supervision): never {
+  const fds: PollFd[] = [signals, ...openPowerButtons()].map((fd) => ({ fd, events: POLLIN }))
+  const buttons = fds.length
+  if (service !== undefined) fds.push(...service.fds)
   let state: State = running(pid, uptime())
 
   const feed = (event: Event): void => {
@@ -77,22 +102,24 @@ export function supervise({ pid, policy, signals, start, shutDown }: Supervision
     for (let waited = wait4(-1, WNOHANG); waited.pid > 0; waited = wait4(-1, WNOHANG)) {
       feed({ is: 'ended', pid: waited.pid, status: waited.status })
     }
-    const deadline = deadlineOf(state)
-    const timeout =
-      deadline === undefined || deadline === Number.POSITIVE_INFINITY ? -1 : Math.max(0, deadline - uptime())
-    const ready = poll(fds, timeout)
+    const due = Math.min(deadlineOf(state) ?? NEVER, service?.deadline() ?? NEVER)
+    const ready = poll(fds, due === NEVER ? -1 : Math.max(0, due - uptime()))
     if (typeof ready === 'number') continue
     for (const signal of readSignals(signals)) {
       if (!NOT_FORWARDED.includes(signal)) feed({ is: 'signal', signal })
     }
+    let called = false
     for (const [index, events] of ready.entries()) {
       const watched = fds[index]
       if (index === 0 || watched === undefined || events === 0) continue
+      if (index >= buttons) called = true
       // An input device that went away; poll(2) passes over negative descriptors.
-      if ((events & (POLLERR | POLLHUP)) !== 0) fds[index] = { ...watched, fd: -1 }
+      else if ((events & (POLLERR | POLLHUP)) !== 0) fds[index] = { ...watched, fd: -1 }
       else if (isPressed(watched.fd)) feed({ is: 'button' })
     }
-    if (deadline !== undefined && uptime() >= deadline) feed({ is: 'time' })
+    const now = uptime()
+    if (service !== undefined && (called || now >= service.deadline())) service.handle(now)
+    if (now >= (deadlineOf(state) ?? NEVER)) feed({ is: 'time' })
   }
 }
 

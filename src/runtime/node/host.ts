@@ -17,7 +17,9 @@ const require = createRequire(import.meta.url)
 
 /** The parts of `parts.ts`. */
 const PARTS: Readonly<Record<string, string>> = {
+  dhcp: '../../run/leases.ts',
   environment: '../../config/environment.ts',
+  hostKeys: '../../run/host-keys.ts',
   seed: '../../run/seed.ts',
   supervise: '../../supervise/part.ts',
   users: '../../config/users.ts',
