@@ -54,6 +54,8 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     { name: 'xorriso', brings: ['xorriso'] },
     { name: 'cpio', brings: ['cpio'] },
     { name: 'iproute2', brings: ['ip'] },
+    { name: 'dnsmasq-base', brings: ['dnsmasq'] },
+    { name: 'openssh-client', brings: ['ssh-keygen'] },
     { name: 'util-linux', brings: ['unshare'] },
     { name: 'strace', brings: ['strace'] },
     { name: 'valgrind', brings: ['valgrind'] },

@@ -31,6 +31,15 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
     ['supervise/outcome.ts', 'supervise/state.ts'],
     ['config/machine.ts', 'lib/', ...CONSTANTS],
   ],
+  // A lease's packets and states are pure; what it asks of the kernel are netlink's codecs.
+  [
+    ['dhcp/dhcp.ts', 'dhcp/socket.ts'],
+    ['sys/', 'lib/'],
+  ],
+  [['dhcp/'], ['config/keys.ts', 'netlink/', 'lib/', ...CONSTANTS]],
+  // Parts are loaded by the steps that need them.
+  [['run/steps.ts'], ['parts.ts', 'config/', 'plan/', 'sys/', 'lib/']],
+  [['run/leases.ts'], ['config/', 'dhcp/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // A root is configured before there is a plan, and the early mounts are a part of the plan.
   [['run/'], ['config/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // The supervisor tells the console and writes the exit record: with the same functions as the steps.

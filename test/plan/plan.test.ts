@@ -53,11 +53,13 @@ describe('plan', () => {
       link /dev/stderr to /proc/self/fd/2
       link /dev/ptmx to pts/ptmx
       hostname azmy
-      network eth0 10.1.1.3/24 fd39:775a:4846:1::3/64, eth1 302:82a8:705:e5cf::8/64, 4 routes
+      network lo, eth0 10.1.1.3/24 fd39:775a:4846:1::3/64, eth1 302:82a8:705:e5cf::8/64, 4 routes
+      SSH host keys start
       mount /dev/vda on /opt/data (auto)
       file /etc/hostname: azmy
       file /etc/hosts: localhost and azmy
       file /etc/resolv.conf: name servers 8.8.8.8, 1.1.1.1
+      SSH host keys finish
       announce eth0, eth1"
     `)
     const [network] = only(planOf(cmdline).steps, 'network')
@@ -70,7 +72,12 @@ describe('plan', () => {
   })
 
   it('of an empty command line', () => {
-    expect(lines('').split('\n').slice(-2)).toEqual(['network ', 'file /etc/hosts: localhost'])
+    expect(lines('').split('\n').slice(-4)).toEqual([
+      'network lo',
+      'SSH host keys start',
+      'file /etc/hosts: localhost',
+      'SSH host keys finish',
+    ])
   })
 
   it('mounts the pseudo file systems with systemd’s flags (mount-setup.c, dev-mqueue.mount)', () => {
@@ -102,8 +109,17 @@ describe('plan', () => {
   })
 
   it('mounts and links before the network, the network before the user’s mounts, files last', () => {
-    const kinds = planOf('host=a vda=/x net_eth0= net_dns=8.8.8.8').steps.map(({ kind }) => kind)
-    expect([...new Set(kinds)]).toEqual(['pseudo', 'symlink', 'hostname', 'network', 'mount', 'file'])
+    const kinds = planOf('host=a vda=/x net_eth0=10.0.0.2/24 net_dns=8.8.8.8').steps.map(({ kind }) => kind)
+    expect([...new Set(kinds)]).toEqual([
+      'pseudo',
+      'symlink',
+      'hostname',
+      'network',
+      'host-keys',
+      'mount',
+      'file',
+      'announce',
+    ])
     expect(kinds.lastIndexOf('mount')).toBeLessThan(kinds.indexOf('file'))
   })
 

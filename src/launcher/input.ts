@@ -1,0 +1,65 @@
+/** Files that the user names, read with the bounds that PID 1 reads them with. */
+
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { UsageError } from './usage.ts'
+
+/** As `run/files.ts` has it: more than any file that is read here has a use for. */
+export const LARGEST = 1024 * 1024
+
+/** The error number's name (`ENOENT`) of an error of Node's, or its text. */
+export const errorCode = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error)
+
+export type InputKind = 'directory' | 'file'
+
+/** What a path leads to; a UsageError where that is nothing. Devices count as files: an image may be on one. */
+export function kindOf(path: string, option: string): InputKind {
+  try {
+    return statSync(path).isDirectory() ? 'directory' : 'file'
+  } catch (error) {
+    throw new UsageError(`${option} ${JSON.stringify(path)}: cannot be read (${errorCode(error)})`)
+  }
+}
+
+/** A whole file as a byte string; what `@FILE` of an option means. `-` is the standard input. */
+export function readNamed(path: string, option: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'latin1')
+  } catch (error) {
+    throw new UsageError(`${option} @${path}: cannot be read (${errorCode(error)})`)
+  }
+}
+
+/**
+ * A regular file's text as a byte string.
+ * @param flags for open(2), besides O_RDONLY and O_NONBLOCK, which keeps a FIFO from holding us up
+ * @returns `missing`; or `unusable` where it is no regular file, larger than 1 MB or can't be read
+ */
+export function readBounded(
+  path: string,
+  flags = 0,
+): { readonly text: string } | { readonly failed: 'missing' | 'unusable'; readonly why: string } {
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags)
+  } catch (error) {
+    const code = errorCode(error)
+    return { failed: code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unusable', why: code }
+  }
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) return { failed: 'unusable', why: 'no regular file' }
+    if (stat.size > LARGEST) return { failed: 'unusable', why: 'larger than 1 MB' }
+    return { text: readFileSync(fd, 'latin1') }
+  } catch (error) {
+    return { failed: 'unusable', why: errorCode(error) }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Some bytes of an open file; fewer where it ends before. */
+export function readAt(fd: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length)
+  return bytes.slice(0, readSync(fd, bytes, 0, length, offset))
+}

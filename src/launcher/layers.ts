@@ -1,0 +1,51 @@
+/**
+ * What each source says, in the order of precedence, the weakest first: the files of the root < kernel command line <
+ * seed. Pure: whoever calls it reads the files.
+ */
+
+import { hostnameProblem, type Parsed, parseKeys } from '../config/keys.ts'
+import type { Layer, MachineConfig } from '../config/machine.ts'
+import { merge } from '../config/merge.ts'
+import { quote, trim } from '../lib/text.ts'
+
+/** Parsers that PID 1 loads only where there is something for them to read. */
+export interface RootParsers {
+  readonly environment: typeof import('../config/environment.ts')
+  readonly zosrc: typeof import('../config/zosrc.ts')
+}
+
+/** What /proc/cmdline says. The new line at its end is the file's, not the command line's. */
+export const parseCommandLine = (text: string): Parsed =>
+  parseKeys(text.endsWith('\n') ? text.slice(0, -1) : text)
+
+/**
+ * What the root says of itself.
+ * @param read a file of the root; undefined where there is none
+ */
+export function parseRootFiles(
+  read: (path: string) => string | undefined,
+  load: <K extends keyof RootParsers>(part: K) => RootParsers[K],
+): Parsed[] {
+  const parsed: Parsed[] = []
+  const hostname = trim(read('/etc/hostname') ?? '')
+  if (hostname !== '') parsed.push(hostnameOf(hostname))
+  const environment = read('/etc/environment')
+  if (environment !== undefined) parsed.push(load('environment').parseEnvironment(environment))
+  const zosrc = read('/.zosrc')
+  if (zosrc !== undefined) parsed.push(load('zosrc').parseZosrc(zosrc, '/.zosrc'))
+  return parsed
+}
+
+function hostnameOf(name: string): Parsed {
+  const source = '/etc/hostname'
+  const wrong = hostnameProblem(name)
+  if (wrong === undefined) return { layer: { source, hostname: name }, problems: [] }
+  return {
+    layer: { source },
+    problems: [{ source, message: `${quote(name)} ${wrong}; the hostname is not changed` }],
+  }
+}
+
+/** @param host the command line's layer and, above it, the seed's */
+export const configure = (root: readonly Layer[], host: readonly Layer[]): MachineConfig =>
+  merge([...root, ...host])
