@@ -1,7 +1,7 @@
 /** `npm run build`: everything in dist/, in order. See --help. */
 import { parseArgs } from 'node:util'
 import { BuildError } from './command.ts'
-import { buildDebianCloud } from './debian-kernel.ts'
+import { buildDebianKernel } from './debian-kernel.ts'
 import { buildInitramfs } from './initramfs.ts'
 import { buildLean } from './lean.ts'
 import { PRODUCTS, type Products } from './paths.ts'
@@ -35,7 +35,7 @@ export async function buildAll(only?: Name): Promise<Products> {
   if (only === 'lean') return PRODUCTS
   if (only !== 'debian-cloud') await step('dist/initramfs-linux.img', buildInitramfs, size)
   if (only === 'initramfs') return PRODUCTS
-  const { release, missing } = await step('dist/debian-cloud/initramfs-linux.img', buildDebianCloud, (made) =>
+  const { release, missing } = await step('dist/debian-cloud/initramfs-linux.img', () => buildDebianKernel('debianCloud'), (made) =>
     size(made.files.initramfs.bytes),
   )
   note(`  kernel ${release}${missing.length > 0 ? `, which has no ${missing.join(', ')}` : ''}`)

@@ -1,6 +1,6 @@
 /**
- * Debian's cloud kernel for tests and the demonstration: the kernel, an initramfs with the modules that PID 1 may
- * ask for, and a manifest. The package comes from this machine's own Debian release, without root.
+ * Debian's kernels for tests and the demonstration: the kernel, an initramfs with the modules that PID 1 may ask for,
+ * and a manifest. The package comes from this machine's own Debian release, without root.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -14,8 +14,11 @@ import { moduleArchive, readModuleList } from './module-archive.ts'
 import { PRODUCTS } from './paths.ts'
 import { note } from './progress.ts'
 
-/** Always the newest kernel of a release: it depends on the package that holds it. */
-const METAPACKAGE = 'linux-image-cloud-amd64'
+/** Metapackages, always of the newest kernel of a release: they depend on the package that holds it. */
+const FLAVOURS = {
+  debianCloud: 'linux-image-cloud-amd64',
+  debianGeneric: 'linux-image-amd64',
+} as const
 
 /** Raised when the way that the module archive is made changes, since it is cached. */
 const ARCHIVE_FORMAT = '1'
@@ -40,15 +43,15 @@ export interface KernelManifest {
   readonly missing: readonly string[]
 }
 
-/** Makes dist/debian-cloud and returns its manifest. */
-export async function buildDebianCloud(): Promise<KernelManifest> {
-  const kernel = await fetchKernel()
+/** Makes dist/debian-cloud or dist/debian-generic and returns its manifest. */
+export async function buildDebianKernel(flavour: keyof typeof FLAVOURS): Promise<KernelManifest> {
+  const kernel = await fetchKernel(FLAVOURS[flavour])
   const modules = await packModules(kernel)
   const image = join(await baseImage(), modules.image)
   const vmlinuz = await readFile(path(kernel.folder, 'kernel'))
-  const { debianCloud } = PRODUCTS
-  await writeWhole(debianCloud.initramfs, image)
-  await writeWhole(debianCloud.kernel, vmlinuz)
+  const product = PRODUCTS[flavour]
+  await writeWhole(product.initramfs, image)
+  await writeWhole(product.kernel, vmlinuz)
   const manifest = {
     release: kernel.release,
     package: kernel.package,
@@ -56,7 +59,7 @@ export async function buildDebianCloud(): Promise<KernelManifest> {
     files: { kernel: describe(vmlinuz), initramfs: describe(image) },
     missing: modules.missing,
   }
-  await writeWhole(debianCloud.manifest, `${JSON.stringify(manifest, undefined, 2)}\n`)
+  await writeWhole(product.manifest, `${JSON.stringify(manifest, undefined, 2)}\n`)
   return manifest
 }
 
@@ -65,22 +68,22 @@ function describe(bytes: Uint8Array): { bytes: number; sha256: string } {
 }
 
 /** The kernel package, unpacked. Its version is the one that the private lists name; they last until it is gone. */
-async function fetchKernel(): Promise<Kernel> {
+async function fetchKernel(metapackage: string): Promise<Kernel> {
   const apt = await openApt({ name: 'kernel', type: 'deb' })
   try {
-    return await fetchFrom(apt)
+    return await fetchFrom(apt, metapackage)
   } catch {
     // The archive has moved on since the lists were fetched.
     await apt.forget()
     note('the package lists are old: fetching them anew')
-    return fetchFrom(await openApt({ name: 'kernel', type: 'deb' }))
+    return fetchFrom(await openApt({ name: 'kernel', type: 'deb' }), metapackage)
   }
 }
 
-async function fetchFrom(apt: Apt): Promise<Kernel> {
-  const depends = await apt.ask('depends', METAPACKAGE)
+async function fetchFrom(apt: Apt, metapackage: string): Promise<Kernel> {
+  const depends = await apt.ask('depends', metapackage)
   const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1]
-  if (!name) throw new BuildError(`${METAPACKAGE}: no kernel package among what it depends on:\n${depends}`)
+  if (!name) throw new BuildError(`${metapackage}: no kernel package among what it depends on:\n${depends}`)
   const shown = await apt.ask('show', '--no-all-versions', name)
   const version = /^Version: (.*)$/m.exec(shown)?.[1]
   if (!version) throw new BuildError(`${name}: apt-cache show tells no version`)

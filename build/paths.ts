@@ -5,15 +5,24 @@ import { fileURLToPath } from 'node:url'
 /** The project's root folder. */
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** The products of `npm run build`. */
+export interface KernelProduct {
+  readonly kernel: string
+  readonly initramfs: string
+  readonly manifest: string
+}
+
+function kernelFolder(name: string): KernelProduct {
+  const file = (base: string): string => join(ROOT, 'dist', name, base)
+  return { kernel: file('kernel'), initramfs: file('initramfs-linux.img'), manifest: file('manifest.json') }
+}
+
+/** The products of `npm run build`; `debianGeneric` only for `npm test`. */
 export const PRODUCTS = {
   init: join(ROOT, 'dist/lean/init'),
   initramfs: join(ROOT, 'dist/initramfs-linux.img'),
-  debianCloud: {
-    kernel: join(ROOT, 'dist/debian-cloud/kernel'),
-    initramfs: join(ROOT, 'dist/debian-cloud/initramfs-linux.img'),
-    manifest: join(ROOT, 'dist/debian-cloud/manifest.json'),
-  },
+  debianCloud: kernelFolder('debian-cloud'),
+  /** Debian's kernel for every machine: what the cloud kernel leaves out (9p), for tests. */
+  debianGeneric: kernelFolder('debian-generic'),
 } as const
 
 export type Products = typeof PRODUCTS

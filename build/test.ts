@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { buildAll } from './build.ts'
 import { ROOT } from './paths.ts'
-import { command, note } from './progress.ts'
+import { buildDebianKernel } from './debian-kernel.ts'
+import { command, note, step } from './progress.ts'
 import { ensurePackages } from './system.ts'
 
 interface Check {
@@ -57,6 +58,7 @@ await command(async () => {
   await ensurePackages(['build', 'run', 'demo', 'test'])
   sayWhatNeedsRoot()
   await buildAll()
+  await step('dist/debian-generic, for what the cloud kernel lacks', () => buildDebianKernel('debianGeneric'))
 
   const failed: string[] = []
   for (const check of CHECKS) if (!(await passes(check))) failed.push(check.name)

@@ -10,7 +10,6 @@ import { formatProblem } from '../lib/problem.ts'
 import { ENOENT, SysError } from '../sys/errno.ts'
 import { MNT_DETACH, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, mkdir, mount, open, umount } from '../sys/linux.ts'
-import { debug } from './console.ts'
 import type { Labelled } from './device.ts'
 import { readAll } from './files.ts'
 import { loadFileSystem } from './mount.ts'
@@ -33,17 +32,25 @@ export interface Seed {
  */
 export function readSeed(disks: readonly Labelled[]): Seed {
   const problems: string[] = []
+  const others: string[] = []
   for (const { path, type } of disks) {
     const files = readFiles(path, type, problems)
     if (files === undefined) continue
+    if (Object.keys(files).length === 0) {
+      others.push(path)
+      continue
+    }
     const parsed = parseSeed(files, 'seed')
     for (const problem of parsed.problems) problems.push(formatProblem(problem))
     return { device: path, layers: parsed.layers, problems }
   }
+  // Where there is a seed, another disk may well be called so. Where there is none, this one may be it, and broken.
+  for (const path of others)
+    problems.push(`seed: ${path} is labelled cidata and holds none of ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}; is the disk damaged?`)
   return { device: undefined, layers: [], problems }
 }
 
-/** undefined: it is no seed, or can't be read. */
+/** Empty: it is no seed, or a damaged one; undefined: it can't be mounted, which is told. */
 function readFiles(device: string, type: string, problems: string[]): SeedFiles | undefined {
   loadFileSystem(type)
   mkdir(PLACE, 0o700)
@@ -60,9 +67,7 @@ function readFiles(device: string, type: string, problems: string[]): SeedFiles 
       problems.push(new SysError(`seed: read ${name} of ${device}`, content).message)
   }
   if (umount(PLACE) < 0) umount(PLACE, MNT_DETACH)
-  if (Object.keys(files).length > 0) return files
-  debug(() => `${device} is labelled cidata and holds no seed`)
-  return undefined
+  return files
 }
 
 /** The text, or a negative errno; -EINVAL where it is larger than 1 MB. */

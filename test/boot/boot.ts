@@ -17,7 +17,7 @@ import { consoleReport, parseReport, type Report } from './report.ts'
 /** No boot of a test takes longer, under TCG on a busy computer. In seconds. */
 const TIMEOUT = 60
 
-export interface BootOptions extends Omit<MachineOptions, 'kernel' | 'initramfs' | 'cmdline' | 'root'> {
+export interface BootOptions extends Partial<Omit<MachineOptions, 'cmdline' | 'root'>> {
   /** How the root directory is attached; with `none` the command line and `disks` say what the root is. */
   readonly root?: Root['kind']
   /** What is in the root beside /probe. */

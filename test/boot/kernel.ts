@@ -12,8 +12,11 @@ export function testKernel(): { readonly kernel: string; readonly initramfs: str
   }
 }
 
-/** Whether that kernel has 9p. Debian's cloud kernel has none, not even as a module. */
-export const kernelHas9p = (): boolean => !kernelRelease(testKernel().kernel).includes('cloud')
+/** A kernel that has 9p: Debian's cloud kernel has none, not even as a module, and the one for every machine has. */
+export function kernelWith9p(): { readonly kernel: string; readonly initramfs: string } {
+  const chosen = testKernel()
+  return kernelRelease(chosen.kernel).includes('cloud') ? PRODUCTS.debianGeneric : chosen
+}
 
 /** The release that a bzImage names in its header (Documentation/x86/boot.rst, kernel_version). */
 function kernelRelease(file: string): string {
