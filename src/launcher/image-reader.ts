@@ -14,12 +14,11 @@ export type ImageReader = (name: string) => ReturnType<typeof readBounded>
 export function openFat(path: string): ImageReader {
   const mcopy = findProgram('mcopy')
   const mdir = findProgram('mdir')
-  if (mcopy === undefined || mdir === undefined) throw missing('FAT', 'mcopy of mtools', 'mtools')
+  if (mcopy === undefined || mdir === undefined) throw notInstalled('FAT', 'mcopy (mtools)', 'mtools')
   const image = resolve(path)
   // Real disks have their geometry in the first sector, which mtools would check. A user's own settings don't count.
   const env = { MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null' }
-  const list = run(mdir, ['-b', '-i', image, '::'], env).split('\n')
-  const names = list.map((line) => line.replace(/^::\//, ''))
+  const names = lines(mdir, ['-b', '-i', image, '::'], env).map((line) => line.replace(/^::\//, ''))
   return among(names, (name) => [mcopy, ['-n', '-i', image, `::${name}`, '-'], env])
 }
 
@@ -30,7 +29,7 @@ export function openIso(path: string): ImageReader {
   if (xorriso !== undefined) {
     // -no_rc: without the user's own settings, which may write.
     const start = ['-no_rc', '-indev', image]
-    const list = run(xorriso, [...start, '-find', '/', '-maxdepth', '1', '-type', 'f']).split('\n')
+    const list = lines(xorriso, [...start, '-find', '/', '-maxdepth', '1', '-type', 'f'])
     const names = list.map((line) => line.replace(/^'\/(.*)'$/, '$1'))
     return among(names, (name) => [
       xorriso,
@@ -38,8 +37,8 @@ export function openIso(path: string): ImageReader {
     ])
   }
   const bsdtar = findProgram('bsdtar')
-  if (bsdtar === undefined) throw missing('ISO 9660', 'neither xorriso nor bsdtar', 'xorriso')
-  const names = run(bsdtar, ['-tf', image]).split('\n')
+  if (bsdtar === undefined) throw notInstalled('ISO 9660', 'xorriso or bsdtar', 'xorriso')
+  const names = lines(bsdtar, ['-tf', image])
   return among(names, (name) => [bsdtar, ['-xOf', image, name]])
 }
 
@@ -50,36 +49,35 @@ function among(names: readonly string[], command: (name: string) => Command): Im
   return (wanted) => {
     const name = names.find((each) => each === wanted) ?? names.find((each) => each.toLowerCase() === wanted)
     if (name === undefined) return { failed: 'missing', why: 'ENOENT' }
-    const [program, args, env] = command(name)
-    try {
-      return { text: run(program, args, env) }
-    } catch (error) {
-      if (error instanceof TooLarge) return { failed: 'unusable', why: 'larger than 1 MB' }
-      throw error
-    }
+    const text = run(...command(name))
+    return text === undefined ? { failed: 'unusable', why: 'larger than 1 MB' } : { text }
   }
 }
 
-class TooLarge extends Error {}
+function lines(...command: Command): string[] {
+  const text = run(...command)
+  if (text === undefined) throw new UsageError('the seed image has too many files in its top folder')
+  return text.split('\n')
+}
 
-/** A program's standard output as a byte string; what it says when it fails is shown with what was run. */
-function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
+/** A program's standard output as a byte string; undefined where it is larger than 1 MB. */
+function run(...[program, args, env = {}]: Command): string | undefined {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     env: { ...process.env, LC_ALL: 'C', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: LARGEST,
   })
-  if (error !== undefined && 'code' in error && error.code === 'ENOBUFS') throw new TooLarge()
+  if (error !== undefined && 'code' in error && error.code === 'ENOBUFS') return undefined
   if (status === 0) return stdout.toString('latin1')
   const said = (error?.message ?? stderr.toString()).trim().split('\n').slice(-3).join('\n  ')
-  throw new UsageError(`the seed's image cannot be read\n  ${said}`, commandLine(program, args))
+  throw new UsageError(
+    `the seed image cannot be read\n  ${said}`,
+    `run it yourself: ${commandLine(program, args)}`,
+  )
 }
 
-const missing = (kind: string, what: string, debianPackage: string): UsageError =>
+const notInstalled = (kind: string, programs: string, debianPackage: string): UsageError =>
   new UsageError(
-    `the seed is a ${kind} image, and ${what} is installed to read it`.replace(
-      'and mcopy of mtools is',
-      'and mcopy (mtools) is not',
-    ),
+    `the seed is a ${kind} image; ${programs}, which can read it, is not installed`,
     `apt-get install ${debianPackage}`,
   )

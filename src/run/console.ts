@@ -3,12 +3,15 @@
 import type { LogLevel } from '../config/machine.ts'
 import { parts, words } from '../lib/text.ts'
 import { EAGAIN } from '../sys/errno.ts'
-import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY, POLLOUT, TCSBRK } from '../sys/flags.ts'
+import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY, POLLOUT, TIOCOUTQ } from '../sys/flags.ts'
 import { close, currentRuntime, ioctl, open, poll, SYS_dup3, syscall, write } from '../sys/linux.ts'
 import { readText } from './files.ts'
 
 /** How long a console that takes nothing may hold PID 1 up, in milliseconds; then lines are lost, not the container. */
 const STALL = 1000
+
+/** Milliseconds between two looks at what is left to send: nobody tells when it is nothing. */
+const DRAIN_STEP = 2
 
 let descriptor = 2
 let level: LogLevel = 'info'
@@ -79,5 +82,14 @@ function put(text: string): void {
   }
 }
 
-/** Waits until the terminal has sent what it was given, so that a reset cuts nothing off. */
-export const drainConsole = (): number => ioctl(descriptor, TCSBRK, 1)
+/**
+ * Waits until the terminal has sent what it was given, so that a reset cuts nothing off, but no longer than STALL:
+ * tcdrain(3) would wait for ever for a host that does not read.
+ */
+export function drainConsole(): void {
+  const left = new Uint32Array(1)
+  for (let waited = 0; waited < STALL; waited += DRAIN_STEP) {
+    if (ioctl(descriptor, TIOCOUTQ, left) < 0 || left[0] === 0) return
+    poll([], DRAIN_STEP)
+  }
+}

@@ -46,7 +46,9 @@ export function readSeed(disks: readonly Labelled[]): Seed {
   }
   // Where there is a seed, another disk may well be called so. Where there is none, this one may be it, and broken.
   for (const path of others)
-    problems.push(`seed: ${path} is labelled cidata and holds none of ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}; is the disk damaged?`)
+    problems.push(
+      `seed: ${path} is labelled cidata and holds none of ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}; is the disk damaged?`,
+    )
   return { device: undefined, layers: [], problems }
 }
 

@@ -95,8 +95,8 @@ export const LINUX_REBOOT_CMD_CAD_OFF = 0
 
 // ioctl(2) on terminals and input devices
 export const TIOCSCTTY = 0x540e
-/** With an argument that is not 0: wait until all is sent, as tcdrain(3). */
-export const TCSBRK = 0x5409
+/** How many bytes the terminal has still to send. */
+export const TIOCOUTQ = 0x5411
 export const TIOCNOTTY = 0x5422
 /** EVIOCGBIT(EV_KEY, 96): which keys an input device has, as 96 bytes of bits. */
 export const EVIOCGBIT_EV_KEY = 0x80604521

@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+/** The `zmachine` command's first lines: the process around `command.ts`. */
+
+import { zmachine } from './command.ts'
+
+// `zmachine plan | head` has read enough: no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+const { NO_COLOR = '', TERM = '' } = process.env
+const output = {
+  write: (bytes: Uint8Array): unknown => process.stdout.write(bytes),
+  colours: process.stdout.isTTY && NO_COLOR === '' && TERM !== 'dumb',
+}
+
+// Not process.exit(), which would cut off what a pipe has not taken yet.
+process.exitCode = zmachine(process.argv.slice(2), output, (text) => process.stderr.write(text))

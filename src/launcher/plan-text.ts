@@ -1,0 +1,247 @@
+/** A plan for people: sections of aligned rows, each value with its source at the right. Byte strings, ASCII but for what users wrote. */
+
+import { parseMountOptions } from '../config/mount-options.ts'
+import { formatCidr, formatIp } from '../lib/ip.ts'
+import { formatProblem } from '../lib/problem.ts'
+import { sortMounts } from '../plan/plan.ts'
+import { describeRoute, type Step } from '../plan/step.ts'
+import { fromByteText, printable, shown } from './byte-text.ts'
+import type { PlanResult, StageStep } from './plan-result.ts'
+
+/** What a terminal is told for bold, dim and colours; nothing where it is none. */
+export interface Style {
+  readonly heading: (text: string) => string
+  readonly dim: (text: string) => string
+  readonly warning: (text: string) => string
+  readonly error: (text: string) => string
+}
+
+const coloured =
+  (code: number) =>
+  (text: string): string =>
+    `\x1b[${code}m${text}\x1b[0m`
+const asItIs = (text: string): string => text
+
+export const COLOURS: Style = {
+  heading: coloured(1),
+  dim: coloured(2),
+  warning: coloured(33),
+  error: coloured(31),
+}
+export const PLAIN: Style = { heading: asItIs, dim: asItIs, warning: asItIs, error: asItIs }
+
+/** Two blanks deeper for each level. The source is left out where the row above says it. */
+type Row = readonly [label: string, value: string, from?: string]
+type Section = readonly [title: string, rows: readonly Row[]]
+
+export function formatPlan(result: PlanResult, style: Style): string {
+  const sections = [
+    entrypoint(result),
+    environment(result),
+    root(result),
+    machine(result),
+    ...network(result),
+    mounts(result),
+    files(result),
+    settings(result),
+  ].filter(([, rows]) => rows.length > 0)
+  const place = sourceColumn(sections)
+  const text = sections.map((section) => formatSection(section, place, style))
+  text.push(steps(result, style), ...notices(result, style))
+  return text.join('\n')
+}
+
+function entrypoint({ config, originOf, identity }: PlanResult): Section {
+  const { init, args, settings } = config
+  const user = settings.user === undefined ? 'root' : shown(settings.user)
+  const ids = identity === undefined || identity.uid === 0 ? '' : ` (${identity.uid}:${identity.gid})`
+  return [
+    'entrypoint',
+    [
+      ['program', shown(init), originOf('init')],
+      ...args.map((arg, index): Row => [`argument ${index + 1}`, shown(arg), originOf('args')]),
+      ['user', `${user}${ids}`, originOf('settings.user')],
+      ['directory', shown(settings.cwd), originOf('settings.cwd')],
+      ['mode', MODES[settings.mode], originOf('settings.mode')],
+    ],
+  ]
+}
+
+const MODES = {
+  auto: 'auto: exec if it is an init, else supervise',
+  supervise: 'supervise: a child of PID 1',
+  exec: 'exec: PID 1 becomes it',
+} as const
+
+const environment = (result: PlanResult): Section => [
+  'environment',
+  result.environment.map(({ value: [key, value], from }): Row => [name(key), shown(value), from]),
+]
+
+/** Of variables and the like, which are mostly words. */
+const name = (text: string): string => (text === '' ? "''" : shown(text))
+
+function root({ config, originOf }: PlanResult): Section {
+  const { source, type, options, readOnly, delay } = config.root
+  return [
+    'root file system',
+    [
+      ['source', shown(source), originOf('root.source')],
+      ['type', type === undefined ? 'probed' : shown(type), originOf('root.type')],
+      ['access', readOnly ? 'read-only' : 'read-write', originOf('root.readOnly')],
+      ...(options === '' ? [] : [['options', shown(options), originOf('root.options')] as const]),
+      ['waited for', `${delay} s`, originOf('root.delay')],
+    ],
+  ]
+}
+
+function machine({ config, originOf, authorizedKeys }: PlanResult): Section {
+  const hostname = config.hostname === undefined ? '(not set)' : shown(config.hostname)
+  return [
+    'machine',
+    [
+      ['hostname', hostname, originOf('hostname')],
+      ...config.dns.servers.map((ip): Row => ['name server', formatIp(ip), originOf('dns')]),
+      ...config.dns.search.map((domain): Row => ['search', shown(domain), originOf('search')]),
+      ...authorizedKeys.map(({ value, from }): Row => ['SSH key', abridged(value), from]),
+    ],
+  ]
+}
+
+/** An SSH key by its type, its end and its comment, which are what people know it by. */
+function abridged(key: string): string {
+  const [type = '', data = '', ...comment] = key.split(' ')
+  if (data.length < 30) return printable(key)
+  return printable([type, `...${data.slice(-12)}`, ...comment].join(' '))
+}
+
+function network({ config, originOf, routes }: PlanResult): Section[] {
+  const sections = config.nics.map(({ name: nic, mac, setName, mtu, dhcp4, addresses }): Section => {
+    const from = originOf(`nic.${nic}`)
+    return [
+      `NIC ${shown(nic)}`,
+      [
+        ['found by', mac ?? 'its name', from],
+        ...(setName === undefined ? [] : [['renamed to', shown(setName), from] as const]),
+        ...(mtu === undefined ? [] : [['mtu', String(mtu), from] as const]),
+        ...(dhcp4 === true ? [['dhcp4', 'yes', from] as const] : []),
+        ...addresses.map((cidr): Row => ['address', formatCidr(cidr), from]),
+        ...routesOf(nic),
+      ],
+    ]
+  })
+  const others = new Set(routes.map(({ value }) => value.nic))
+  for (const { name: nic } of config.nics) others.delete(nic)
+  for (const nic of others) sections.push([`NIC ${shown(nic)} (routes only)`, routesOf(nic)])
+  return sections
+
+  function routesOf(nic: string): Row[] {
+    const own = routes.filter(({ value }) => value.nic === nic)
+    return own.map(({ value, from }): Row => ['route', printable(describeRoute(value)), from])
+  }
+}
+
+const mounts = ({ config }: PlanResult): Section => [
+  'mounts',
+  sortMounts(config.mounts).map(({ source, target, type, options, from }): Row => {
+    const { nofail, noauto } = parseMountOptions(options)
+    const failure = nofail ? 'nofail' : 'fatal if it fails'
+    const what = [shown(source), shown(type), ...(options === '' ? [] : [shown(options)])].join(' ')
+    return [
+      target === '' ? '(no target)' : shown(target),
+      `${what}; ${noauto ? 'not at boot' : failure}`,
+      from,
+    ]
+  }),
+]
+
+/** What decides a file's text. */
+const FILE_ORIGINS: Readonly<Record<string, string>> = {
+  '/etc/hostname': 'hostname',
+  '/etc/hosts': 'hostname',
+  '/etc/resolv.conf': 'dns',
+}
+
+const files = ({ steps, originOf }: PlanResult): Section => [
+  'files',
+  steps.flatMap(({ step }): Row[] => {
+    if (step.kind !== 'file') return []
+    const origin = FILE_ORIGINS[step.path]
+    const row = [shown(step.path), printable(step.purpose())] as const
+    return [origin === undefined ? row : [...row, originOf(origin)]]
+  }),
+]
+
+function settings({ config, originOf }: PlanResult): Section {
+  const { onExit, grace, strict, log, timeline, shell } = config.settings
+  const yes = (value: boolean): string => (value ? 'yes' : 'no')
+  return [
+    'settings',
+    [
+      ['on exit', onExit, originOf('settings.onExit')],
+      ['grace', `${grace} s from TERM to KILL`, originOf('settings.grace')],
+      ['strict', yes(strict), originOf('settings.strict')],
+      ['log', log, originOf('settings.log')],
+      ['timeline', yes(timeline), originOf('settings.timeline')],
+      ['shell', yes(shell), originOf('settings.shell')],
+    ],
+  ]
+}
+
+function steps({ steps, refusals }: PlanResult, style: Style): string {
+  const digits = String(steps.length).length
+  const title = refusals.length === 0 ? 'steps' : 'steps, if nothing were refused'
+  const lines = steps.map(
+    ({ step, description }, index) =>
+      `  ${String(index + 1).padStart(digits)}  ${printable(description)}${remark(step, style)}`,
+  )
+  return section(title, lines, style)
+}
+
+/** What becomes of a failure, where that is not a warning and the next step. */
+function remark(step: Step | StageStep, style: Style): string {
+  if (step.kind === 'root' || (step.kind === 'mount' && !step.nofail)) return style.dim('  (fatal)')
+  return step.kind === 'pseudo' && step.optional ? style.dim('  (optional)') : ''
+}
+
+function notices({ problems, refusals }: PlanResult, style: Style): string[] {
+  const found = problems.map((problem) => `  ${style.warning(printable(formatProblem(problem)))}`)
+  const text = [section('problems', found.length === 0 ? ['  none'] : found, style)]
+  if (refusals.length > 0) {
+    const reasons = refusals.map((problem) => `  ${style.error(printable(formatProblem(problem)))}`)
+    text.push(section('PID 1 refuses to boot', reasons, style))
+  }
+  return text
+}
+
+const section = (title: string, lines: readonly string[], style: Style): string =>
+  [style.heading(title), ...lines, ''].join('\n')
+
+/** How far the widest labels reach; longer ones push their own line only. */
+const WIDEST_LABEL = 24
+const WIDEST_VALUE = 64
+
+function formatSection([title, rows]: Section, place: number, style: Style): string {
+  const wide = labelWidth(rows)
+  const lines = rows.map(([label, value, from]) => {
+    const start = `  ${pad(label, wide)}  ${value}`
+    return from === undefined ? start : `${pad(start, place)}  ${style.dim(printable(from))}`
+  })
+  return section(title, lines, style)
+}
+
+/** Where the sources stand: one column for all sections. */
+function sourceColumn(sections: readonly Section[]): number {
+  const widths = sections.flatMap(([, rows]) =>
+    rows.map(([, value]) => 4 + labelWidth(rows) + Math.min(width(value), WIDEST_VALUE)),
+  )
+  return Math.max(...widths)
+}
+
+const labelWidth = (rows: readonly Row[]): number =>
+  Math.min(WIDEST_LABEL, Math.max(...rows.map(([label]) => width(label))))
+
+/** In characters; those that a terminal shows two cells wide are counted as one. */
+const width = (text: string): number => [...(fromByteText(text) ?? text)].length
+
+const pad = (text: string, to: number): string => text + ' '.repeat(Math.max(0, to - width(text)))
