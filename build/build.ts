@@ -8,6 +8,7 @@ import { PRODUCTS, type Products } from './paths.ts'
 import { command, note, size, step } from './progress.ts'
 import { buildEngine } from './quickjs.ts'
 import { ensurePackages } from './system.ts'
+import { buildZmachine } from './zmachine.ts'
 
 const HELP = `npm run build [-- --only PRODUCT]
 
@@ -16,6 +17,7 @@ Makes what a zos host boots, in dist/:
   lean          dist/lean/init               PID 1: one static binary
   initramfs     dist/initramfs-linux.img     for kernels with built-in drivers
   debian-cloud  dist/debian-cloud/           Debian's cloud kernel, an initramfs with its modules, a manifest
+  zmachine      dist/zmachine.js             the command, for people: Node 20 or later
 
   --only NAME   this product and what it is made of
   --help        this text
@@ -24,19 +26,23 @@ What is slow is cached in $XDG_CACHE_HOME/zmachine-init (~/.cache/zmachine-init)
 Raw output of compilers and apt is in dist/log/.
 `
 
-const NAMES = ['lean', 'initramfs', 'debian-cloud'] as const
+const NAMES = ['zmachine', 'lean', 'initramfs', 'debian-cloud'] as const
 type Name = (typeof NAMES)[number]
 
 /** Builds a product and what it is made of; without a name, all. Prints a line for each. */
 export async function buildAll(only?: Name): Promise<Products> {
+  if (only === undefined || only === 'zmachine') await step('dist/zmachine.js', () => buildZmachine(), size)
+  if (only === 'zmachine') return PRODUCTS
   await ensurePackages(['build'])
   await step('engine', buildEngine)
   await step('dist/lean/init', () => buildLean(), size)
   if (only === 'lean') return PRODUCTS
   if (only !== 'debian-cloud') await step('dist/initramfs-linux.img', buildInitramfs, size)
   if (only === 'initramfs') return PRODUCTS
-  const { release, missing } = await step('dist/debian-cloud/initramfs-linux.img', () => buildDebianKernel('debianCloud'), (made) =>
-    size(made.files.initramfs.bytes),
+  const { release, missing } = await step(
+    'dist/debian-cloud/initramfs-linux.img',
+    () => buildDebianKernel('debianCloud'),
+    (made) => size(made.files.initramfs.bytes),
   )
   note(`  kernel ${release}${missing.length > 0 ? `, which has no ${missing.join(', ')}` : ''}`)
   return PRODUCTS

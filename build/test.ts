@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { buildAll } from './build.ts'
-import { ROOT } from './paths.ts'
 import { buildDebianKernel } from './debian-kernel.ts'
+import { ROOT } from './paths.ts'
 import { command, note, step } from './progress.ts'
 import { ensurePackages } from './system.ts'
 

@@ -1,8 +1,9 @@
 /** PID 1, in order. */
 
-import { type Parsed, parseKeys } from './config/keys.ts'
+import type { Parsed } from './config/keys.ts'
+import { configure, parseCommandLine, parseRootFiles } from './config/layers.ts'
 import type { Layer, MachineConfig, Settings } from './config/machine.ts'
-import { DEFAULT_SETTINGS, merge } from './config/merge.ts'
+import { DEFAULT_SETTINGS } from './config/merge.ts'
 import type { Identity } from './config/users.ts'
 import { formatProblem } from './lib/problem.ts'
 import { quote, trim } from './lib/text.ts'
@@ -50,7 +51,7 @@ export function main(runtime: Runtime): never {
 function run(boot: Boot): never {
   timed(boot, 'initramfs', prepare)
   const host = timed(boot, 'command line and seed', () => readHost(boot))
-  const early = merge(host)
+  const early = configure([], host)
   const deadline = uptime() + early.root.delay * 1000
   const initramfs = openInitramfs()
   timed(boot, `root ${early.root.source}`, () => {
@@ -91,9 +92,7 @@ function timed<T>(boot: Boot, name: string, work: () => T): T {
 
 /** What the host says: the kernel command line and, above it, the seed. The weakest first. */
 function readHost(boot: Boot): Layer[] {
-  const cmdline = readText('/proc/cmdline') ?? ''
-  // The new line is the file's, not the command line's.
-  const layers = [told(parseKeys(cmdline.endsWith('\n') ? cmdline.slice(0, -1) : cmdline))]
+  const layers = [told(parseCommandLine(readText('/proc/cmdline') ?? ''))]
   boot.settings = { ...DEFAULT_SETTINGS, ...layers[0]?.settings }
   setLogLevel(boot.settings.log)
   const disks = seedDisks()
@@ -105,14 +104,8 @@ function readHost(boot: Boot): Layer[] {
 
 /** What the root itself says, below the host. */
 function readRoot(early: MachineConfig, host: readonly Layer[]): MachineConfig {
-  const layers: Layer[] = []
-  const hostname = trim(readText('/etc/hostname') ?? '')
-  if (hostname !== '') layers.push({ source: '/etc/hostname', hostname })
-  const environment = readText('/etc/environment')
-  if (environment !== undefined) layers.push(told(load('environment').parseEnvironment(environment)))
-  const zosrc = readText('/.zosrc')
-  if (zosrc !== undefined) layers.push(told(load('zosrc').parseZosrc(zosrc, '/.zosrc')))
-  return layers.length === 0 ? early : merge([...layers, ...host])
+  const root = parseRootFiles(readText, load).map(told)
+  return root.length === 0 ? early : configure(root, host)
 }
 
 function told({ layer, problems }: Parsed): Layer {

@@ -49,7 +49,8 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   // Names and types of what the lean build loads later; no code of them.
   [['parts.ts'], ['sys/linux.ts', 'config/', 'netlink/', 'run/', 'supervise/']],
   [['main.ts'], ['parts.ts', 'lib/', 'config/', 'plan/', 'netlink/', 'sys/', 'run/', 'supervise/']],
-  [['launcher/'], ['config/', 'plan/', 'lib/', 'node:']],
+  // A seed's image is told by the functions that PID 1 tells a disk by.
+  [['launcher/'], ['config/', 'plan/', 'lib/', 'run/superblock.ts', 'node:']],
 ]
 
 /** What may not reach an effect, however many imports away. */

@@ -28,7 +28,9 @@ export function zmachine(args: readonly string[], output: Output, errors: (text:
     return dispatch(args, output)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    errors(`zmachine: ${error.message}\n${error.hint === undefined ? '' : `  try: ${error.hint}\n`}`)
+    const hint = error.hint === undefined ? '' : `  try: ${error.hint}\n`
+    // An image's own names may be in it, and must not command the terminal.
+    errors(`zmachine: ${error.message}\n${hint}`.replace(/(?!\n)\p{Cc}/gu, '?'))
     return 2
   }
 }

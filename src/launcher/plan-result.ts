@@ -2,6 +2,7 @@
 
 import * as environment from '../config/environment.ts'
 import type { Parsed } from '../config/keys.ts'
+import { configure, parseCommandLine, parseRootFiles } from '../config/layers.ts'
 import type { Layer, MachineConfig, RouteConfig } from '../config/machine.ts'
 import { parseSeed } from '../config/seed.ts'
 import { type Identity, resolveUser } from '../config/users.ts'
@@ -9,7 +10,6 @@ import * as zosrc from '../config/zosrc.ts'
 import type { Problem } from '../lib/problem.ts'
 import { EARLY_MOUNTS, plan } from '../plan/plan.ts'
 import { describe, type PlannedRoute, type Step } from '../plan/step.ts'
-import { configure, parseCommandLine, parseRootFiles } from './layers.ts'
 import type { SeedInput } from './seed-reader.ts'
 
 export const DEFAULT_SOURCE = 'default'

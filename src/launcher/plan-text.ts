@@ -162,13 +162,17 @@ const FILE_ORIGINS: Readonly<Record<string, string>> = {
   '/etc/resolv.conf': 'dns',
 }
 
-const files = ({ steps, originOf }: PlanResult): Section => [
+const AUTHORIZED_KEYS = '/root/.ssh/authorized_keys'
+
+const files = ({ steps, originOf, authorizedKeys }: PlanResult): Section => [
   'files',
   steps.flatMap(({ step }): Row[] => {
     if (step.kind !== 'file') return []
     const origin = FILE_ORIGINS[step.path]
+    const keys = step.path === AUTHORIZED_KEYS ? authorizedKeys[0]?.from : undefined
+    const from = origin === undefined ? keys : originOf(origin)
     const row = [shown(step.path), printable(step.purpose())] as const
-    return [origin === undefined ? row : [...row, originOf(origin)]]
+    return [from === undefined ? row : [...row, from]]
   }),
 ]
 
@@ -188,20 +192,21 @@ function settings({ config, originOf }: PlanResult): Section {
   ]
 }
 
-function steps({ steps, refusals }: PlanResult, style: Style): string {
+function steps({ steps, refusals, config }: PlanResult, style: Style): string {
   const digits = String(steps.length).length
   const title = refusals.length === 0 ? 'steps' : 'steps, if nothing were refused'
   const lines = steps.map(
     ({ step, description }, index) =>
-      `  ${String(index + 1).padStart(digits)}  ${printable(description)}${remark(step, style)}`,
+      `  ${String(index + 1).padStart(digits)}  ${printable(description)}${remark(step, config.settings.strict, style)}`,
   )
   return section(title, lines, style)
 }
 
 /** What becomes of a failure, where that is not a warning and the next step. */
-function remark(step: Step | StageStep, style: Style): string {
-  if (step.kind === 'root' || (step.kind === 'mount' && !step.nofail)) return style.dim('  (fatal)')
-  return step.kind === 'pseudo' && step.optional ? style.dim('  (optional)') : ''
+function remark(step: Step | StageStep, strict: boolean, style: Style): string {
+  if (step.kind === 'pseudo' && step.optional) return style.dim('  (optional)')
+  if (strict || step.kind === 'root' || (step.kind === 'mount' && !step.nofail)) return style.dim('  (fatal)')
+  return ''
 }
 
 function notices({ problems, refusals }: PlanResult, style: Style): string[] {
@@ -218,7 +223,7 @@ const section = (title: string, lines: readonly string[], style: Style): string 
   [style.heading(title), ...lines, ''].join('\n')
 
 /** How far the widest labels reach; longer ones push their own line only. */
-const WIDEST_LABEL = 24
+const WIDEST_LABEL = 28
 const WIDEST_VALUE = 64
 
 function formatSection([title, rows]: Section, place: number, style: Style): string {

@@ -52,5 +52,11 @@ function readLink(path: string): string | undefined {
 }
 
 function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  try {
+    lstatSync(path)
+    return true
+  } catch {
+    // Not there, below something that is no directory, or not ours to see.
+    return false
+  }
 }

@@ -49,15 +49,19 @@ export function parseDecimal(text: string): number | undefined {
  * command as `\xNN`, shortened to 120 characters. UTF-8 passes.
  */
 export function quote(text: string): string {
-  const shown = text.length > 120 ? text.slice(0, 117) : text
-  let quoted = ''
-  for (let at = 0; at < shown.length; ) {
-    const length = printable(shown, at)
-    quoted +=
-      length === 0 ? `\\x${shown.charCodeAt(at).toString(16).padStart(2, '0')}` : shown.slice(at, at + length)
+  return text.length > 120 ? `'${visible(text.slice(0, 117))}...'` : `'${visible(text)}'`
+}
+
+/** Untrusted text without control characters: they become `\xNN`. UTF-8 passes. */
+export function visible(text: string): string {
+  let escaped = ''
+  for (let at = 0; at < text.length; ) {
+    const length = printable(text, at)
+    escaped +=
+      length === 0 ? `\\x${text.charCodeAt(at).toString(16).padStart(2, '0')}` : text.slice(at, at + length)
     at += length === 0 ? 1 : length
   }
-  return text.length > 120 ? `'${quoted}...'` : `'${quoted}'`
+  return escaped
 }
 
 /** How many bytes the printable character at a place has, in ASCII or in UTF-8; 0: there is none. */

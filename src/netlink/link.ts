@@ -83,6 +83,13 @@ export function linkDump(): Request {
   return { message: finishMessage(builder), describe: () => 'list links' }
 }
 
+/** One link, by its index. */
+export function linkGet(index: number): Request {
+  const builder = buildMessage(RTM_GETLINK, 0, IFINFOMSG_LEN / 4)
+  builder.words[FAMILY_HEADER + 1] = index
+  return { message: finishMessage(builder), describe: () => `ask for link ${index}` }
+}
+
 /**
  * One RTM_SETLINK. Within one message older kernels bring the link up before they apply what else it asks for:
  * send `up` as a request of its own, behind the addresses.

@@ -1,7 +1,7 @@
 /** The console: PID 1's log, the only one that a zos host shows today. */
 
 import type { LogLevel } from '../config/machine.ts'
-import { parts, words } from '../lib/text.ts'
+import { parts, visible, words } from '../lib/text.ts'
 import { EAGAIN } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY, POLLOUT, TIOCOUTQ } from '../sys/flags.ts'
 import { close, currentRuntime, ioctl, open, poll, SYS_dup3, syscall, write } from '../sys/linux.ts'
@@ -60,9 +60,13 @@ export function debug(message: () => string): void {
 /** Something was skipped or is not as asked for; the boot goes on. */
 export const warn = (message: string): void => line(`warning: ${message}`)
 
+/** What a terminal takes for a command, or for the begin of one: names of a host's or an image's may hold it. */
+const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\r', '\b']
+
 /** One line, whatever the log level; several where the message has several. */
 export function line(message: string): void {
-  for (const part of parts(message, '\n')) put(`zmachine: ${part}\n`)
+  for (const part of parts(message, '\n'))
+    put(`zmachine: ${COMMANDS.some((char) => part.includes(char)) ? visible(part) : part}\n`)
 }
 
 function put(text: string): void {

@@ -4,6 +4,7 @@ import { MS_BIND } from '../lib/mount-flags.ts'
 import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EROFS, must, SysError } from '../sys/errno.ts'
 import {
   AT_EMPTY_PATH,
+  MNT_DETACH,
   O_CLOEXEC,
   O_CREAT,
   O_EXCL,
@@ -28,6 +29,7 @@ import {
   rename,
   stat,
   text,
+  umount,
   unlink,
   write,
 } from '../sys/linux.ts'
@@ -37,8 +39,8 @@ import type { Memory } from '../sys/port.ts'
 const LARGEST = 1024 * 1024
 
 /**
- * A file's text, or undefined where it can't be read, is no regular or /proc file, or is larger than 1 MB.
- * Opened non-blocking, so that a FIFO in an image can't hold PID 1 up.
+ * A file's text, or undefined where it can't be read or is larger than 1 MB. Opened non-blocking, so that a FIFO in an
+ * image can't hold PID 1 up: it reads as '' or not at all.
  */
 export function readText(path: string): string | undefined {
   const fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -97,11 +99,15 @@ export function makeDirectories(path: string, mode = 0o755, depth = 0): number {
   if (depth > 40) return -ELOOP
   if (made === -ENOENT && path.lastIndexOf('/') > 0) {
     const parent = makeDirectories(path.slice(0, path.lastIndexOf('/')), 0o755, depth + 1)
-    return parent < 0 ? parent : makeDirectories(path, mode, depth + 1)
+    if (parent < 0) return parent
+    const again = mkdir(path, mode)
+    // In /proc nothing can be made, and it says ENOENT too.
+    return again === -EEXIST ? makeDirectories(path, mode, depth + 1) : again
   }
   if (made !== -EEXIST && made !== -EROFS) return made
   const found = stat(path)
   if (typeof found !== 'number') return (found.mode & S_IFMT) === S_IFDIR ? 0 : made
+  if (found === -ELOOP) return found
   const target = readlink(path)
   if (found !== -ENOENT || typeof target === 'number') return made
   const directory = path.slice(0, path.lastIndexOf('/'))
@@ -139,6 +145,8 @@ export function updateFile(
   const shadow = `${SHADOW}/${path.slice(path.lastIndexOf('/') + 1)}`
   must(makeDirectories(SHADOW), () => `mkdir ${SHADOW}`)
   must(replace(shadow, `${shadow}.zmachine`, content, mode), () => `write ${shadow}`)
+  // What was bound before is a deleted file by now, and nothing can be mounted on one.
+  umount(path, MNT_DETACH)
   must(mount(shadow, path, '', MS_BIND), () => `bind-mount ${shadow} on ${path}`)
   return 'bound'
 }
@@ -149,7 +157,7 @@ function isRegularWith(path: string, content: string, mode: number): boolean {
   const present = readAll(fd)
   const found = stat('', AT_EMPTY_PATH, fd)
   close(fd)
-  return present === content && typeof found !== 'number' && (found.mode & 0o7777) === mode
+  return present === content && typeof found !== 'number' && found.mode === (S_IFREG | mode)
 }
 
 function replace(path: string, beside: string, content: string, mode: number): number {

@@ -91,18 +91,21 @@ function mountShare(what: Mountable, deadline: number): Mounted {
   let last = -ENOENT
   const mounted = waitFor(
     () => {
+      let refusal: SysError | undefined
+      let hope = false
       for (const candidate of types) {
         const attempt = tryMount({ ...what, type: candidate })
         if (typeof attempt !== 'number') return attempt
         // Both answer this for a tag that no device has. Anything else will not get better.
-        if (attempt === -EINVAL || attempt === -ENOENT) last = attempt
-        else if (types.length === 1)
-          throw new SysError(
-            `mount ${quote(source)} on ${target} as ${candidate}`,
-            attempt,
-            hint(attempt, candidate),
-          )
+        if (attempt === -EINVAL || attempt === -ENOENT) {
+          last = attempt
+          hope = true
+        } else {
+          const call = `mount ${quote(source)} on ${target} as ${candidate}`
+          refusal ??= new SysError(call, attempt, hint(attempt, candidate))
+        }
       }
+      if (refusal !== undefined && !hope) throw refusal
       return undefined
     },
     deadline,
@@ -116,19 +119,22 @@ function mountShare(what: Mountable, deadline: number): Mounted {
   )
 }
 
+/** File systems that can't be written, wherever they are. */
+const READ_ONLY_TYPES: readonly string[] = ['erofs', 'squashfs', 'iso9660']
+
 /** Mounts, read-only where the device or file system can't be written. The negative errno where that fails too. */
 function tryMount(what: Mountable): Mounted | number {
   const { source, target, type, flags } = what
   const data = type === '9p' ? nineP(what.data) : what.data
   const result = mount(source, target, type, flags, data)
   const readOnly = (flags & MS_RDONLY) !== 0
-  if (result >= 0) return { type, readOnly }
+  const sealed = READ_ONLY_TYPES.includes(type)
+  // Some of these are content to be mounted for writing, and then are not.
+  if (result >= 0) return { type, readOnly: readOnly || sealed }
   if (readOnly || (result !== -EROFS && result !== -EACCES)) return result
   const again = mount(source, target, type, flags | MS_RDONLY, data)
   if (again < 0) return result
-  if (type !== 'erofs' && type !== 'squashfs' && type !== 'iso9660') {
-    warn(`${source} is write-protected: mounted read-only on ${target}`)
-  }
+  if (!sealed) warn(`${source} is write-protected: mounted read-only on ${target}`)
   return { type, readOnly: true }
 }
 

@@ -2,7 +2,7 @@
 
 import { linkLocalOf } from '../lib/ip.ts'
 import { addressAdd } from '../netlink/address.ts'
-import { linkChange } from '../netlink/link.ts'
+import { linkChange, linkGet } from '../netlink/link.ts'
 import type { Request } from '../netlink/message.ts'
 import { routeAdd } from '../netlink/route.ts'
 import { closeSession, openSession, type Session, transact } from '../netlink/session.ts'
@@ -144,7 +144,8 @@ function addLinkRequests(
  * Waits until the links carry traffic, which the kernel finds out some milliseconds after they went up, and then has the
  * kernel announce their addresses: gratuitous ARP (RFC 5227) and unsolicited neighbour advertisement (RFC 4861, 7.2.6).
  * It does so when a link goes up as well, but what is sent without a carrier is lost. Setting the Ethernet address that a
- * link has makes it do it once more (inetdev_event and ndisc_netdev_event, NETDEV_CHANGEADDR).
+ * link has makes it do it once more (inetdev_event and ndisc_netdev_event, NETDEV_CHANGEADDR). Asking for a link first
+ * brings its state up to date (rtnl_getlink, since Linux 6.9), for which the kernel takes up to a second otherwise.
  * @returns which links have no carrier, in words
  */
 export function announce({ nics }: AnnounceStep): string[] {
@@ -154,7 +155,7 @@ export function announce({ nics }: AnnounceStep): string[] {
     const nic = configured.get(name)
     if (nic === undefined) continue
     waiting.push(nic)
-    requests.push(linkChange({ index: nic.index, nic: nic.name, mac: nic.mac }))
+    requests.push(linkGet(nic.index), linkChange({ index: nic.index, nic: nic.name, mac: nic.mac }))
   }
   waitFor(
     () => {

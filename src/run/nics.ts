@@ -38,5 +38,5 @@ export function listNics(): Nic[] {
   return nics
 }
 
-/** Whether the link carries traffic. */
+/** Whether there is a carrier. The operational state follows up to a second later; packets are taken from now on. */
 export const hasCarrier = (name: string): boolean => readText(`${NET}/${name}/carrier`) === '1\n'

@@ -7,7 +7,7 @@ import type { Layer } from '../config/machine.ts'
 import { parseSeed, SEED_FILE_NAMES, type SeedFiles } from '../config/seed.ts'
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../lib/mount-flags.ts'
 import { formatProblem } from '../lib/problem.ts'
-import { ENOENT, SysError } from '../sys/errno.ts'
+import { EINVAL, ENOENT, SysError } from '../sys/errno.ts'
 import { MNT_DETACH, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, mkdir, mount, open, umount } from '../sys/linux.ts'
 import type { Labelled } from './device.ts'
@@ -66,7 +66,13 @@ function readFiles(device: string, type: string, problems: string[]): SeedFiles 
     const content = readFile(`${PLACE}/${name}`)
     if (typeof content === 'string') files[key] = content
     else if (content !== -ENOENT)
-      problems.push(new SysError(`seed: read ${name} of ${device}`, content).message)
+      problems.push(
+        new SysError(
+          `seed: read ${name} of ${device}`,
+          content,
+          content === -EINVAL ? 'larger than 1 MB' : '',
+        ).message,
+      )
   }
   if (umount(PLACE) < 0) umount(PLACE, MNT_DETACH)
   return files

@@ -8,6 +8,7 @@ import { setHostname, stat, symlink, uptime } from '../sys/linux.ts'
 import { debug, line, warn } from './console.ts'
 import { updateFile } from './files.ts'
 import { mountPseudo, mountStep } from './mount.ts'
+import { orderMounts } from './mount-order.ts'
 import { announce, configureNetwork } from './network.ts'
 
 /** What makes going on pointless or dangerous. Its message is for the console. */
@@ -26,7 +27,7 @@ export interface StepTime {
  */
 export function runSteps(steps: readonly Step[], settings: Settings, deadline: number): StepTime[] {
   const times: StepTime[] = []
-  for (const step of steps) {
+  for (const step of orderMounts(steps)) {
     const start = uptime()
     for (const problem of runStep(step, deadline)) {
       const fatal = settings.strict || (step.kind === 'mount' && !step.nofail)

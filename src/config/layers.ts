@@ -3,15 +3,15 @@
  * seed. Pure: whoever calls it reads the files.
  */
 
-import { hostnameProblem, type Parsed, parseKeys } from '../config/keys.ts'
-import type { Layer, MachineConfig } from '../config/machine.ts'
-import { merge } from '../config/merge.ts'
 import { quote, trim } from '../lib/text.ts'
+import { hostnameProblem, type Parsed, parseKeys } from './keys.ts'
+import type { Layer, MachineConfig } from './machine.ts'
+import { merge } from './merge.ts'
 
 /** Parsers that PID 1 loads only where there is something for them to read. */
 export interface RootParsers {
-  readonly environment: typeof import('../config/environment.ts')
-  readonly zosrc: typeof import('../config/zosrc.ts')
+  readonly environment: typeof import('./environment.ts')
+  readonly zosrc: typeof import('./zosrc.ts')
 }
 
 /** What /proc/cmdline says. The new line at its end is the file's, not the command line's. */
