@@ -8,7 +8,7 @@ import type { Identity } from './config/users.ts'
 import { formatProblem } from './lib/problem.ts'
 import { quote, trim } from './lib/text.ts'
 import { load } from './parts.ts'
-import { EARLY_MOUNTS, plan } from './plan/plan.ts'
+import { AUTHORIZED_KEYS, EARLY_MOUNTS, plan } from './plan/plan.ts'
 import { info, line, openLog, openTerminal, setLogLevel, warn } from './run/console.ts'
 import { seedDisks } from './run/device.ts'
 import { readText } from './run/files.ts'
@@ -56,7 +56,8 @@ function run(boot: Boot): never {
   const initramfs = openInitramfs()
   timed(boot, `root ${early.root.source}`, () => {
     const targets = early.mounts.map(({ target }) => target)
-    boot.root = enterRoot(early.root, targets, deadline)
+    const files = early.authorizedKeys.length > 0 ? [AUTHORIZED_KEYS] : []
+    boot.root = enterRoot(early.root, targets, deadline, files)
   })
   const config = timed(boot, 'configuration of the root', () => readRoot(early, host))
   const { steps, problems, refusals } = plan(config)

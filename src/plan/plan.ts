@@ -41,6 +41,9 @@ const LATE_MOUNTS: readonly PseudoStep[] = [
 /** Directories that must be in the root: what is mounted on, and what is written to. */
 export const NEEDED_DIRECTORIES: readonly string[] = ['/proc', '/sys', '/dev', '/run', '/etc', '/tmp']
 
+/** root's SSH keys. */
+export const AUTHORIZED_KEYS = '/root/.ssh/authorized_keys'
+
 const DEV_LINKS: readonly (readonly [path: string, target: string])[] = [
   ['/dev/fd', '/proc/self/fd'],
   ['/dev/stdin', '/proc/self/fd/0'],
@@ -152,7 +155,7 @@ function planFiles(config: MachineConfig): Step[] {
   if (authorizedKeys.length > 0) {
     steps.push({
       kind: 'file',
-      path: '/root/.ssh/authorized_keys',
+      path: AUTHORIZED_KEYS,
       purpose: () => `${authorizedKeys.length} keys of root's`,
       render: (present) => renderAuthorizedKeys(present, authorizedKeys),
       mode: 0o600,

@@ -47,9 +47,15 @@ export interface Root extends Mounted {
 /**
  * Mounts the root and moves there. Afterwards `/` is the root, with /proc, /sys and /dev in it.
  * @param targets where more will be mounted: on a read-only root these must be there
+ * @param files what more will be written, as NEEDED_FILES
  * @param deadline as `uptime()` counts
  */
-export function enterRoot(config: RootConfig, targets: readonly string[], deadline: number): Root {
+export function enterRoot(
+  config: RootConfig,
+  targets: readonly string[],
+  deadline: number,
+  files: readonly string[] = [],
+): Root {
   const { flags, data } = parseMountOptions(config.options)
   const mounted = mountWhenThere(
     {
@@ -62,7 +68,7 @@ export function enterRoot(config: RootConfig, targets: readonly string[], deadli
     deadline,
   )
   const readOnly = mounted.readOnly || !addDirectories(NEW_ROOT)
-  const overlaid = readOnly && isIncomplete(targets)
+  const overlaid = readOnly && isIncomplete(targets, files)
   const root = overlaid ? overlay() : NEW_ROOT
   for (const { target } of EARLY_MOUNTS) {
     must(mount(target, `${root}${target}`, '', MS_MOVE), () => `move ${target} into the root`)
@@ -83,7 +89,7 @@ function addDirectories(root: string): boolean {
   return true
 }
 
-function isIncomplete(targets: readonly string[]): boolean {
+function isIncomplete(targets: readonly string[], files: readonly string[]): boolean {
   const root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)
   const has = (path: string, type: number, flags: number): boolean => {
     const fd = openInRoot(root, path, O_PATH | O_CLOEXEC | flags)
@@ -94,7 +100,7 @@ function isIncomplete(targets: readonly string[]): boolean {
   }
   const complete =
     [...NEEDED_DIRECTORIES, ...targets].every((path) => has(path, S_IFDIR, 0)) &&
-    NEEDED_FILES.every((path) => has(path, S_IFREG, O_NOFOLLOW))
+    [...NEEDED_FILES, ...files].every((path) => has(path, S_IFREG, O_NOFOLLOW))
   close(root)
   return !complete
 }

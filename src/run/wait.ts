@@ -75,7 +75,7 @@ export function waitingFor(subject: () => string, deadline: number): (now: numbe
     if (told) return Number.POSITIVE_INFINITY
     if (now < due) return due
     told = true
-    info(`waiting for ${subject()}, up to ${((deadline - now) / 1000).toFixed(0)} s`)
+    info(`waiting for ${subject()}, up to ${Math.ceil((deadline - now) / 1000)} s`)
     return Number.POSITIVE_INFINITY
   }
 }

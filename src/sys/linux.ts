@@ -138,9 +138,13 @@ export const fchmod = (fd: number, mode: number): number => runtime.syscall(SYS_
 
 /** ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size) — readlink(2). A negative errno or the text. */
 export function readlink(path: string): string | number {
-  const buffer = new Uint8Array(1024)
-  const length = runtime.syscall(SYS_readlinkat, AT_FDCWD, path, buffer, buffer.length)
-  return length < 0 ? length : runtime.text(buffer, 0, length)
+  // Most targets are short; none is longer than PATH_MAX. A full buffer may be a target that was cut.
+  for (let size = 256; ; size = 4096) {
+    const buffer = new Uint8Array(size)
+    const length = runtime.syscall(SYS_readlinkat, AT_FDCWD, path, buffer, size)
+    if (length < 0) return length
+    if (length < size || size === 4096) return runtime.text(buffer, 0, length)
+  }
 }
 
 export interface Stat {

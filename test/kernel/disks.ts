@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { basename } from 'node:path'
 import { needProgram } from '../../src/launcher/programs.ts'
 import { MS_RDONLY } from '../../src/lib/mount-flags.ts'
+import { openLog } from '../../src/run/console.ts'
 import { EBUSY, ENODEV, must } from '../../src/sys/errno.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_RDWR, S_IFBLK, S_IFCHR } from '../../src/sys/flags.ts'
 import { close, ioctl, mount, open, syscall, umount } from '../../src/sys/linux.ts'
@@ -39,13 +40,23 @@ const NODES = [
 
 /** Where images and targets are. */
 export const WORK = '/run/disks'
-/** In place of a terminal: what PID 1 says is found here. */
-export const CONSOLE = '/dev/console'
+/** A file in place of a terminal. */
+const CONSOLE = '/dev/console'
 const LISTED = '/sys/class/block'
 
-/** The name that a test's title gets where no disk can be made; undefined where they can. */
+/** What PID 1 has said since the last call. */
+export function said(): string {
+  // The log goes on where it was, and the kernel fills what was cut off with zeros.
+  const text = readFileSync(CONSOLE, 'latin1').replaceAll('\0', '')
+  truncateSync(CONSOLE)
+  return text
+}
+
+/** Why there can be no disks here, for a test's title; undefined where there can. */
 export function whyNoDisks(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root'
+  // Root of a user namespace may not make device nodes; only the first namespace has all the ids.
+  const isFirst = /^\s*0\s+0\s+4294967295\n$/.test(readFileSync('/proc/self/uid_map', 'latin1'))
+  if (process.getuid?.() !== 0 || !isFirst) return 'needs root'
   return existsSync('/dev/loop-control') ? undefined : 'this kernel has no loop devices'
 }
 
@@ -55,6 +66,7 @@ export function enterDiskNamespace(): void {
   for (const path of ['/dev', LISTED]) must(mount('tmpfs', path, 'tmpfs', 0), () => `mount tmpfs on ${path}`)
   for (const [name, major, minor] of NODES) makeNode(`/dev/${name}`, S_IFCHR, major, minor)
   writeFileSync(CONSOLE, '')
+  openLog()
   mkdirSync(WORK)
 }
 
@@ -236,6 +248,7 @@ export function fileSystem(type: string): FileSystem {
 
 /** Whether this kernel can mount it, or can load what it needs for that. */
 export function isKnown(type: string): boolean {
+  if (whyNoDisks() !== undefined) return false
   const listed = readFileSync('/proc/filesystems', 'latin1').split(/\s+/)
   // mount(2) loads the module, and looks at the source only then.
   return listed.includes(type) || mount('/dev/none', WORK, type, MS_RDONLY) !== -ENODEV

@@ -6,7 +6,6 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseMountOptions } from '../../src/config/mount-options.ts'
 import { MS_MOVE, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../src/lib/mount-flags.ts'
 import type { PseudoStep } from '../../src/plan/step.ts'
-import { openLog } from '../../src/run/console.ts'
 import { blockDevices, findDevice, probe } from '../../src/run/device.ts'
 import { type Mounted, mountPseudo, mountStep, mountWhenThere } from '../../src/run/mount.ts'
 import { ENODEV, must } from '../../src/sys/errno.ts'
@@ -14,7 +13,6 @@ import { mount, umount, uptime } from '../../src/sys/linux.ts'
 import {
   attach,
   blankImage,
-  CONSOLE,
   type Disk,
   enterDiskNamespace,
   FILE_SYSTEMS,
@@ -23,6 +21,7 @@ import {
   type MountInfo,
   makeImage,
   mounts,
+  said,
   unmountBelow,
   WORK,
   whyNoDisks,
@@ -59,11 +58,8 @@ function mountDisk(source: string, target = `${here}/data`, options = '', type =
   return mountStep(step, uptime() + wait)
 }
 
-const said = (): string => readFileSync(CONSOLE, 'latin1')
-
 describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? '' : `(${missing})`}`, () => {
   beforeAll(() => {
-    openLog()
     mkdirSync(TREE)
     writeFileSync(`${TREE}/hello`, 'hello\n')
   })
@@ -71,7 +67,7 @@ describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? ''
   beforeEach(() => {
     here = `${WORK}/test-${++tests}`
     mkdirSync(here)
-    writeFileSync(CONSOLE, '')
+    said()
   })
 
   afterEach(() => {

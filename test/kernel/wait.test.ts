@@ -4,17 +4,16 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openLog } from '../../src/run/console.ts'
 import { findDevice } from '../../src/run/device.ts'
 import { mountStep } from '../../src/run/mount.ts'
 import { LINKS, waitFor } from '../../src/run/wait.ts'
 import { uptime } from '../../src/sys/linux.ts'
 import {
   attachLoop,
-  CONSOLE,
   enterDiskNamespace,
   fileSystem,
   makeImage,
+  said,
   unmountBelow,
   WORK,
   whyNoDisks,
@@ -26,7 +25,6 @@ if (missing === undefined) {
   enterDiskNamespace()
   // Where no links but the tests' own come and go.
   enterNetworkNamespace()
-  openLog()
 }
 
 /** Polling even every 100 ms would need more attempts for what appears after 300 ms and may wait for 5 s. */
@@ -98,7 +96,7 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
   })
 
   it('says after a second what it waits for, once', () => {
-    writeFileSync(CONSOLE, '')
+    said()
     expect(
       waitFor(
         () => undefined,
@@ -107,9 +105,7 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
         LINKS,
       ),
     ).toBeUndefined()
-    expect(readFileSync(CONSOLE, 'latin1').replaceAll('\0', '')).toBe(
-      'zmachine: waiting for a bus, up to 0 s\n',
-    )
+    expect(said()).toBe('zmachine: waiting for a bus, up to 0 s\n')
   })
 
   it('is woken by a link that appears late', () => {
