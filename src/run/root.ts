@@ -47,8 +47,8 @@ export interface Root extends Mounted {
 /**
  * Mounts the root and moves there. Afterwards `/` is the root, with /proc, /sys and /dev in it.
  * @param targets where more will be mounted: on a read-only root these must be there
- * @param files what more will be written, as NEEDED_FILES
  * @param deadline as `uptime()` counts
+ * @param files what more will be written than NEEDED_FILES
  */
 export function enterRoot(
   config: RootConfig,

@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
         LINKS,
       ),
     ).toBeUndefined()
-    expect(said()).toBe('zmachine: waiting for a bus, up to 0 s\n')
+    expect(said()).toBe('zmachine: waiting for a bus, up to 1 s\n')
   })
 
   it('is woken by a link that appears late', () => {
