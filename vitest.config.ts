@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-const project = (name: string, include: string[], more: object = {}) => ({ test: { name, include, ...more } })
+const project = (name: string, include: string[], more: object = {}) => ({
+  test: { name, include, setupFiles: ['test/properties.ts'], ...more },
+})
 
 export default defineConfig({
   test: {

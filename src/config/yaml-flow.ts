@@ -128,7 +128,9 @@ function readItem(r: Reader, indent: number, depth: number, open: Place): YamlNo
 /** A text without quotes, which ends at a comma, a bracket, a colon with something behind it, or a comment. */
 function readPlain(r: Reader, indent: number, open: Place): YamlNode | undefined {
   const { column } = r
-  let end = canBeginPlain(r) ? plainEnd(r) : column
+  // `-` and `?` begin a text only with one behind them; inside of one they are text.
+  const isBare = '-?'.includes(r.line.charAt(column)) && isIndicator(r.line.charAt(column + 1))
+  let end = canBeginPlain(r) && !isBare ? plainEnd(r) : column
   if (end === column)
     return broken(r, indent, placeOf(r), `no value where ${r.line.charAt(end)} stands; skipped`)
   const pieces = [trimEnd(r.line.slice(column, end))]
@@ -151,7 +153,6 @@ function plainEnd({ line, column }: Reader): number {
     if (isIndicator(char)) break
     if (char === ':' && isEndOfKey(line.charAt(at + 1))) break
     if (char === '#' && at > column && isBlank(line.charCodeAt(at - 1))) break
-    if ((char === '-' || char === '?') && at === column && isIndicator(line.charAt(at + 1))) break
   }
   return at
 }

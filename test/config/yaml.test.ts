@@ -412,7 +412,8 @@ describe('against a library', () => {
     const scalar = fc.oneof(fc.nat(), fc.boolean(), fc.constant(null), anyText)
     fc.assert(
       fc.property(fc.array(scalar), (data) => {
-        const { root } = parseYaml(bytes(library.stringify(data)), 'f')
+        const text = library.stringify(data)
+        const { root } = parseYaml(bytes(text), 'f')
         const items = typeof root !== 'string' && root.kind === 'list' ? root.items : []
         const meant = items.map((item, i) => {
           const wanted = data[i]
@@ -421,7 +422,8 @@ describe('against a library', () => {
           if (typeof wanted === 'number') return asNumber(item)
           return unicode(asText(item) ?? '')
         })
-        expect(meant).toEqual(data)
+        // Of blanks that end in a new line the library prints less than it was given.
+        expect(meant).toEqual(library.parse(text))
       }),
     )
   })
