@@ -1,7 +1,12 @@
 /** A root that boots twice, and files of /etc that lead elsewhere (protocol, sections 4 and 6). */
 
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { bootContainer, booted } from './boot.ts'
+import { type Boot, bootContainer, booted } from './boot.ts'
+import { probeProgram } from './files.ts'
+import { makeSeed, seedFixture } from './images.ts'
+import { snapshot } from './snapshot.ts'
+import { sshImage } from './ssh-image.ts'
 
 const FILES = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf', 'etc/passwd']
 
@@ -39,5 +44,48 @@ describe('a second boot of the same root', () => {
     expect(boot().file('etc/resolv.conf')).toMatch(
       /nameserver 10\.5\.5\.1\nnameserver 10\.5\.5\.2\nnameserver 10\.5\.5\.3/,
     )
+  })
+})
+
+describe('three boots of one root with a seed', () => {
+  const trees: Record<string, string>[] = []
+  const boot = booted(async (folder) => {
+    const options = {
+      init: null,
+      files: {
+        ...(await sshImage()),
+        'probe.commands': 'exit 0',
+        'usr/bin/env': { copy: await probeProgram() },
+        'etc/hosts': '127.0.0.1 localhost\n10.9.9.9 db\n',
+        'root/.ssh/authorized_keys': { text: 'ssh-ed25519 AAAAOFTHEIMAGE image@example', mode: 0o600 },
+      },
+      disks: [await makeSeed(join(folder, 'seed'), seedFixture('quoting'))],
+      nics: [{ mac: '02:00:00:00:00:01', backend: { kind: 'hub', hub: 0 } }],
+    } as const
+    for (let count = 0; count < 2; count++) trees.push(tree(await bootContainer(folder, options)))
+    return options
+  })
+
+  /** The exit code's file tells the uptime, which differs. */
+  function tree({ root }: Boot): Record<string, string> {
+    const { '.zmachine/exit.json': exit = '', ...rest } = snapshot(root)
+    return { ...rest, exit: exit.slice(0, exit.indexOf('{')) }
+  }
+
+  test('leave the same files as one', () => {
+    expect(trees[1]).toEqual(trees[0])
+    expect(tree(boot())).toEqual(trees[0])
+    expect(Object.keys(tree(boot()))).toEqual(
+      expect.arrayContaining(['etc/resolv.conf', 'etc/hostname', 'etc/ssh/ssh_host_ed25519_key', 'exit']),
+    )
+  })
+
+  test('leave each of root’s keys once, the image’s own too', () => {
+    const keys = boot().file('root/.ssh/authorized_keys')?.trimEnd().split('\n')
+    expect(keys?.map((key) => key.split(' ')[1])).toEqual([
+      'AAAAOFTHEIMAGE',
+      `AAAAC3NzaC1lZDI1NTE5AAAAI${'EXAMPLE'.repeat(6)}1`,
+      'AAAAB3NzaC1yc2EAAAADAQABAAABgQEXAMPLEexampleEXAMPLE==',
+    ])
   })
 })

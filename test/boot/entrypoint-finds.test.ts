@@ -135,8 +135,16 @@ describe('an entrypoint under the older generation’s command line', () => {
     )
     expect(routes6).toEqual(
       expect.arrayContaining([
-        { nic: 'eth0', destination: `${'0'.repeat(32)}/0`, gateway: 'fec00000000000000000000000000002' },
-        { nic: 'eth1', destination: `02${'0'.repeat(30)}/7`, gateway: 'fd770000000000000000000000000001' },
+        expect.objectContaining({
+          nic: 'eth0',
+          destination: `${'0'.repeat(32)}/0`,
+          gateway: 'fec00000000000000000000000000002',
+        }),
+        expect.objectContaining({
+          nic: 'eth1',
+          destination: `02${'0'.repeat(30)}/7`,
+          gateway: 'fd770000000000000000000000000001',
+        }),
       ]),
     )
   })

@@ -70,11 +70,14 @@ export interface Route6 {
   readonly destination: string
   /** 32 hexadecimal digits, all zero: none. */
   readonly gateway: string
+  readonly metric: number
 }
 
 export interface FileEntry {
   readonly type: string
   readonly mode: string
+  /** User and group by number: `0 0`. */
+  readonly owner: string
   readonly link: string | undefined
   readonly content: string | undefined
 }
@@ -214,10 +217,18 @@ const dotted = (hex: string): string =>
     .join('.')
 
 function route6(line: string): Route6[] {
-  const [destination = '', length = '', , , gateway = '', , , , flags = '', nic = ''] = line.split(/\s+/)
+  const [destination = '', length = '', , , gateway = '', metric = '', , , flags = '', nic = ''] =
+    line.split(/\s+/)
   // What is not up is the kernel's own reject route.
   if ((Number.parseInt(flags, 16) & RTF_UP) === 0) return []
-  return [{ nic, destination: `${destination}/${Number.parseInt(length, 16)}`, gateway }]
+  return [
+    {
+      nic,
+      destination: `${destination}/${Number.parseInt(length, 16)}`,
+      gateway,
+      metric: Number.parseInt(metric, 16),
+    },
+  ]
 }
 
 function process(line: string): Process[] {
@@ -235,9 +246,10 @@ function files(text: string): Map<string, FileEntry> {
     const [key, escaped] = splitAt(line, '=')
     const value = unescapeBytes(escaped)
     if (key === 'file') {
-      const [path = '', type = '-', mode = ''] = value.split(' ')
+      const [path = '', type = '-', mode = '', ...owner] = value.split(' ')
       last = path
-      if (type !== '-') found.set(path, { type, mode, link: undefined, content: undefined })
+      if (type !== '-')
+        found.set(path, { type, mode, owner: owner.join(' '), link: undefined, content: undefined })
     }
     const entry = found.get(last)
     if (entry === undefined) continue

@@ -4,6 +4,7 @@
  *     probe [COMMAND [ARGUMENT...] [, COMMAND [ARGUMENT...]]...]
  *
  * Without a command it writes a report to /report and exits with 0. Commands run in order; see `commands` below.
+ * Where the root has a file /probe.commands, its words are the commands: the arguments may then be anything.
  * A report is lines of key=value, a key as often as it has values, bytes outside printable ASCII and % as %XX.
  * What it says on the console starts with "probe: ".
  */
@@ -242,7 +243,8 @@ static void put_everything(void) {
 	gethostname(text, sizeof text);
 	put("hostname", "%s", text);
 	const char *files[] = {"/etc", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/dev/fd", "/dev/stdin", "/dev/stdout",
-		"/dev/stderr", "/dev/ptmx", "/dev/null", "/dev/zero", "/dev/random", "/dev/tty", "/dev/console", "/tmp", "/run", NULL};
+		"/dev/stderr", "/dev/ptmx", "/dev/null", "/dev/zero", "/dev/random", "/dev/tty", "/dev/console", "/tmp", "/run",
+		"/root/.ssh", "/root/.ssh/authorized_keys", NULL};
 	for (const char **f = files; *f; f++) put_file(*f);
 	put_statfs("/");
 	const char *scopes[] = {"all", "default", "eth0", "eth1", NULL};
@@ -533,6 +535,16 @@ static int run_command(int count, char **words) {
 	return 2;
 }
 
+/* The words of /probe.commands after a first one, as main's arguments; NULL where there is no such file. */
+static char **commands_of_root(int *count) {
+	static char text[1 << 16], *words[4096];
+	if (read_all("/probe.commands", text, sizeof text) < 0) return NULL;
+	*count = 0;
+	words[(*count)++] = "probe";
+	for (char *word = strtok(text, " \n"); word && *count < 4095; word = strtok(NULL, " \n")) words[(*count)++] = word;
+	return words;
+}
+
 int main(int argc, char **argv) {
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (argc > 1 && !strcmp(argv[1], "first")) {
@@ -543,6 +555,8 @@ int main(int argc, char **argv) {
 		close(log);
 	}
 	all_arguments = argv;
+	char **commands = commands_of_root(&argc);
+	if (commands) argv = commands;
 	say("started %lld.%06lld", nanoseconds(start) / 1000000000, nanoseconds(start) / 1000 % 1000000);
 	int code = 0;
 	if (argc < 2) code = report(0, NULL);
