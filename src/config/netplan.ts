@@ -43,6 +43,8 @@ interface Nic extends Complaining {
   readonly addresses: Map<string, Cidr>
   /** The kernel's name, where `match` gives that and no MAC. */
   matchName?: string
+  /** It is to be matched by what is no MAC. */
+  unmatched?: boolean
   /** Their NIC's name is known when all is read. */
   readonly routes: Mutable<RouteConfig>[]
 }
@@ -120,6 +122,7 @@ function readNic(into: Collected, id: string, node: YamlNode, at: Place): boolea
   readFields(nic, node, at, 'the NIC', readNicField)
   const { config, routes } = nic
   config.addresses = [...nic.addresses.values()]
+  if (nic.unmatched === true) return true
   if (config.mac === undefined) {
     config.name = nic.matchName ?? id
     if (!isInterfaceName(config.name)) {
@@ -197,8 +200,10 @@ function readMatch(nic: Nic, key: string, value: YamlNode, at: Place): boolean {
   const text = asText(value) ?? ''
   if (key === 'macaddress') {
     const mac = parseMac(text)
-    if (mac === undefined) nic.complain(at, `${show(value)} is not a MAC; ignored`)
+    // Not by its name instead: hosts attach NICs in any order, and another one may have that name.
+    if (mac === undefined) nic.complain(at, `${show(value)} is not a MAC; the NIC is skipped`)
     else nic.config.mac = mac
+    nic.unmatched = mac === undefined
     return true
   }
   if (key !== 'name') return false

@@ -1,6 +1,6 @@
 /** One virtiofsd for one directory. */
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { collectStderr, endOf, failure } from './child.ts'
 import { spawnGuarded } from './guard.ts'
@@ -31,7 +31,7 @@ export async function startVirtiofsd(shared: SharedDirectory): Promise<() => Pro
   end.then(() => {
     ended = true
   })
-  for (const start = Date.now(); !existsSync(shared.socket); ) {
+  for (const start = Date.now(); !listens(shared.socket); ) {
     if (ended || Date.now() - start > PATIENCE) {
       child.kill('SIGKILL')
       throw failure(path, args, stderr(), hint(program))
@@ -45,6 +45,21 @@ export async function startVirtiofsd(shared: SharedDirectory): Promise<() => Pro
     await end
   }
 }
+
+/**
+ * Whether somebody listens there: the file is there a moment before. Not by connecting, since virtiofsd serves only its
+ * first connection. Lines of /proc/net/unix (proc(5)) are `Num RefCount Protocol Flags Type St Inode Path`.
+ */
+function listens(socket: string): boolean {
+  const entry = readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .find((line) => line.endsWith(` ${socket}`))
+  const flags = Number.parseInt(entry?.split(/\s+/)[3] ?? '0', 16)
+  return (flags & SO_ACCEPTCON) !== 0
+}
+
+/** linux/net.h: the socket listens. */
+const SO_ACCEPTCON = 1 << 16
 
 /** The arguments of either version. Caching as zos hosts have it: the directory is the guest's own. */
 export function virtiofsdArgs(

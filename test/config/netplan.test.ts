@@ -157,7 +157,7 @@ ethernets:
     [nic('dhcp4: perhaps'), "f:4:5: eth0: dhcp4: 'perhaps' is not a boolean; ignored"],
     [nic('mtu: 12'), "f:4:5: eth0: mtu: '12' is not a number from 68 to 65535; ignored"],
     [nic('set-name: a name'), "f:4:5: eth0: set-name: 'a name' is not an interface name; ignored"],
-    [nic('match: {macaddress: 52:54}'), "f:4:13: eth0: '52:54' is not a MAC; ignored"],
+    [nic('match: {macaddress: 52:54}'), "f:4:13: eth0: '52:54' is not a MAC; the NIC is skipped"],
     [
       nic('match: {name: en*}'),
       "f:4:13: eth0: match by name: 'en*' is not an interface's whole name; ignored",
