@@ -41,6 +41,8 @@ export function size(bytes: number): string {
 
 /** The frame of every command of the build: errors are printed for people, and the exit code is set. */
 export async function command(main: () => Promise<void>): Promise<void> {
+  // Whoever reads our output, as head(1), has seen enough.
+  process.stdout.on('error', () => process.exit(0))
   try {
     await main()
   } catch (error) {

@@ -139,6 +139,10 @@ if (import.meta.main) {
   await command(async () => {
     await ensurePackages(['build', 'run', 'demo'])
     const { debianCloud } = await buildAll()
-    process.exitCode = await demonstrate(debianCloud.kernel, debianCloud.initramfs)
+    process.exitCode = await demonstrate(debianCloud.kernel, debianCloud.initramfs).catch(
+      (error: unknown) => {
+        throw new BuildError(error instanceof Error ? error.message : String(error))
+      },
+    )
   })
 }

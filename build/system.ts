@@ -64,6 +64,11 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
   ],
 }
 
+/** Debian 12's virtiofsd wants to be root, of a user namespace at least; newuidmap gives it one with all its users. */
+const UNPRIVILEGED: readonly Package[] = [{ name: 'uidmap', brings: ['newuidmap'] }]
+
+const isRoot = (): boolean => process.getuid?.() === 0
+
 /** Programs for the administrator are not in an ordinary user's PATH, but mkfs needs no privilege. */
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
@@ -94,7 +99,7 @@ export async function ensurePackages(purposes: readonly Purpose[]): Promise<void
 export async function missingPackages(purposes: readonly Purpose[]): Promise<string[]> {
   const release = await codename()
   const missing = purposes
-    .flatMap((purpose) => PACKAGES[purpose])
+    .flatMap((purpose) => [...PACKAGES[purpose], ...(purpose === 'run' && !isRoot() ? UNPRIVILEGED : [])])
     .filter(({ brings }) => !brings.some(isThere))
     .map(({ name, names }) => names?.[release] ?? name)
   return [...new Set(missing)]
@@ -115,7 +120,7 @@ export async function codename(): Promise<string> {
 
 /** What to put before apt-get: nothing for root, or sudo where it asks for no password. */
 async function privilege(byHand: string, missing: readonly string[]): Promise<string[]> {
-  if (process.getuid?.() === 0) return []
+  if (isRoot()) return []
   const allowed = await run('sudo', ['-n', 'true']).then(
     () => true,
     () => false,

@@ -9,7 +9,7 @@ import { formatProblem } from './lib/problem.ts'
 import { quote, trim } from './lib/text.ts'
 import { load } from './parts.ts'
 import { AUTHORIZED_KEYS, EARLY_MOUNTS, plan } from './plan/plan.ts'
-import { info, line, openLog, openTerminal, setLogLevel, warn } from './run/console.ts'
+import { info, line, openLog, openTerminal, setLogLevel, warn, warnings } from './run/console.ts'
 import { seedDisks } from './run/device.ts'
 import { readText } from './run/files.ts'
 import { closeModules, loadModules, openModules } from './run/modules.ts'
@@ -63,6 +63,8 @@ function run(boot: Boot): never {
   const { steps, problems, refusals } = plan(config)
   for (const problem of problems) warn(problem)
   if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
+  if (config.settings.strict && warnings() > 0)
+    throw new Fatal('zmachine.strict: the warnings above are errors')
   boot.times.push(...runSteps(steps, config.settings, deadline))
   timed(boot, 'free the initramfs', () => {
     // The power button; nobody waits for it.
@@ -198,7 +200,8 @@ function refusal({ path }: Workload, call: string, result: number): Refused {
 /** A fatal error: told in full, a shell where one was asked for, then the exit policy. */
 function abandon(boot: Boot, { message, outcome }: Refused): never {
   for (const part of message.split('\n')) line(`fatal: ${part}`)
-  const { onExit, shell } = boot.settings
+  const { onExit, shell, timeline } = boot.settings
+  if (timeline) printTimeline(boot.times)
   if (shell && boot.root !== undefined) load('supervise').runShell(boot.signals)
   return shutDown(boot, outcome, onExit === 'restart' ? 'reboot' : onExit)
 }

@@ -28,8 +28,18 @@ export interface VirtiofsSocket {
 
 /** The kernel command line: the host's own keys, the root's, then the caller's. */
 export function kernelCmdline({ root, cmdline }: MachineOptions): string {
-  return [HOST_CMDLINE, rootCmdline(root), cmdline ?? ''].filter((part) => part !== '').join(' ')
+  const line = [HOST_CMDLINE, rootCmdline(root), cmdline ?? ''].filter((part) => part !== '').join(' ')
+  const length = Buffer.byteLength(line)
+  if (length >= COMMAND_LINE_SIZE) {
+    throw new Error(
+      `the kernel command line has ${length} bytes, and an x86 kernel takes ${COMMAND_LINE_SIZE - 1}: QEMU would start nothing. Put what is long on a seed.`,
+    )
+  }
+  return line
 }
+
+/** arch/x86/include/asm/setup.h, its NUL included */
+const COMMAND_LINE_SIZE = 2048
 
 /** QEMU's arguments. `sockets` has one entry for each virtiofs file system, the root first. */
 export function qemuArgs(

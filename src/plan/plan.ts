@@ -156,7 +156,7 @@ function planFiles(config: MachineConfig): Step[] {
     steps.push({
       kind: 'file',
       path: AUTHORIZED_KEYS,
-      purpose: () => `${authorizedKeys.length} keys of root's`,
+      purpose: () => (authorizedKeys.length === 1 ? "root's key" : `${authorizedKeys.length} keys of root's`),
       render: (present) => renderAuthorizedKeys(present, authorizedKeys),
       mode: 0o600,
       directoryMode: 0o700,

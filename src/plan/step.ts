@@ -130,7 +130,7 @@ export function describe(step: Step): string {
     case 'hostname':
       return `hostname ${step.name}`
     case 'network':
-      return `network ${['lo', ...step.nics.map(describeNic)].join(', ')}${step.routes.length === 0 ? '' : `, ${step.routes.length} routes`}`
+      return `network ${['lo', ...step.nics.map(describeNic)].join(', ')}${step.routes.length === 0 ? '' : `, ${step.routes.length} ${step.routes.length === 1 ? 'route' : 'routes'}`}`
     case 'dhcp':
       return `dhcp4 ${step.stage} ${step.nics.join(', ')}`
     case 'host-keys':

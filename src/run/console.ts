@@ -58,7 +58,15 @@ export function debug(message: () => string): void {
 }
 
 /** Something was skipped or is not as asked for; the boot goes on. */
-export const warn = (message: string): void => line(`warning: ${message}`)
+export function warn(message: string): void {
+  warned++
+  line(`warning: ${message}`)
+}
+
+let warned = 0
+
+/** How many warnings there were. */
+export const warnings = (): number => warned
 
 /** What a terminal takes for a command, or for the begin of one: names of a host's or an image's may hold it. */
 const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\r', '\b']

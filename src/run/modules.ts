@@ -4,7 +4,6 @@
  * built-in drivers has no such folder and nothing happens.
  */
 
-import { words } from '../lib/text.ts'
 import { EEXIST, SysError } from '../sys/errno.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../sys/flags.ts'
 import { close, loadModule, open } from '../sys/linux.ts'
@@ -12,7 +11,8 @@ import { debug, warn } from './console.ts'
 import { readAll } from './files.ts'
 
 let directory = -1
-let index = ''
+/** The files of each module that may be asked for, in the order of loading, as the index has them. */
+const index = new Map<string, string>()
 const loaded = new Set<string>()
 
 /**
@@ -27,24 +27,26 @@ export function openModules(release: string): void {
   if (fd < 0) return
   const text = readAll(fd)
   close(fd)
-  if (typeof text === 'string') index = `\n${text}`
+  if (typeof text !== 'string') return
+  for (const line of text.split('\n')) {
+    const blank = line.indexOf(' ')
+    if (blank > 0) index.set(line.slice(0, blank), line.slice(blank + 1))
+  }
 }
 
 export function closeModules(): void {
   if (directory >= 0) close(directory)
   directory = -1
-  index = ''
+  index.clear()
   loaded.clear()
 }
 
 /** Loads modules with what they depend on; those that the index does not know are built in, or not to be had. */
 export function loadModules(...names: readonly string[]): void {
-  if (index === '') return
   for (const name of names) {
-    const start = index.indexOf(`\n${name} `)
-    if (start < 0) continue
-    const end = index.indexOf('\n', start + 1)
-    for (const file of words(index.slice(start + name.length + 2, end < 0 ? index.length : end))) load(file)
+    const files = index.get(name)
+    if (files === undefined) continue
+    for (const file of files.split(' ')) load(file)
   }
 }
 

@@ -115,7 +115,7 @@ function mountShare(what: Mountable, deadline: number): Mounted {
   throw new SysError(
     `mount ${quote(source)} on ${target}, tried as ${types.join(' and ')}`,
     last,
-    `no share has this tag; ${listing('tags', shareTags())}`,
+    `no share has this tag${shareTags()}`,
   )
 }
 
@@ -169,15 +169,16 @@ function hint(result: number, type: string): string {
 const listing = (what: string, found: readonly string[]): string =>
   found.length === 0 ? `there are no ${what}` : `the ${what} there are: ${found.join(', ')}`
 
-/** The tags of all virtiofs devices, where the kernel tells them (Linux 6.9 and later). */
-function shareTags(): string[] {
+/** Which tags there are, for the end of an error; nothing where the kernel does not tell (before Linux 6.9). */
+function shareTags(): string {
   const fd = open('/sys/fs/virtiofs', O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if (fd < 0) return []
+  if (fd < 0) return ''
   const entries = readDirectory(fd)
   close(fd)
-  if (typeof entries === 'number') return []
-  return entries.flatMap(({ name }) => {
+  if (typeof entries === 'number') return ''
+  const tags = entries.flatMap(({ name }) => {
     const tag = readText(`/sys/fs/virtiofs/${name}/tag`)
     return tag === undefined ? [] : [quote(trim(tag))]
   })
+  return `; ${listing('tags', tags)}`
 }

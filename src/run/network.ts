@@ -61,7 +61,7 @@ function configure(session: Session, { nics, routes }: NetworkStep): string[] {
   const routeRequests: Request[] = []
   for (const route of routes) {
     const nic = configured.get(route.nic) ?? findNic(route.nic)
-    if (nic === undefined) problems.push(`route ${describeRoute(route)}: skipped, there is no ${route.nic}`)
+    if (nic === undefined) problems.push(`route ${describeRoute(route)}: there is no ${route.nic}; skipped`)
     else routeRequests.push(routeAdd({ ...route, nic: nic.name, index: nic.index }))
   }
   tell(session, routeRequests, problems)

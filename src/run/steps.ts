@@ -32,7 +32,7 @@ export function runSteps(steps: readonly Step[], settings: Settings, deadline: n
     for (const problem of runStep(step, deadline)) {
       const fatal = settings.strict || (step.kind === 'mount' && !step.nofail)
       if (fatal) throw new Fatal(`${problem}${settings.strict ? ' (zmachine.strict)' : ''}`)
-      warn(`${problem}; skipped`)
+      warn(problem)
     }
     const took = uptime() - start
     times.push({ name: () => describe(step), took })
