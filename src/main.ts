@@ -6,7 +6,7 @@ import type { Layer, MachineConfig, Settings } from './config/machine.ts'
 import { DEFAULT_SETTINGS } from './config/merge.ts'
 import type { Identity } from './config/users.ts'
 import { formatProblem } from './lib/problem.ts'
-import { quote, trim } from './lib/text.ts'
+import { trim } from './lib/text.ts'
 import { load } from './parts.ts'
 import { AUTHORIZED_KEYS, EARLY_MOUNTS, plan } from './plan/plan.ts'
 import { info, line, openLog, openTerminal, setLogLevel, warn, warnings } from './run/console.ts'
@@ -51,7 +51,7 @@ export function main(runtime: Runtime): never {
 function run(boot: Boot): never {
   timed(boot, 'initramfs', prepare)
   const host = timed(boot, 'command line and seed', () => readHost(boot))
-  const early = configure([], host)
+  const early = configure([], host, false)
   const deadline = uptime() + early.root.delay * 1000
   const initramfs = openInitramfs()
   timed(boot, `root ${early.root.source}`, () => {
@@ -108,7 +108,7 @@ function readHost(boot: Boot): Layer[] {
 /** What the root itself says, below the host. */
 function readRoot(early: MachineConfig, host: readonly Layer[]): MachineConfig {
   const root = parseRootFiles(readText, load).map(told)
-  return root.length === 0 ? early : configure(root, host)
+  return root.length === 0 ? early : configure(root, host, false)
 }
 
 function told({ layer, problems }: Parsed): Layer {
@@ -128,9 +128,8 @@ function start(boot: Boot, config: MachineConfig): never {
   if ('outcome' in workload) return abandon(boot, workload)
   if (settings.timeline) printTimeline(boot.times)
   const handOver = wantsPid1(settings.mode, workload.path, config.args)
-  info(
-    `${handOver ? 'handing over to' : 'starting'} ${workload.argv.map(quote).join(' ')} after ${uptime().toFixed(0)} ms`,
-  )
+  // Not its arguments: they may hold secrets, and are the host's own to know.
+  info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime().toFixed(0)} ms`)
   openTerminal()
   if (handOver) {
     const { call, result } = becomeWorkload(workload)

@@ -46,6 +46,9 @@ function hostnameOf(name: string): Parsed {
   }
 }
 
-/** @param host the command line's layer and, above it, the seed's */
-export const configure = (root: readonly Layer[], host: readonly Layer[]): MachineConfig =>
-  merge([...root, ...host])
+/**
+ * @param host the command line's layer and, above it, the seed's
+ * @param explain whether each value's origin is wanted
+ */
+export const configure = (root: readonly Layer[], host: readonly Layer[], explain: boolean): MachineConfig =>
+  merge([...root, ...host], explain)

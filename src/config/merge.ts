@@ -29,8 +29,9 @@ const DEFAULT_ENVIRONMENT: readonly (readonly [string, string])[] = [
 /**
  * Lays the sources over one another, the weakest first. A value that is one thing is the last source's; NICs are
  * replaced by name, mounts by target, variables by key, keeping the place of the first; routes add up.
+ * @param explain whether `origins` is wanted in full; PID 1 has no use for it
  */
-export function merge(layers: readonly Layer[]): MachineConfig {
+export function merge(layers: readonly Layer[], explain = true): MachineConfig {
   const origins = new Map<string, string>()
   const nics = new Map<string, NicConfig>()
   const mounts = new Map<string, MountConfig>()
@@ -49,11 +50,11 @@ export function merge(layers: readonly Layer[]): MachineConfig {
     const own = (key: string): unknown => origins.set(key, layer.source)
     if (layer.root !== undefined) {
       root = { ...root, ...layer.root }
-      for (const key of Object.keys(layer.root)) own(`root.${key}`)
+      if (explain) for (const key of Object.keys(layer.root)) own(`root.${key}`)
     }
     if (layer.settings !== undefined) {
       settings = { ...settings, ...layer.settings }
-      for (const key of Object.keys(layer.settings)) own(`settings.${key}`)
+      if (explain) for (const key of Object.keys(layer.settings)) own(`settings.${key}`)
     }
     if (layer.hostname !== undefined) {
       hostname = layer.hostname
@@ -83,16 +84,16 @@ export function merge(layers: readonly Layer[]): MachineConfig {
     }
     for (const nic of layer.nics ?? []) {
       nics.set(nic.name, nic)
-      own(`nic.${nic.name}`)
+      if (explain) own(`nic.${nic.name}`)
     }
     for (const mount of layer.mounts ?? []) {
       // One without a usable target is refused by the plan, and must not hide another.
       mounts.set(mount.target === '' ? mount.source : mount.target, mount)
-      own(`mount.${mount.target}`)
+      if (explain) own(`mount.${mount.target}`)
     }
     for (const [key, value] of layer.environment ?? []) {
       environment.set(key, value)
-      own(`env.${key}`)
+      if (explain) own(`env.${key}`)
     }
     for (const route of layer.routes ?? []) routes.push(route)
     for (const key of layer.authorizedKeys ?? []) authorizedKeys.push(key)

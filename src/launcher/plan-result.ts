@@ -66,7 +66,7 @@ export function planOf({ cmdline, seed, readRoot }: PlanInput): PlanResult {
   const parsers = { environment, zosrc }
   const root = parseRootFiles(readRoot ?? (() => undefined), (part) => parsers[part]).map(told)
   const layers = [...root, ...host]
-  const config = configure(root, host)
+  const config = configure(root, host, true)
   const planned = plan(config)
   const originOf = (key: string): string => config.origins.get(key) ?? DEFAULT_SOURCE
   const identity = identityOf(config, readRoot)

@@ -20,7 +20,6 @@ import {
 import {
   close,
   currentRuntime,
-  fchmod,
   mkdir,
   mount,
   open,
@@ -131,8 +130,9 @@ export function updateFile(
   mode = 0o644,
   directoryMode = 0o755,
 ): 'written' | 'unchanged' | 'bound' {
-  const content = render(readText(path))
-  if (isRegularWith(path, content, mode)) return 'unchanged'
+  const present = readRegular(path, mode)
+  const content = render(present.text)
+  if (present.isAsWanted && present.text === content) return 'unchanged'
   const directory = path.slice(0, path.lastIndexOf('/'))
   const result = replace(path, `${path}.zmachine`, content, mode)
   if (result >= 0) return 'written'
@@ -151,13 +151,19 @@ export function updateFile(
   return 'bound'
 }
 
-function isRegularWith(path: string, content: string, mode: number): boolean {
+/** The file's text, as `readText`, and whether it is a regular file of this mode: over virtiofs each call is a journey. */
+function readRegular(path: string, mode: number): { text: string | undefined; isAsWanted: boolean } {
   const fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-  if (fd < 0) return false
-  const present = readAll(fd)
+  // A symlink is read, and then replaced.
+  if (fd === -ELOOP) return { text: readText(path), isAsWanted: false }
+  if (fd < 0) return { text: undefined, isAsWanted: false }
+  const content = readAll(fd)
   const found = stat('', AT_EMPTY_PATH, fd)
   close(fd)
-  return present === content && typeof found !== 'number' && found.mode === (S_IFREG | mode)
+  return {
+    text: typeof content === 'number' ? undefined : content,
+    isAsWanted: typeof found !== 'number' && found.mode === (S_IFREG | mode),
+  }
 }
 
 function replace(path: string, beside: string, content: string, mode: number): number {
@@ -170,7 +176,6 @@ function replace(path: string, beside: string, content: string, mode: number): n
   }
   if (fd < 0) return fd
   const written = writeAll(fd, content)
-  fchmod(fd, mode)
   close(fd)
   const result = written < 0 ? written : rename(beside, path)
   if (result < 0) unlink(beside)

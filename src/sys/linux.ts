@@ -35,7 +35,6 @@ export const SYS_wait4 = 61
 export const SYS_kill = 62
 export const SYS_fsync = 74
 export const SYS_chdir = 80
-export const SYS_fchmod = 91
 export const SYS_fchown = 93
 export const SYS_setuid = 105
 export const SYS_setgid = 106
@@ -132,9 +131,6 @@ export const rename = (from: string, to: string): number =>
 /** int symlinkat(const char *target, int newdirfd, const char *linkpath) — symlink(2) */
 export const symlink = (target: string, path: string): number =>
   runtime.syscall(SYS_symlinkat, target, AT_FDCWD, path)
-
-/** int fchmod(int fd, mode_t mode) — chmod(2) */
-export const fchmod = (fd: number, mode: number): number => runtime.syscall(SYS_fchmod, fd, mode)
 
 /** ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size) — readlink(2). A negative errno or the text. */
 export function readlink(path: string): string | number {
