@@ -109,7 +109,20 @@ static void arp_notify(int index) {
 	attribute(IPV4_DEVCONF_ARP_NOTIFY, &one, sizeof one);
 	close_nested(conf);
 	close_nested(inet);
+	struct rtattr *inet6 = attribute(AF_INET6, NULL, 0);
+	char none = IN6_ADDR_GEN_MODE_NONE;
+	attribute(IFLA_INET6_ADDR_GEN_MODE, &none, sizeof none);
+	close_nested(inet6);
 	close_nested(families);
+	end(message);
+}
+
+/* Asks for the link, and sets the address that it has: the kernel announces it once more. */
+static void announce(int index, const char *mac) {
+	struct ifinfomsg body = {.ifi_index = index};
+	end(begin(RTM_GETLINK, 0, &body, sizeof body));
+	struct nlmsghdr *message = begin(RTM_SETLINK, 0, &body, sizeof body);
+	attribute(IFLA_ADDRESS, mac, 6);
 	end(message);
 }
 
@@ -163,33 +176,77 @@ static void write_text(const char *path, const char *text) {
 	close(fd);
 }
 
+/* Reads a file's first bytes, whatever they are. */
+static void look_at(const char *path, int more) {
+	char bytes[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | more);
+	if (fd < 0) return;
+	while (read(fd, bytes, sizeof bytes) > 0) {
+	}
+	close(fd);
+}
+
+/* What a disk holds, by its first sectors. */
+static void probe(const char *path) {
+	char bytes[2048];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (pread(fd, bytes, sizeof bytes, 0) < 0) dprintf(2, "floor: cannot read %s\n", path);
+	close(fd);
+}
+
+static void list(const char *path) {
+	char bytes[2048];
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (syscall(SYS_getdents64, fd, bytes, sizeof bytes) > 0) {
+	}
+	close(fd);
+}
+
+/* The NICs' indexes, which the kernel gives in the order of probing. */
+static int indexes[2];
+static int first_nic;
+
 static void configure_network(void) {
 	static const char *const nics[] = {"eth0", "eth1"};
-	int index[2];
+	int *index = indexes;
+	write_text("/proc/sys/net/ipv6/conf/all/ndisc_notify", "1");
 	for (int i = 0; i < 2; i++) {
-		static const char *const keys[][2] = {{"accept_dad", "0"}, {"ndisc_notify", "1"}, {"accept_ra", "0"}, {"autoconf", "0"}};
-		index[i] = if_nametoindex(nics[i]);
-		for (int k = 0; k < 4; k++) {
-			char path[128];
-			snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/%s", nics[i], keys[k][0]);
-			write_text(path, keys[k][1]);
-		}
+		char path[128];
+		snprintf(path, sizeof path, "/sys/class/net/%s/ifindex", nics[i]);
+		look_at(path, 0);
+		snprintf(path, sizeof path, "/sys/class/net/%s/address", nics[i]);
+		look_at(path, 0);
+		index[i] = i + first_nic;
+		snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", nics[i]);
+		write_text(path, "0");
 	}
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	link_up(1);
 	arp_notify(index[0]);
 	address(index[0], AF_INET, "10.0.2.15", 24);
 	address(index[0], AF_INET6, "fec0::15", 64);
+	address(index[0], AF_INET6, "fe80::5054:ff:fe00:1", 64);
 	link_up(index[0]);
 	arp_notify(index[1]);
 	address(index[1], AF_INET, "192.168.77.5", 24);
 	address(index[1], AF_INET6, "fd77::5", 64);
+	address(index[1], AF_INET6, "fe80::5054:ff:fe00:2", 64);
 	link_up(index[1]);
 	transact(fd);
 	route(index[0], AF_INET, NULL, 0, "10.0.2.2");
 	route(index[1], AF_INET, "10.9.0.0", 16, "192.168.77.1");
 	route(index[0], AF_INET6, NULL, 0, "fec0::2");
 	route(index[1], AF_INET6, "200::", 7, "fd77::1");
+	transact(fd);
+	close(fd);
+}
+
+static void announce_all(void) {
+	look_at("/sys/class/net/eth0/carrier", 0);
+	look_at("/sys/class/net/eth1/carrier", 0);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	announce(indexes[0], "\x52\x54\0\0\0\1");
+	announce(indexes[1], "\x52\x54\0\0\0\2");
 	transact(fd);
 	close(fd);
 }
@@ -213,6 +270,7 @@ static void enter_root(void) {
 }
 
 static void replace(const char *path, const char *temporary, const char *text) {
+	look_at(path, O_NOFOLLOW);
 	write_text(temporary, text);
 	rename(temporary, path);
 }
@@ -251,12 +309,20 @@ int main(void) {
 	mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID | MS_STRICTATIME, "mode=0755,size=4m,nr_inodes=64k");
 	reboot(RB_DISABLE_CAD);
+	int console = open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	look_at("/proc/sys/kernel/osrelease", 0);
 	load_modules();
+	look_at("/proc/cmdline", 0);
+	list("/sys/class/block");
+	probe("/dev/vda");
 
 	int initramfs = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat own;
 	fstat(initramfs, &own);
 	enter_root();
+	look_at("/etc/hostname", 0);
+	look_at("/etc/environment", 0);
+	look_at("/.zosrc", 0);
 
 	mkdir("/dev/pts", 0755);
 	mkdir("/dev/shm", 0755);
@@ -269,8 +335,12 @@ int main(void) {
 	int linked = symlink("/proc/self/fd", "/dev/fd") | symlink("/proc/self/fd/0", "/dev/stdin")
 		| symlink("/proc/self/fd/1", "/dev/stdout") | symlink("/proc/self/fd/2", "/dev/stderr") | symlink("pts/ptmx", "/dev/ptmx");
 	if (sethostname("bench", 5) < 0 || linked < -1) return 1;
+	first_nic = if_nametoindex("eth0");
 	configure_network();
+	struct stat there;
+	int ssh = stat("/etc/ssh", &there);
 	mkdir("/data", 0755);
+	probe("/dev/vda");
 	mount("/dev/vda", "/data", "ext4", 0, NULL);
 	mkdir("/mnt", 0755);
 	mkdir("/mnt/share", 0755);
@@ -278,9 +348,14 @@ int main(void) {
 	replace("/etc/hostname", "/etc/.hostname", "bench\n");
 	replace("/etc/hosts", "/etc/.hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n10.0.2.15\tbench\n");
 	replace("/etc/resolv.conf", "/etc/.resolv.conf", "nameserver 10.0.2.3\n");
+	announce_all();
 	empty(initramfs, own.st_dev);
+	char target[256];
+	if (ssh == 0 || stat("/probe", &there) < 0 || readlink("/probe", target, sizeof target) >= 0) return 1;
+	dprintf(console, "zmachine: starting /probe after 0 ms\n");
+	look_at("/sys/class/tty/console/active", 0);
 
-	pid_t pid = fork();
+	pid_t pid = vfork();
 	if (pid == 0) {
 		static char *const arguments[] = {"/probe", "first", ",", "report", NULL};
 		static char *const environment[] = {"HOME=/root", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
