@@ -29,98 +29,14 @@ interface Collected {
   complain(message: string): void
 }
 
-type Key = (into: Collected, value: string) => void
-
-/** Keys of their own name. A key without a `=` comes with the empty text. */
-const KEYS: Readonly<Record<string, Key>> = {
-  root: (into, value) => {
-    into.root.source = value
-  },
-  rootfstype: (into, value) => {
-    // The kernel takes a list; so did the incumbent. One type is what hosts write.
-    into.root.type = value === '' ? undefined : value
-  },
-  rootflags: (into, value) => {
-    into.root.options = value
-  },
-  ro: (into) => {
-    into.root.readOnly = true
-  },
-  rw: (into) => {
-    into.root.readOnly = false
-  },
-  rootdelay: (into, value) => {
-    const seconds = parseDecimal(value)
-    if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
-    else into.root.delay = seconds
-  },
-  rootwait: (into, value) => {
-    // Without a number the kernel waits for ever. Nobody sees a machine that does, so an hour has to be enough.
-    into.root.delay = parseDecimal(value) ?? 3600
-  },
-  init: (into, value) => {
-    if (value === '') into.complain('an empty path; ignored')
-    else into.init = value
-  },
-  host: (into, value) => {
-    const wrong = hostnameProblem(value)
-    if (wrong === undefined) into.hostname = value
-    else into.complain(`${quote(value)} ${wrong}; the hostname is not changed`)
-  },
-  net_r4: (into, value) => routes(into, value, 4),
-  net_r6: (into, value) => routes(into, value, 6),
-  net_dns: (into, value) => {
-    for (const part of parts(value, ';')) {
-      const ip = parseIp(part)
-      if (ip === undefined) into.complain(`${quote(part)} is not an IP address; skipped`)
-      else into.nameServers.push(ip)
-    }
-  },
-}
-
-const choice =
-  <K extends 'mode' | 'onExit' | 'log'>(name: K, values: readonly Settings[K][]): Key =>
-  (into, value) => {
-    const found = values.find((candidate) => candidate === value)
-    if (found === undefined) into.complain(`${quote(value)} is none of ${values.join(', ')}; ignored`)
-    else into.settings[name] = found
-  }
-
-const flag =
-  (name: 'strict' | 'timeline' | 'shell'): Key =>
-  (into, value) => {
-    into.settings[name] = value !== '0' && value !== 'no' && value !== 'false' && value !== 'off'
-  }
-
 /** Our own keys, without their `zmachine.`. */
-const OWN_KEYS: Readonly<Record<string, Key>> = {
-  mode: choice('mode', ['auto', 'supervise', 'exec']),
-  on_exit: choice('onExit', ['reboot', 'poweroff', 'halt', 'restart']),
-  grace: (into, value) => {
-    const seconds = parseDecimal(value)
-    if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
-    else into.settings.grace = seconds
-  },
-  user: (into, value) => {
-    if (value !== '') into.settings.user = value
-  },
-  cwd: (into, value) => {
-    if (value.startsWith('/')) into.settings.cwd = value
-    else into.complain(`${quote(value)} is not an absolute path; ignored`)
-  },
-  strict: flag('strict'),
-  log: choice('log', ['info', 'quiet', 'debug']),
-  timeline: flag('timeline'),
-  shell: flag('shell'),
-}
+const OWN_KEYS = ['mode', 'on_exit', 'grace', 'user', 'cwd', 'strict', 'log', 'timeline', 'shell']
 
 /** Names for the documentation and its test. */
 export const KEY_NAMES: readonly string[] = [
-  ...Object.keys(KEYS),
-  'net_ethX',
-  'vdX',
-  'qsfs_TAG',
-  ...Object.keys(OWN_KEYS).map((name) => `zmachine.${name}`),
+  ...['root', 'rootfstype', 'rootflags', 'ro', 'rw', 'rootdelay', 'rootwait', 'init', 'host'],
+  ...['net_r4', 'net_r6', 'net_dns', 'net_ethX', 'vdX', 'qsfs_TAG'],
+  ...OWN_KEYS.map((name) => `zmachine.${name}`),
   'zmachine.env.KEY',
 ]
 
@@ -165,23 +81,118 @@ export function parseKeys(text: string): Parsed {
   }
 }
 
+/** A switch and not a table of functions: the engine makes each function of a table when the module is loaded. */
 function apply(into: Collected, { key, value = '' }: Token): void {
-  if (Object.hasOwn(KEYS, key)) KEYS[key]?.(into, value)
-  else if (key.startsWith('zmachine.')) applyOwn(into, key.slice('zmachine.'.length), value)
-  else if (key.startsWith('net_eth')) nic(into, key.slice('net_'.length), value)
-  else if (key.startsWith('qsfs_')) mount(into, key.slice('qsfs_'.length), value, 'virtiofs')
-  else if (isDisk(key)) mount(into, `/dev/${key}`, value, 'auto')
+  switch (key) {
+    case 'root':
+      into.root.source = value
+      break
+    case 'rootfstype':
+      // The kernel takes a list; so did the incumbent. One type is what hosts write.
+      into.root.type = value === '' ? undefined : value
+      break
+    case 'rootflags':
+      into.root.options = value
+      break
+    case 'ro':
+    case 'rw':
+      into.root.readOnly = key === 'ro'
+      break
+    case 'rootdelay':
+      assign(into.root, 'delay', readSeconds(into, value))
+      break
+    case 'rootwait':
+      // Without a number the kernel waits for ever. Nobody sees a machine that does, so an hour has to be enough.
+      into.root.delay = parseDecimal(value) ?? 3600
+      break
+    case 'init':
+      if (value === '') into.complain('an empty path; ignored')
+      else into.init = value
+      break
+    case 'host': {
+      const wrong = hostnameProblem(value)
+      if (wrong === undefined) into.hostname = value
+      else into.complain(`${quote(value)} ${wrong}; the hostname is not changed`)
+      break
+    }
+    case 'net_r4':
+      routes(into, value, 4)
+      break
+    case 'net_r6':
+      routes(into, value, 6)
+      break
+    case 'net_dns':
+      nameServers(into, value)
+      break
+    default:
+      if (key.startsWith('net_eth')) nic(into, key.slice('net_'.length), value)
+      else if (key.startsWith('zmachine.')) applyOwn(into, key.slice('zmachine.'.length), value)
+      else if (key.startsWith('qsfs_')) mount(into, key.slice('qsfs_'.length), value, 'virtiofs')
+      else if (isDisk(key)) mount(into, `/dev/${key}`, value, 'auto')
+  }
 }
 
 function applyOwn(into: Collected, name: string, value: string): void {
-  if (Object.hasOwn(OWN_KEYS, name)) {
-    OWN_KEYS[name]?.(into, value)
-  } else if (name.startsWith('env.') && name.length > 'env.'.length) {
-    into.environment.set(name.slice('env.'.length), value)
-  } else {
-    const known = nearest(name, [...Object.keys(OWN_KEYS), 'env.'])
-    const meant = known === 'env.' ? 'env.KEY' : known
-    into.complain(`unknown key${meant === undefined ? '' : `; did you mean zmachine.${meant}?`}`)
+  const { settings } = into
+  switch (name) {
+    case 'mode':
+      assign(settings, 'mode', choose(into, value, ['auto', 'supervise', 'exec']))
+      break
+    case 'on_exit':
+      assign(settings, 'onExit', choose(into, value, ['reboot', 'poweroff', 'halt', 'restart']))
+      break
+    case 'log':
+      assign(settings, 'log', choose(into, value, ['info', 'quiet', 'debug']))
+      break
+    case 'grace':
+      assign(settings, 'grace', readSeconds(into, value))
+      break
+    case 'user':
+      if (value !== '') settings.user = value
+      break
+    case 'cwd':
+      if (value.startsWith('/')) settings.cwd = value
+      else into.complain(`${quote(value)} is not an absolute path; ignored`)
+      break
+    case 'strict':
+    case 'timeline':
+    case 'shell':
+      settings[name] = value !== '0' && value !== 'no' && value !== 'false' && value !== 'off'
+      break
+    default:
+      if (name.startsWith('env.') && name.length > 'env.'.length) {
+        into.environment.set(name.slice('env.'.length), value)
+      } else {
+        const known = nearest(name, [...OWN_KEYS, 'env.'])
+        const meant = known === 'env.' ? 'env.KEY' : known
+        into.complain(`unknown key${meant === undefined ? '' : `; did you mean zmachine.${meant}?`}`)
+      }
+  }
+}
+
+/** What is wrong is told, and leaves the value as it was. */
+function assign<T, K extends keyof T>(to: T, key: K, value: T[K] | undefined): void {
+  if (value !== undefined) to[key] = value
+}
+
+/** One of the values, or undefined with a problem noted. */
+function choose<T extends string>(into: Collected, value: string, values: readonly T[]): T | undefined {
+  const found = values.find((candidate) => candidate === value)
+  if (found === undefined) into.complain(`${quote(value)} is none of ${values.join(', ')}; ignored`)
+  return found
+}
+
+function readSeconds(into: Collected, value: string): number | undefined {
+  const seconds = parseDecimal(value)
+  if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
+  return seconds
+}
+
+function nameServers(into: Collected, value: string): void {
+  for (const part of parts(value, ';')) {
+    const ip = parseIp(part)
+    if (ip === undefined) into.complain(`${quote(part)} is not an IP address; skipped`)
+    else into.nameServers.push(ip)
   }
 }
 

@@ -40,8 +40,8 @@ export function parseCidr(text: string): Cidr | undefined {
   const address = parseIp(slash < 0 ? text : text.slice(0, slash))
   if (address === undefined) return undefined
   const longest = address.length * 8
-  const prefix = slash < 0 ? longest : decimal(text.slice(slash + 1), longest)
-  return prefix < 0 ? undefined : { address, prefix }
+  const prefix = slash < 0 ? longest : canonical(text.slice(slash + 1))
+  return prefix <= longest ? { address, prefix } : undefined
 }
 
 /** RFC 5952: lower case, no leading zeros, the longest run of zeros (the first of equals) as `::`. */
@@ -103,17 +103,11 @@ const ZERO = 48
 const NINE = 57
 const COLON = 58
 
-/** A decimal number without sign or leading zero, at most `most`; or -1. */
-function decimal(text: string, most: number): number {
-  const length = text.length
-  if (length === 0 || length > 3 || (length > 1 && text.charCodeAt(0) === ZERO)) return -1
-  let value = 0
-  for (let i = 0; i < length; i++) {
-    const digit = text.charCodeAt(i) - ZERO
-    if (digit < 0 || digit > 9) return -1
-    value = value * 10 + digit
-  }
-  return value > most ? -1 : value
+/** A decimal number without sign or leading zero; NaN for anything else, and for none. */
+function canonical(text: string): number {
+  const value = +text
+  // Numbers take signs, exponents, spaces and zeros in front; what is written back in the same way has none of them.
+  return value >= 0 && `${value}` === text ? value : Number.NaN
 }
 
 function hexDigit(char: number): number {
@@ -129,12 +123,10 @@ function hexDigit(char: number): number {
 function readIpv4(text: string, into: Bytes, start: number): boolean {
   const numbers = text.split('.')
   if (numbers.length !== 4) return false
-  let at = start
-  for (const number of numbers) {
-    const value = Number(number)
-    // Number takes signs, exponents, spaces and zeros in front; what is written back in the same way has none of them.
-    if (!(value >= 0 && value <= 255) || String(value) !== number) return false
-    into[at++] = value
+  for (let i = 0; i < 4; i++) {
+    const value = canonical(numbers[i] ?? '')
+    if (!(value <= 255)) return false
+    into[start + i] = value
   }
   return true
 }
@@ -166,7 +158,7 @@ function readGroups(text: string, isLast: boolean, into: Bytes): number {
       return isLast && i === count - 1 && at <= 12 && readIpv4(group, into, at) ? at + 4 : -1
     }
     // A digit more at the end, and taken off again: Number lets spaces at the end pass.
-    const value = Number(`0x${group}0`) / 16
+    const value = +`0x${group}0` / 16
     if (!(value >= 0)) return -1
     into[at++] = value >> 8
     into[at++] = value
