@@ -1,6 +1,6 @@
 /** Finds each route's NIC, as the kernel would, and helps it where it would refuse. Pure. */
 
-import type { MachineConfig, NicConfig, RouteConfig } from '../config/machine.ts'
+import type { MachineConfig, NicConfig } from '../config/machine.ts'
 import { u32be } from '../lib/bytes.ts'
 import { type Cidr, covers, formatIp, type Ip, isIpv6, isLinkLocal } from '../lib/ip.ts'
 import type { PlannedRoute } from './step.ts'
@@ -36,44 +36,39 @@ export function planRoutes(config: Pick<MachineConfig, 'nics' | 'routes'>): Plan
   const direct: PlannedRoute[] = []
   const indirect: PlannedRoute[] = []
   for (const route of config.routes) {
-    const planned = planRoute(route, reach, config.nics)
-    if (typeof planned === 'string') {
-      problems.push(planned)
+    const { destination, family, gateway, metric } = route
+    const covering = gateway === undefined ? undefined : longest(reach, gateway, route.nic)
+    const nic =
+      covering ?? route.nic ?? (gateway === undefined ? undefined : firstOfFamily(config.nics, gateway))
+    if (nic === undefined) {
+      problems.push(
+        gateway === undefined
+          ? 'a route has neither a gateway nor a NIC'
+          : `no NIC has an IPv${family} address, so ${formatIp(gateway)} can't be reached`,
+      )
       continue
     }
     // The kernel tells routes apart by destination and metric.
-    const { destination, metric, gateway, nic } = planned
-    const key = `${planned.family} ${ipKey(destination?.address)}/${destination?.prefix} ${metric}`
-    const whole = `${key} ${ipKey(gateway)} ${nic}`
+    const key = `${family}${destination === undefined ? '' : ipKey(destination.address)}/${destination?.prefix} ${metric}`
+    const whole = gateway === undefined ? `${key} ${nic}` : `${key} ${nic} ${ipKey(gateway)}`
     if (seen.has(whole)) continue
     const append = seen.has(key)
-    seen.add(whole).add(key)
-    ;(gateway === undefined ? direct : indirect).push({ ...planned, append })
+    seen.add(whole)
+    seen.add(key)
+    const onLink =
+      gateway !== undefined && (route.onLink || (covering === undefined && !isNeighbour(gateway)))
+    const planned = { destination, family, gateway, nic, metric, onLink, append }
+    if (gateway === undefined) direct.push(planned)
+    else indirect.push(planned)
   }
   return { routes: [...direct, ...indirect], problems }
 }
 
-function planRoute(
-  route: RouteConfig,
-  reach: readonly Reach[],
-  nics: readonly NicConfig[],
-): PlannedRoute | string {
-  const { destination, family, gateway, metric, onLink } = route
-  const base = { destination, family, gateway, metric, append: false }
-  if (gateway === undefined) {
-    return route.nic === undefined
-      ? 'a route has neither a gateway nor a NIC'
-      : { ...base, nic: route.nic, onLink: false }
-  }
-  const covering = longest(reach, gateway, route.nic)
-  if (covering !== undefined) return { ...base, nic: covering, onLink }
-  const nic =
-    route.nic ??
-    nics.find(({ addresses }) => addresses.some((a) => isIpv6(a.address) === isIpv6(gateway)))?.name
-  if (nic === undefined) return `no NIC has an IPv${family} address, so ${formatIp(gateway)} can't be reached`
-  // IPv6 knows that link-local neighbours are on the link.
-  return { ...base, nic, onLink: onLink || !(isIpv6(gateway) && isLinkLocal(gateway)) }
-}
+const firstOfFamily = (nics: readonly NicConfig[], ip: Ip): string | undefined =>
+  nics.find(({ addresses }) => addresses.some(({ address }) => address.length === ip.length))?.name
+
+/** IPv6 knows that link-local neighbours are on the link. */
+const isNeighbour = (ip: Ip): boolean => isIpv6(ip) && isLinkLocal(ip)
 
 /** The NIC whose prefix covers the gateway, the longest prefix first; fe80::/10 is on every link and decides nothing. */
 function longest(reach: readonly Reach[], gateway: Ip, nic: string | undefined): string | undefined {
