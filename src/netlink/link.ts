@@ -28,7 +28,6 @@ export const RTM_SETLINK = 19
 /** The multicast group of a session's `openMonitor` that tells of links. */
 export const RTMGRP_LINK = 1
 export const IFF_UP = 1
-export const IFF_LOOPBACK = 8
 export const IFLA_ADDRESS = 1
 export const IFLA_IFNAME = 3
 export const IFLA_MTU = 4

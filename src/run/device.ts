@@ -4,9 +4,14 @@ import { O_CLOEXEC, O_DIRECTORY, O_RDONLY, S_IFBLK, S_IFMT } from '../sys/flags.
 import { close, open, pread, readDirectory, stat } from '../sys/linux.ts'
 import { PROBES, type Superblock } from './superblock.ts'
 
-/** `/dev/…`, `LABEL=…` or `UUID=…`: everything else is the tag of a share. */
+/**
+ * `/dev/…`, `LABEL=…` or `UUID=…`: everything else is the tag of a share. So is `/dev/root`: no driver makes a device of
+ * this name, and older hosts call the root's share so.
+ */
 export const isDeviceSource = (source: string): boolean =>
-  source.startsWith('/dev/') || source.startsWith('LABEL=') || source.startsWith('UUID=')
+  (source.startsWith('/dev/') && source !== '/dev/root') ||
+  source.startsWith('LABEL=') ||
+  source.startsWith('UUID=')
 
 /** The device's path once it is there, or undefined. */
 export function findDevice(source: string): string | undefined {

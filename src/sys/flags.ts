@@ -14,7 +14,6 @@ export const O_DIRECTORY = 0o200000
 export const O_NOFOLLOW = 0o400000
 export const O_CLOEXEC = 0o2000000
 export const O_PATH = 0o10000000
-export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_REMOVEDIR = 0x200
 export const AT_EMPTY_PATH = 0x1000
 
@@ -22,8 +21,6 @@ export const RESOLVE_IN_ROOT = 0x10
 
 // stat(2): st_mode
 export const S_IFMT = 0o170000
-export const S_IFSOCK = 0o140000
-export const S_IFLNK = 0o120000
 export const S_IFREG = 0o100000
 export const S_IFBLK = 0o060000
 export const S_IFDIR = 0o040000
@@ -45,7 +42,6 @@ export const IPPROTO_UDP = 17
 export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 export const SOCK_CLOEXEC = 0o2000000
-export const SOCK_NONBLOCK = 0o4000
 export const SOL_SOCKET = 1
 export const SO_RCVBUF = 8
 export const SO_ATTACH_FILTER = 26
@@ -68,10 +64,8 @@ export const POLLHUP = 16
 // signal(7)
 export const SIGHUP = 1
 export const SIGINT = 2
-export const SIGQUIT = 3
 export const SIGKILL = 9
 export const SIGUSR1 = 10
-export const SIGUSR2 = 12
 export const SIGTERM = 15
 export const SIGCHLD = 17
 export const SIGCONT = 18
@@ -97,7 +91,6 @@ export const LINUX_REBOOT_CMD_CAD_OFF = 0
 export const TIOCSCTTY = 0x540e
 /** How many bytes the terminal has still to send. */
 export const TIOCOUTQ = 0x5411
-export const TIOCNOTTY = 0x5422
 /** EVIOCGBIT(EV_KEY, 96): which keys an input device has, as 96 bytes of bits. */
 export const EVIOCGBIT_EV_KEY = 0x80604521
 export const EV_KEY = 1
@@ -111,7 +104,4 @@ export const CLOCK_MONOTONIC = 1
 export const CLOCK_BOOTTIME = 7
 
 // statfs(2): f_type
-export const PROC_SUPER_MAGIC = 0x9fa0
-export const SYSFS_MAGIC = 0x62656572
-export const TMPFS_MAGIC = 0x01021994
 export const RAMFS_MAGIC = 0x858458f6

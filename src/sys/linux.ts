@@ -35,7 +35,6 @@ export const SYS_wait4 = 61
 export const SYS_kill = 62
 export const SYS_fsync = 74
 export const SYS_chdir = 80
-export const SYS_fchown = 93
 export const SYS_setuid = 105
 export const SYS_setgid = 106
 export const SYS_setsid = 112
@@ -61,7 +60,6 @@ export const SYS_signalfd4 = 289
 export const SYS_dup3 = 292
 export const SYS_prlimit64 = 302
 export const SYS_finit_module = 313
-export const SYS_getrandom = 318
 export const SYS_openat2 = 437
 
 let runtime: Runtime

@@ -1,11 +1,11 @@
 /** Where the root comes from: block devices by name, label and UUID, read-only ones, 9p; and where there is none. */
 
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { booted } from './boot.ts'
-import { makeExt4, probeProgram, readExt4, type Tree } from './files.ts'
+import { makeExt4, probeProgram, readExt4, type Tree, writeTree } from './files.ts'
 import { kernelWith9p } from './kernel.ts'
 
 const UUID = '0d1e2f30-1111-4222-8333-0123456789ab'
@@ -142,6 +142,24 @@ describe('a virtiofs root asked for read-only', () => {
     expect(boot().file('etc/hostname')).toBeUndefined()
   })
 })
+
+describe.each(['root=/dev/root rootfstype=virtiofs', 'root=/dev/root'])(
+  'the root of an older host: %s',
+  (cmdline) => {
+    const boot = booted(async (folder) => {
+      const directory = join(folder, 'older')
+      mkdirSync(directory)
+      writeTree(directory, await probe())
+      return { root: 'none', shares: [{ tag: '/dev/root', directory }], cmdline, probe: ['report', '-'] }
+    })
+
+    test('is the share of this tag', () => {
+      expect(boot().report().mounts).toContainEqual(
+        expect.objectContaining({ target: '/', type: 'virtiofs' }),
+      )
+    })
+  },
+)
 
 describe('a 9p root', () => {
   const boot = booted({ root: '9p', ...kernelWith9p() })
