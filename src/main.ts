@@ -3,7 +3,7 @@
 import type { Parsed } from './config/keys.ts'
 import { configure, parseCommandLine, parseRootFiles } from './config/layers.ts'
 import type { Layer, MachineConfig, Settings } from './config/machine.ts'
-import { DEFAULT_SETTINGS } from './config/merge.ts'
+import { DEFAULT_ROOT, DEFAULT_SETTINGS } from './config/merge.ts'
 import type { Identity } from './config/users.ts'
 import { formatProblem } from './lib/problem.ts'
 import { trim } from './lib/text.ts'
@@ -14,7 +14,7 @@ import { seedDisks } from './run/device.ts'
 import { readText } from './run/files.ts'
 import { closeModules, loadModules, openModules } from './run/modules.ts'
 import { mountPseudo } from './run/mount.ts'
-import { enterRoot, freeInitramfs, openInitramfs, type Root, sealRoot } from './run/root.ts'
+import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot } from './run/root.ts'
 import { Fatal, printTimeline, runSteps, type StepTime } from './run/steps.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
 import type { Service } from './supervise/loop.ts'
@@ -50,14 +50,18 @@ export function main(runtime: Runtime): never {
 
 function run(boot: Boot): never {
   timed(boot, 'initramfs', prepare)
-  const host = timed(boot, 'command line and seed', () => readHost(boot))
-  const early = configure([], host, false)
-  const deadline = uptime() + early.root.delay * 1000
+  const cmdline = timed(boot, 'command line', () => readCommandLine(boot))
+  const wanted = { ...DEFAULT_ROOT, ...cmdline.root }
+  const deadline = uptime() + wanted.delay * 1000
   const initramfs = openInitramfs()
-  timed(boot, `root ${early.root.source}`, () => {
+  const mounted = timed(boot, `root ${wanted.source}`, () => mountRoot(wanted, deadline))
+  // Behind the root, for which one may have had to wait: a seed that comes late is there by now as well.
+  const host = timed(boot, 'seed', () => [cmdline, ...readSeed()])
+  const early = configure([], host, false)
+  timed(boot, 'change to the root', () => {
     const targets = early.mounts.map(({ target }) => target)
     const files = early.authorizedKeys.length > 0 ? [AUTHORIZED_KEYS] : []
-    boot.root = enterRoot(early.root, targets, deadline, files)
+    boot.root = enterRoot(mounted, targets, files)
   })
   const config = timed(boot, 'configuration of the root', () => readRoot(early, host))
   const { steps, problems, refusals } = plan(config)
@@ -93,16 +97,21 @@ function timed<T>(boot: Boot, name: string, work: () => T): T {
   return result
 }
 
-/** What the host says: the kernel command line and, above it, the seed. The weakest first. */
-function readHost(boot: Boot): Layer[] {
-  const layers = [told(parseCommandLine(readText('/proc/cmdline') ?? ''))]
-  boot.settings = { ...DEFAULT_SETTINGS, ...layers[0]?.settings }
+/** The kernel command line, the weaker part of what the host says. It tells where the root is, and how to log. */
+function readCommandLine(boot: Boot): Layer {
+  const layer = told(parseCommandLine(readText('/proc/cmdline') ?? ''))
+  boot.settings = { ...DEFAULT_SETTINGS, ...layer.settings }
   setLogLevel(boot.settings.log)
+  return layer
+}
+
+/** The seed, the stronger part, where there is one. */
+function readSeed(): readonly Layer[] {
   const disks = seedDisks()
-  if (disks.length === 0) return layers
+  if (disks.length === 0) return []
   const seed = load('seed').readSeed(disks)
   for (const problem of seed.problems) warn(problem)
-  return [...layers, ...seed.layers]
+  return seed.layers
 }
 
 /** What the root itself says, below the host. */

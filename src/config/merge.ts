@@ -1,6 +1,6 @@
 import type { Layer, MachineConfig, MountConfig, NicConfig, RootConfig, Settings } from './machine.ts'
 
-const DEFAULT_ROOT: RootConfig = {
+export const DEFAULT_ROOT: RootConfig = {
   source: 'vroot',
   type: undefined,
   options: '',

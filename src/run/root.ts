@@ -45,28 +45,21 @@ export interface Root extends Mounted {
 }
 
 /**
- * Mounts the root and moves there. Afterwards `/` is the root, with /proc, /sys and /dev in it.
+ * Mounts the root where it is not `/` yet.
+ * @param deadline until when it may take to appear, as `uptime()` counts
+ */
+export function mountRoot({ source, type, options, readOnly }: RootConfig, deadline: number): Mounted {
+  const { flags, data } = parseMountOptions(options)
+  const wanted = readOnly ? flags | MS_RDONLY : flags
+  return mountWhenThere({ source, target: NEW_ROOT, type: type ?? 'auto', flags: wanted, data }, deadline)
+}
+
+/**
+ * Makes the mounted root `/`, with /proc, /sys and /dev in it.
  * @param targets where more will be mounted: on a read-only root these must be there
- * @param deadline as `uptime()` counts
  * @param files what more will be written than NEEDED_FILES
  */
-export function enterRoot(
-  config: RootConfig,
-  targets: readonly string[],
-  deadline: number,
-  files: readonly string[] = [],
-): Root {
-  const { flags, data } = parseMountOptions(config.options)
-  const mounted = mountWhenThere(
-    {
-      source: config.source,
-      target: NEW_ROOT,
-      type: config.type ?? 'auto',
-      flags: config.readOnly ? flags | MS_RDONLY : flags,
-      data,
-    },
-    deadline,
-  )
+export function enterRoot(mounted: Mounted, targets: readonly string[], files: readonly string[] = []): Root {
   const readOnly = mounted.readOnly || !addDirectories(NEW_ROOT)
   const overlaid = readOnly && isIncomplete(targets, files)
   const root = overlaid ? overlay() : NEW_ROOT

@@ -17,7 +17,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MS_BIND, MS_REC } from '../../src/lib/mount-flags.ts'
 import { NEEDED_DIRECTORIES } from '../../src/plan/plan.ts'
 import { makeDirectories, readText } from '../../src/run/files.ts'
-import { enterRoot, freeInitramfs, openInitramfs, type Root, sealRoot } from '../../src/run/root.ts'
+import {
+  enterRoot,
+  freeInitramfs,
+  mountRoot,
+  openInitramfs,
+  type Root,
+  sealRoot,
+} from '../../src/run/root.ts'
 import { EROFS, must } from '../../src/sys/errno.ts'
 import { MNT_DETACH, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from '../../src/sys/flags.ts'
 import {
@@ -135,7 +142,7 @@ function boot(source: string, { readOnly = false, targets = [] as string[] } = {
     const old = openInitramfs()
     const after = openInitramfs()
     const config = { source, type: undefined, options: '', readOnly, delay: 0 }
-    const root = enterRoot(config, targets, uptime())
+    const root = enterRoot(mountRoot(config, uptime()), targets)
     for (const target of targets) must(makeDirectories(target), () => `mkdir ${target}`)
     freeInitramfs(old)
     if (root.overlaid) sealRoot()
@@ -208,7 +215,7 @@ describe('enterRoot', () => {
   it('tells of a disk that is not there, and the initramfs stays as it was', () => {
     const path = initramfs()
     const config = { source: '/dev/vdx', type: undefined, options: '', readOnly: false, delay: 0 }
-    expect(() => within(path, () => enterRoot(config, [], uptime()))).toThrow(
+    expect(() => within(path, () => enterRoot(mountRoot(config, uptime()), []))).toThrow(
       'mount /dev/vdx on /root: no such disk',
     )
     expect(readdirSync(path).sort()).toEqual(['dev', 'init', 'modules', 'proc', 'root', 'sys'])
