@@ -23,8 +23,8 @@ import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
 import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
 import { SysError } from './sys/errno.ts'
-import { LINUX_REBOOT_CMD_CAD_OFF } from './sys/flags.ts'
-import { reboot, uptime, useRuntime, wait4 } from './sys/linux.ts'
+import { LINUX_REBOOT_CMD_CAD_OFF, O_PATH } from './sys/flags.ts'
+import { close, open, reboot, uptime, useRuntime, wait4 } from './sys/linux.ts'
 import type { Runtime } from './sys/port.ts'
 
 /** What the way down needs, whenever it begins. */
@@ -38,6 +38,7 @@ interface Boot {
 /** Runs as PID 1 and does not return. */
 export function main(runtime: Runtime): never {
   useRuntime(runtime)
+  holdStandardStreams()
   const boot: Boot = { signals: openSignals(), settings: DEFAULT_SETTINGS, root: undefined, times: [] }
   try {
     return run(boot)
@@ -46,6 +47,16 @@ export function main(runtime: Runtime): never {
     const ours = error instanceof Fatal || error instanceof SysError
     return abandon(boot, { message: ours ? message : `internal error: ${message}`, outcome: failure(125) })
   }
+}
+
+/**
+ * Where the kernel found no console for init, the standard descriptors are free, and what is opened first would get them and
+ * be lost to `openTerminal`.
+ */
+function holdStandardStreams(): void {
+  let fd = open('/', O_PATH)
+  while (fd >= 0 && fd < 3) fd = open('/', O_PATH)
+  close(fd)
 }
 
 function run(boot: Boot): never {

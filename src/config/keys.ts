@@ -196,9 +196,9 @@ function nameServers(into: Collected, value: string): void {
   }
 }
 
-/** `vda` to `vdz`, `vdaa`, …: the kernel's names of virtio disks. */
+/** `vda` to `vdz`, `vdaa`, …: the kernel's names of virtio disks; `vdso` is a parameter of its own. */
 function isDisk(key: string): boolean {
-  if (key.length < 3 || key.length > 5 || !key.startsWith('vd')) return false
+  if (key.length < 3 || key.length > 5 || !key.startsWith('vd') || key === 'vdso') return false
   for (let at = 2; at < key.length; at++) {
     const char = key.charAt(at)
     if (char < 'a' || char > 'z') return false

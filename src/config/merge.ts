@@ -1,4 +1,14 @@
-import type { Layer, MachineConfig, MountConfig, NicConfig, RootConfig, Settings } from './machine.ts'
+import { u32be } from '../lib/bytes.ts'
+import { network } from '../lib/ip.ts'
+import type {
+  Layer,
+  MachineConfig,
+  MountConfig,
+  NicConfig,
+  RootConfig,
+  RouteConfig,
+  Settings,
+} from './machine.ts'
 
 export const DEFAULT_ROOT: RootConfig = {
   source: 'vroot',
@@ -43,7 +53,7 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
   let args: readonly string[] = []
   let servers: MachineConfig['dns']['servers'] = []
   let search: readonly string[] = []
-  const routes: MachineConfig['routes'][number][] = []
+  let routes: readonly RouteConfig[] = []
   const authorizedKeys: string[] = []
 
   for (const layer of layers) {
@@ -95,7 +105,11 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
       environment.set(key, value)
       if (explain) own(`env.${key}`)
     }
-    for (const route of layer.routes ?? []) routes.push(route)
+    if (layer.routes !== undefined && layer.routes.length > 0) {
+      // A stronger source's routes stand instead of a weaker one's to the same destination, not beside them.
+      const stronger = routes.length === 0 ? undefined : new Set(layer.routes.map(routeKey))
+      routes = [...routes.filter((route) => stronger?.has(routeKey(route)) !== true), ...layer.routes]
+    }
     for (const key of layer.authorizedKeys ?? []) authorizedKeys.push(key)
   }
 
@@ -113,4 +127,17 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
     authorizedKeys: [...new Set(authorizedKeys)],
     origins,
   }
+}
+
+/** What the kernel tells routes apart by: family, destination and metric. */
+export function routeKey({
+  family,
+  destination,
+  metric,
+}: Pick<RouteConfig, 'family' | 'destination' | 'metric'>): string {
+  if (destination === undefined) return `${family} default ${metric}`
+  const { address, prefix } = network(destination)
+  let key = `${family}`
+  for (let at = 0; at < address.length; at += 4) key += ` ${u32be(address, at)}`
+  return `${key}/${prefix} ${metric}`
 }

@@ -37,9 +37,10 @@ export function parseZosrc(text: string, source: string): Parsed {
     const complain = (message: string): unknown => problems.push({ source, line, message })
     if (first.text === 'export') {
       for (const word of rest) {
-        const [key, value] = assignment(word)
-        if (key === undefined) complain(`export ${quote(word.text)}: not KEY=VALUE; skipped`)
-        else environment.set(key, value)
+        // As for a shell, an exported assignment may be quoted as a whole.
+        const equals = word.text.indexOf('=')
+        if (equals <= 0) complain(`export ${nameOf(word.text)}: not KEY=VALUE; skipped`)
+        else environment.set(word.text.slice(0, equals), word.text.slice(equals + 1))
       }
     } else if (first.text === 'set' && rest[0]?.text === '--') {
       args = rest.slice(1).map((word) => word.text)
@@ -48,9 +49,7 @@ export function parseZosrc(text: string, source: string): Parsed {
       if (path === '') complain('init is empty; ignored')
       else init = path
     } else {
-      complain(
-        `${quote(words.map((word) => word.text).join(' '))} is no export, init= or set --, and is never run`,
-      )
+      complain(`${nameOf(first.text)} is no export, init= or set --, and is never run`)
     }
   }
   return {
@@ -62,6 +61,12 @@ export function parseZosrc(text: string, source: string): Parsed {
     },
     problems,
   }
+}
+
+/** A word for the log, without what may be a secret: only what stands before a `=`. */
+function nameOf(text: string): string {
+  const equals = text.indexOf('=')
+  return quote(equals < 0 ? text : `${text.slice(0, equals)}=...`)
 }
 
 function assignment({ text, bare }: Word): [string | undefined, string] {

@@ -53,6 +53,9 @@ const DEV_LINKS: readonly (readonly [path: string, target: string])[] = [
   ['/dev/ptmx', 'pts/ptmx'],
 ]
 
+/** Where sshd looks for its host keys. */
+const HOST_KEYS = '/etc/ssh'
+
 export interface Plan {
   /** In the root, in this order. */
   readonly steps: readonly Step[]
@@ -79,12 +82,17 @@ export function plan(config: MachineConfig): Plan {
   const dhcp = config.nics.filter(({ dhcp4 }) => dhcp4 === true).map(({ name }) => name)
   const lease = { kind: 'dhcp', nics: dhcp, dns: config.dns, hostname: config.hostname, routes } as const
   if (dhcp.length > 0) steps.push({ ...lease, stage: 'ask' })
-  steps.push({ kind: 'host-keys', stage: 'start' })
+  // Beside the mounts, unless one of them holds the keys.
+  const keysAreMounted = config.mounts.some(
+    ({ target }) => HOST_KEYS.startsWith(target) || target.startsWith(HOST_KEYS),
+  )
+  if (!keysAreMounted) steps.push({ kind: 'host-keys', stage: 'start' })
   for (const mount of sortMounts(config.mounts)) {
     const step = planMount(mount)
     if (typeof step === 'string') refusals.push(step)
     else if (step !== undefined) steps.push(step)
   }
+  if (keysAreMounted) steps.push({ kind: 'host-keys', stage: 'start' })
   steps.push(...planFiles(config))
   // What takes its time has had it by now: servers have answered, keys are made, links carry traffic.
   if (dhcp.length > 0) steps.push({ ...lease, stage: 'await' })

@@ -1,6 +1,7 @@
 /** Finds each route's NIC, as the kernel would, and helps it where it would refuse. Pure. */
 
 import type { MachineConfig, NicConfig } from '../config/machine.ts'
+import { routeKey } from '../config/merge.ts'
 import { u32be } from '../lib/bytes.ts'
 import { type Cidr, covers, formatIp, type Ip, isIpv6, isLinkLocal } from '../lib/ip.ts'
 import type { PlannedRoute } from './step.ts'
@@ -49,7 +50,7 @@ export function planRoutes(config: Pick<MachineConfig, 'nics' | 'routes'>): Plan
       continue
     }
     // The kernel tells routes apart by destination and metric.
-    const key = `${family}${destination === undefined ? '' : ipKey(destination.address)}/${destination?.prefix} ${metric}`
+    const key = routeKey(route)
     const whole = gateway === undefined ? `${key} ${nic}` : `${key} ${nic} ${ipKey(gateway)}`
     if (seen.has(whole)) continue
     const append = seen.has(key)

@@ -69,7 +69,7 @@ let warned = 0
 export const warnings = (): number => warned
 
 /** What a terminal takes for a command, or for the begin of one: names of a host's or an image's may hold it. */
-const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\r', '\b']
+const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\x90', '\x9d', '\r', '\b', '\x0e']
 
 /** One line, whatever the log level; several where the message has several. */
 export function line(message: string): void {

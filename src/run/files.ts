@@ -20,6 +20,7 @@ import {
 import {
   close,
   currentRuntime,
+  fsync,
   mkdir,
   mount,
   open,
@@ -134,7 +135,8 @@ export function updateFile(
   const content = render(present.text)
   if (present.isAsWanted && present.text === content) return 'unchanged'
   const directory = path.slice(0, path.lastIndexOf('/'))
-  const result = replace(path, `${path}.zmachine`, content, mode)
+  const keeps = present.text !== undefined
+  const result = replace(path, `${path}.zmachine`, content, mode, keeps)
   if (result >= 0) return 'written'
   if (result === -ENOENT) {
     must(makeDirectories(directory, directoryMode), () => `mkdir ${directory}`)
@@ -151,22 +153,26 @@ export function updateFile(
   return 'bound'
 }
 
-/** The file's text, as `readText`, and whether it is a regular file of this mode: over virtiofs each call is a journey. */
+/**
+ * The file's text, and whether it is root's own regular file of this mode: over virtiofs each call is a journey. A file that
+ * is there and can't be read (or is larger than 1 MB) throws: what is written would be made without its content.
+ */
 function readRegular(path: string, mode: number): { text: string | undefined; isAsWanted: boolean } {
   const fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
   // A symlink is read, and then replaced.
   if (fd === -ELOOP) return { text: readText(path), isAsWanted: false }
-  if (fd < 0) return { text: undefined, isAsWanted: false }
+  if (fd === -ENOENT) return { text: undefined, isAsWanted: false }
+  must(fd, () => `read ${path}`)
   const content = readAll(fd)
   const found = stat('', AT_EMPTY_PATH, fd)
   close(fd)
-  return {
-    text: typeof content === 'number' ? undefined : content,
-    isAsWanted: typeof found !== 'number' && found.mode === (S_IFREG | mode),
-  }
+  if (typeof found === 'number' || (found.mode & S_IFMT) !== S_IFREG)
+    return { text: undefined, isAsWanted: false }
+  if (typeof content === 'number') throw new SysError(`read ${path}`, content, 'left as it is')
+  return { text: content, isAsWanted: found.mode === (S_IFREG | mode) && found.uid === 0 }
 }
 
-function replace(path: string, beside: string, content: string, mode: number): number {
+function replace(path: string, beside: string, content: string, mode: number, keeps = false): number {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
   let fd = open(beside, flags, mode)
   if (fd === -EEXIST) {
@@ -176,6 +182,9 @@ function replace(path: string, beside: string, content: string, mode: number): n
   }
   if (fd < 0) return fd
   const written = writeAll(fd, content)
+  // Hosts kill machines without a warning: where somebody's own lines are kept, the new file must not come to its name
+  // before its content has come to the disk.
+  if (keeps && written >= 0) fsync(fd)
   close(fd)
   const result = written < 0 ? written : rename(beside, path)
   if (result < 0) unlink(beside)

@@ -97,6 +97,13 @@ function mountShare(what: Mountable, deadline: number): Mounted {
         const attempt = tryMount({ ...what, type: candidate })
         if (typeof attempt !== 'number') return attempt
         // Both answer this for a tag that no device has. Anything else will not get better.
+        if (attempt === -EINVAL && what.data !== '' && shareTags()?.includes(source) === true) {
+          throw new SysError(
+            `mount ${quote(source)} on ${target} as ${candidate}`,
+            attempt,
+            `it does not know one of the options ${quote(what.data)}`,
+          )
+        }
         if (attempt === -EINVAL || attempt === -ENOENT) {
           last = attempt
           hope = true
@@ -115,7 +122,7 @@ function mountShare(what: Mountable, deadline: number): Mounted {
   throw new SysError(
     `mount ${quote(source)} on ${target}, tried as ${types.join(' and ')}`,
     last,
-    `no share has this tag${shareTags()}`,
+    `no share has this tag${listTags()}`,
   )
 }
 
@@ -169,16 +176,21 @@ function hint(result: number, type: string): string {
 const listing = (what: string, found: readonly string[]): string =>
   found.length === 0 ? `there are no ${what}` : `the ${what} there are: ${found.join(', ')}`
 
-/** Which tags there are, for the end of an error; nothing where the kernel does not tell (before Linux 6.9). */
-function shareTags(): string {
+/** The tags of all virtiofs devices; undefined where the kernel does not tell (before Linux 6.9). */
+function shareTags(): string[] | undefined {
   const fd = open('/sys/fs/virtiofs', O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if (fd < 0) return ''
+  if (fd < 0) return undefined
   const entries = readDirectory(fd)
   close(fd)
-  if (typeof entries === 'number') return ''
-  const tags = entries.flatMap(({ name }) => {
+  if (typeof entries === 'number') return undefined
+  return entries.flatMap(({ name }) => {
     const tag = readText(`/sys/fs/virtiofs/${name}/tag`)
-    return tag === undefined ? [] : [quote(trim(tag))]
+    return tag === undefined ? [] : [trim(tag)]
   })
-  return `; ${listing('tags', tags)}`
+}
+
+/** For the end of an error. */
+function listTags(): string {
+  const tags = shareTags()
+  return tags === undefined ? '' : `; ${listing('tags', tags.map(quote))}`
 }

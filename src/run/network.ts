@@ -128,8 +128,8 @@ function addLinkRequests(
   step: NicStep,
   hasIpv6: boolean,
 ): void {
-  const { addresses, mtu, dhcp4 } = step
-  const isStatic = addresses.length > 0 || dhcp4
+  const { addresses, mtu } = step
+  const isStatic = addresses.length > 0
   const ownLinkLocal = isStatic && hasIpv6 && mac.length === 17
   if (hasIpv6) writeValue(`/proc/sys/net/ipv6/conf/${name}/${isStatic ? 'accept_ra' : 'accept_dad'}`, '0')
   requests.push(

@@ -20,6 +20,7 @@ import {
 } from '../sys/flags.ts'
 import {
   chdir,
+  chmod,
   chroot,
   close,
   mkdir,
@@ -75,8 +76,10 @@ export function enterRoot(mounted: Mounted, targets: readonly string[], files: r
 /** Makes what every root needs and some images lack; false where nothing can be made: the root is read-only. */
 function addDirectories(root: string): boolean {
   for (const directory of NEEDED_DIRECTORIES) {
-    const result = mkdir(root + directory, directory === '/tmp' ? 0o1777 : 0o755)
+    const result = mkdir(root + directory, 0o755)
     if (result === -EROFS) return false
+    // mkdir takes away what the umask says.
+    if (result >= 0 && directory === '/tmp') chmod(root + directory, 0o1777)
     if (result !== -EEXIST) must(result, () => `mkdir ${directory} in the root`)
   }
   return true

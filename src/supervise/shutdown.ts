@@ -125,7 +125,6 @@ const IN_MEMORY: readonly string[] = [
   'fusectl',
   'binfmt_misc',
   'nsfs',
-  'overlay',
 ]
 
 /** The last mounted first; what is busy is made read-only, which writes it out as well. */
@@ -134,7 +133,9 @@ function unmountAll(): void {
   for (const entry of mounts.reverse()) {
     const [, escaped = '', type = ''] = entry.split(' ')
     const target = unescapeMount(escaped)
-    if (target === '' || IN_MEMORY.includes(type)) continue
+    // The root's own layer in memory; overlays of the container's hold disks busy.
+    const isLayer = target === '/' && type === 'overlay'
+    if (target === '' || isLayer || IN_MEMORY.includes(type)) continue
     const result = target === '/' ? -1 : umount(target)
     if (result >= 0) continue
     const remounted = mount('', target, '', MS_REMOUNT | MS_RDONLY)

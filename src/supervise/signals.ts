@@ -13,6 +13,10 @@ const WATCHED: Words = Uint32Array.of(~0x4004_05d8, ~0)
 
 /** Holds back every signal and returns the descriptor that tells of them. Early: what comes during the boot waits. */
 export function openSignals(): number {
-  must(sigprocmask(SIG_BLOCK, WATCHED), () => 'sigprocmask')
+  holdSignals()
   return must(signalfd(WATCHED, O_CLOEXEC | O_NONBLOCK), () => 'signalfd')
+}
+
+export function holdSignals(): void {
+  must(sigprocmask(SIG_BLOCK, WATCHED), () => 'sigprocmask')
 }

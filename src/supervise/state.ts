@@ -14,8 +14,14 @@ export interface Policy {
 
 export type State =
   | { readonly is: 'running'; readonly pid: number; readonly since: number; readonly delay: number }
-  /** The entrypoint was asked to end; at `deadline` it is killed. */
-  | { readonly is: 'stopping'; readonly pid: number; readonly deadline: number; readonly power: PowerState }
+  /** The entrypoint was asked to end; at `deadline` it is killed, and when that does not help either, given up. */
+  | {
+      readonly is: 'stopping'
+      readonly pid: number
+      readonly deadline: number
+      readonly power: PowerState
+      readonly killed: boolean
+    }
   /** Between two starts of on_exit=restart. `delay` is how long the wait after the next end will be. */
   | { readonly is: 'waiting'; readonly until: number; readonly delay: number; readonly outcome: Outcome }
   | { readonly is: 'ended' }
@@ -40,6 +46,9 @@ export type Action =
 const FIRST_DELAY = 100
 const LONGEST_DELAY = 30_000
 const HEALTHY = 60_000
+
+/** How long KILL may take. */
+const KILL_PATIENCE = 2000
 
 export const running = (pid: number, now: number, delay = FIRST_DELAY): State => ({
   is: 'running',
@@ -80,8 +89,10 @@ export function next(
       return { state, actions: [{ do: 'kill', pid: state.pid, signal: event.signal }] }
     case 'time':
       if (state.is === 'stopping' && now >= state.deadline) {
+        // In the middle of I/O that does not come back not even KILL ends a process.
+        if (state.killed) return ended(state, outcomeOf(SIGKILL, true), now, policy)
         const actions: Action[] = [{ do: 'kill', pid: state.pid, signal: SIGKILL }]
-        return { state: { ...state, deadline: Number.POSITIVE_INFINITY }, actions }
+        return { state: { ...state, killed: true, deadline: now + KILL_PATIENCE }, actions }
       }
       return state.is === 'waiting' && now >= state.until ? { state, actions: [{ do: 'start' }] } : stay
   }
@@ -115,12 +126,15 @@ function stop(
   switch (state.is) {
     case 'running':
       return {
-        state: { is: 'stopping', pid: state.pid, deadline: now + policy.grace, power },
+        state: { is: 'stopping', pid: state.pid, deadline: now + policy.grace, power, killed: false },
         actions: [{ do: 'kill', pid: state.pid, signal: SIGTERM }],
       }
     case 'stopping':
       // Asked twice: somebody is in a hurry.
-      return { state: { ...state, deadline: Math.min(state.deadline, now), power }, actions: [] }
+      return {
+        state: { ...state, deadline: state.killed ? state.deadline : Math.min(state.deadline, now), power },
+        actions: [],
+      }
     case 'waiting':
       return {
         state: { is: 'ended' },

@@ -4,19 +4,21 @@ import type { Identity } from '../config/users.ts'
 import { type Call, type SpawnResult, spawn, stringVector } from '../sys/calls.ts'
 import { RLIMIT_NOFILE, SIG_SETMASK, TIOCSCTTY } from '../sys/flags.ts'
 import {
+  chdir,
   currentRuntime,
   SYS_chdir,
   SYS_execve,
   SYS_ioctl,
   SYS_prlimit64,
   SYS_rt_sigprocmask,
-  SYS_setgid,
   SYS_setgroups,
+  SYS_setresgid,
+  SYS_setresuid,
   SYS_setsid,
-  SYS_setuid,
   syscall,
 } from '../sys/linux.ts'
 import type { Words } from '../sys/port.ts'
+import { holdSignals } from './signals.ts'
 
 export interface Workload {
   /** The file to execute. */
@@ -53,7 +55,10 @@ export function startWorkload(workload: Workload): SpawnResult {
   ])
 }
 
-/** PID 1 becomes the workload. Comes back only where that failed, with the call and the negative errno. */
+/**
+ * PID 1 becomes the workload. Comes back only where that failed, as root again, with the call and the negative errno: a
+ * machine that nobody can take down would be worse than one without its entrypoint.
+ */
 export function becomeWorkload(workload: Workload): { call: Call; result: number } {
   const calls = becoming(workload)
   let last = { call: calls[0] as Call, result: 0 }
@@ -61,6 +66,10 @@ export function becomeWorkload(workload: Workload): { call: Call; result: number
     last = { call, result: syscall(call.number, ...call.args) }
     if (last.result < 0 && call.tolerated !== true) break
   }
+  syscall(SYS_setresuid, 0, 0, 0)
+  syscall(SYS_setresgid, 0, 0, 0)
+  chdir('/')
+  holdSignals()
   return last
 }
 
@@ -75,8 +84,9 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
       name: 'setrlimit NOFILE',
     },
     { number: SYS_setgroups, args: [groups.length, ids(groups)], name: `setgroups ${groups.join(' ')}` },
-    { number: SYS_setgid, args: [gid], name: `setgid ${gid}` },
-    { number: SYS_setuid, args: [uid], name: `setuid ${uid}` },
+    // The saved ids stay root's until execve sets them to the effective ones (execve(2)): the way back from a failure.
+    { number: SYS_setresgid, args: [gid, gid, 0], name: `setgid ${gid}` },
+    { number: SYS_setresuid, args: [uid, uid, 0], name: `setuid ${uid}` },
     // As the user, so that a directory that only root may enter is told now.
     { number: SYS_chdir, args: [cwd], name: `chdir ${cwd}` },
     // Last before the execve: until here nothing may interrupt.

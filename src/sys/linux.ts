@@ -35,10 +35,10 @@ export const SYS_wait4 = 61
 export const SYS_kill = 62
 export const SYS_fsync = 74
 export const SYS_chdir = 80
-export const SYS_setuid = 105
-export const SYS_setgid = 106
 export const SYS_setsid = 112
 export const SYS_setgroups = 116
+export const SYS_setresuid = 117
+export const SYS_setresgid = 119
 export const SYS_chroot = 161
 export const SYS_statfs = 137
 export const SYS_sync = 162
@@ -55,6 +55,7 @@ export const SYS_unlinkat = 263
 export const SYS_renameat = 264
 export const SYS_symlinkat = 266
 export const SYS_readlinkat = 267
+export const SYS_fchmodat = 268
 export const SYS_ppoll = 271
 export const SYS_signalfd4 = 289
 export const SYS_dup3 = 292
@@ -130,6 +131,10 @@ export const rename = (from: string, to: string): number =>
 export const symlink = (target: string, path: string): number =>
   runtime.syscall(SYS_symlinkat, target, AT_FDCWD, path)
 
+/** int fchmodat(int dirfd, const char *path, mode_t mode) — chmod(2) */
+export const chmod = (path: string, mode: number): number =>
+  runtime.syscall(SYS_fchmodat, AT_FDCWD, path, mode)
+
 /** ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size) — readlink(2). A negative errno or the text. */
 export function readlink(path: string): string | number {
   // Most targets are short; none is longer than PATH_MAX. A full buffer may be a target that was cut.
@@ -145,13 +150,14 @@ export interface Stat {
   readonly dev: number
   /** S_IFMT's type and the permissions. */
   readonly mode: number
+  readonly uid: number
 }
 
 /** int fstatat(int dirfd, const char *path, struct stat *st, int flags) — stat(2). A negative errno or what PID 1 asks of it. */
 export function stat(path: string, flags = 0, dirfd = AT_FDCWD): Stat | number {
   const status = new Uint32Array(36)
   const result = runtime.syscall(SYS_newfstatat, dirfd, path, status, flags)
-  return result < 0 ? result : { dev: word64(status, 0), mode: word(status, 6) }
+  return result < 0 ? result : { dev: word64(status, 0), mode: word(status, 6), uid: word(status, 7) }
 }
 
 /** int statfs(const char *path, struct statfs *buf) — statfs(2): f_type, or a negative errno. */

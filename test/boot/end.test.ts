@@ -118,3 +118,14 @@ function pressAfter(text: string) {
     await machine.powerdown()
   }
 }
+
+describe('a hand-over that fails', () => {
+  const boot = booted({ cmdline: 'zmachine.mode=exec zmachine.user=1000:1000 zmachine.cwd=/nowhere' })
+
+  test('is told, and the machine still goes down as it was asked to', () => {
+    expect(boot().console).toContain('zmachine: fatal: chdir /nowhere: ENOENT')
+    expect(boot().container).toMatchObject({ code: 125, reason: 'failed' })
+    expect(boot().exit.reason).toBe('powerdown')
+    expect(JSON.parse(boot().file('.zmachine/exit.json') ?? '')).toMatchObject({ code: 125 })
+  })
+})

@@ -57,7 +57,8 @@ describe('parseEnvironment', () => {
       ['/etc/environment', 2],
       ['/etc/environment', 3],
     ])
-    expect(problems[0]?.message).toContain("'nonsense'")
+    // Lines of /etc/environment may be half of a secret, and the console is the host's to read.
+    expect(problems[0]?.message).not.toContain('nonsense')
   })
 
   it('never throws, and never makes a variable without a name', () => {

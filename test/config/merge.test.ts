@@ -22,6 +22,17 @@ const mount = (source: string, target: string, options = ''): MountConfig => ({
 })
 
 describe('merge', () => {
+  it('lets a stronger source’s routes stand instead of a weaker one’s to the same destination', () => {
+    const low = parseKeys('net_r4=default,10.0.0.1;10.1.2.3/16,10.0.0.1;10.9.0.0/16,10.0.0.1').layer
+    const high = parseKeys('net_r4=default,10.0.0.254;10.1.0.0/16,10.0.0.254').layer
+    const { routes } = merge([low, high])
+    expect(routes.map(({ gateway }) => gateway && formatIp(gateway))).toEqual([
+      '10.0.0.1',
+      '10.0.0.254',
+      '10.0.0.254',
+    ])
+  })
+
   it('has the contract’s defaults', () => {
     const config = merge([])
     expect(config.settings).toEqual({

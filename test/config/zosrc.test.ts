@@ -117,9 +117,15 @@ describe('parseZosrc', () => {
 
   it('runs nothing, and says so with the line', () => {
     expect(problems("export A='1\n2'\nrm -rf /\n\nunset A")).toEqual([
-      { line: 3, message: expect.stringContaining("'rm -rf /'") },
-      { line: 5, message: expect.stringContaining("'unset A'") },
+      { line: 3, message: expect.stringContaining("'rm' is no") },
+      { line: 5, message: expect.stringContaining("'unset' is no") },
     ])
+  })
+
+  it('shows no value of what it skips, and exports what a shell would', () => {
+    expect(problems("API_TOKEN='s3cret'")[0]?.message).not.toContain('s3cret')
+    const { layer } = parseZosrc('export "DB_PASSWORD=hunter2"', SOURCE)
+    expect(layer.environment?.get('DB_PASSWORD')).toBe('hunter2')
   })
 
   it('takes a quoted assignment for what it is to a shell: a command', () => {

@@ -123,6 +123,12 @@ describe('plan', () => {
     expect(kinds.lastIndexOf('mount')).toBeLessThan(kinds.indexOf('file'))
   })
 
+  it('makes SSH host keys behind a mount that holds them', () => {
+    const kinds = (cmdline: string) => planOf(cmdline).steps.map(({ kind }) => kind)
+    expect(kinds('vda=/etc/ssh').indexOf('host-keys')).toBeGreaterThan(kinds('vda=/etc/ssh').indexOf('mount'))
+    expect(kinds('vda=/data').indexOf('host-keys')).toBeLessThan(kinds('vda=/data').indexOf('mount'))
+  })
+
   it('mounts parents before children, whatever their order', () => {
     const { steps } = planOf('vda=/a/b/c qsfs_x=/a vdb=/a/b vdc=/z vdd=/a/c')
     expect(only(steps, 'mount').map(({ target }) => target)).toEqual(['/a', '/z', '/a/b', '/a/c', '/a/b/c'])

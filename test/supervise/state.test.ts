@@ -104,6 +104,21 @@ describe('a request to stop', () => {
     })
   })
 
+  it('gives up an entrypoint that not even KILL ends', () => {
+    const { state, actions } = run(
+      policy,
+      [0, { is: 'button' }],
+      [10_000, { is: 'time' }],
+      [12_000, { is: 'time' }],
+    )
+    expect(state.is).toBe('ended')
+    expect(actions.at(-1)).toEqual({
+      do: 'shutDown',
+      outcome: { code: 137, signal: SIGKILL, reason: 'stop', coreDumped: false },
+      power: 'poweroff',
+    })
+  })
+
   it('shortens the grace when it is repeated', () => {
     const { state } = run(policy, [100, { is: 'button' }], [300, { is: 'button' }])
     expect(deadlineOf(state)).toBe(300)
