@@ -121,7 +121,8 @@ const SHADOW = '/run/zmachine'
  * Gives a file this text: beside it first and then renamed over it, so that there is always a whole one, and a symlink
  * is replaced and never followed. A file that has the text already is left alone. On a read-only root the text is
  * bind-mounted over the file from /run.
- * @param render the new text, from the present one (undefined: no such file)
+ * @param render the new text, from the present one (undefined: no such file). One that takes the present text keeps what
+ * somebody else has written: then a file that can't be read, or is larger than 1 MB, is left alone and throws
  * @param directoryMode of its directory, where that has to be made
  * @returns what was done
  */
@@ -132,10 +133,11 @@ export function updateFile(
   directoryMode = 0o755,
 ): 'written' | 'unchanged' | 'bound' {
   const present = readRegular(path, mode)
+  const keeps = render.length > 0 && present.error !== -ENOENT
+  if (keeps && present.error < 0) throw new SysError(`read ${path}`, present.error, 'it is left as it is')
   const content = render(present.text)
   if (present.isAsWanted && present.text === content) return 'unchanged'
   const directory = path.slice(0, path.lastIndexOf('/'))
-  const keeps = present.text !== undefined
   const result = replace(path, `${path}.zmachine`, content, mode, keeps)
   if (result >= 0) return 'written'
   if (result === -ENOENT) {
@@ -153,23 +155,28 @@ export function updateFile(
   return 'bound'
 }
 
-/**
- * The file's text, and whether it is root's own regular file of this mode: over virtiofs each call is a journey. A file that
- * is there and can't be read (or is larger than 1 MB) throws: what is written would be made without its content.
- */
-function readRegular(path: string, mode: number): { text: string | undefined; isAsWanted: boolean } {
+interface Present {
+  readonly text: string | undefined
+  /** root's own regular file of the mode asked for. */
+  readonly isAsWanted: boolean
+  /** Why there is no text, as a negative errno; 0 where there is one, or what is there is no regular file. */
+  readonly error: number
+}
+
+/** What is there, in few calls: over virtiofs each is a journey. */
+function readRegular(path: string, mode: number): Present {
   const fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
   // A symlink is read, and then replaced.
-  if (fd === -ELOOP) return { text: readText(path), isAsWanted: false }
-  if (fd === -ENOENT) return { text: undefined, isAsWanted: false }
-  must(fd, () => `read ${path}`)
+  if (fd === -ELOOP) return { text: readText(path), isAsWanted: false, error: 0 }
+  if (fd < 0) return { text: undefined, isAsWanted: false, error: fd }
   const content = readAll(fd)
   const found = stat('', AT_EMPTY_PATH, fd)
   close(fd)
-  if (typeof found === 'number' || (found.mode & S_IFMT) !== S_IFREG)
-    return { text: undefined, isAsWanted: false }
-  if (typeof content === 'number') throw new SysError(`read ${path}`, content, 'left as it is')
-  return { text: content, isAsWanted: found.mode === (S_IFREG | mode) && found.uid === 0 }
+  if (typeof found === 'number' || (found.mode & S_IFMT) !== S_IFREG) {
+    return { text: undefined, isAsWanted: false, error: 0 }
+  }
+  if (typeof content === 'number') return { text: undefined, isAsWanted: false, error: content }
+  return { text: content, isAsWanted: found.mode === (S_IFREG | mode) && found.uid === 0, error: 0 }
 }
 
 function replace(path: string, beside: string, content: string, mode: number, keeps = false): number {

@@ -197,16 +197,15 @@ describe('updateFile', () => {
     }
   })
 
-  it('takes a file of a gigabyte for none, and replaces it', () => {
+  it('leaves a file of a gigabyte alone where its content would be kept, and replaces it elsewhere', () => {
     const path = `${here}/huge`
     writeFileSync(path, '')
     truncateSync(path, 1024 * MIB)
-    const seen: (string | undefined)[] = []
-    const done = updateFile(path, (present) => {
-      seen.push(present)
-      return 'small\n'
-    })
-    expect([done, read(path), seen]).toEqual(['written', 'small\n', [undefined]])
+    expect(() => updateFile(path, (present) => `${present}more\n`)).toThrow(
+      `read ${path}: EINVAL (invalid argument): it is left as it is`,
+    )
+    expect(statSync(path).size).toBe(1024 * MIB)
+    expect([updateFile(path, () => 'small\n'), read(path)]).toEqual(['written', 'small\n'])
   })
 
   it('gets over what a boot that was cut off left behind', () => {
