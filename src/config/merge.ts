@@ -1,5 +1,4 @@
-import { u32be } from '../lib/bytes.ts'
-import { network } from '../lib/ip.ts'
+import { ipKey, network } from '../lib/ip.ts'
 import type {
   Layer,
   MachineConfig,
@@ -137,7 +136,5 @@ export function routeKey({
 }: Pick<RouteConfig, 'family' | 'destination' | 'metric'>): string {
   if (destination === undefined) return `${family} default ${metric}`
   const { address, prefix } = network(destination)
-  let key = `${family}`
-  for (let at = 0; at < address.length; at += 4) key += ` ${u32be(address, at)}`
-  return `${key}/${prefix} ${metric}`
+  return `${family} ${ipKey(address)}/${prefix} ${metric}`
 }

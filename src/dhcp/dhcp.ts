@@ -1,7 +1,7 @@
 /** A DHCP client for one NIC (RFC 2131): the state machine of `client.ts` on a socket and a clock. It never waits. */
 
 import { type Bytes, u32be } from '../lib/bytes.ts'
-import type { Ip } from '../lib/ip.ts'
+import { type Ip, macBytes } from '../lib/ip.ts'
 import { type Event, next, type State, type Step, start } from './client.ts'
 import { decodeDatagram, encodeDatagram } from './datagram.ts'
 import type { Lease } from './lease.ts'
@@ -47,7 +47,7 @@ const RECEIVED = new Uint8Array(1500)
  * @param now as `uptime` counts, in milliseconds
  */
 export function startDhcp({ nic, index, mac: text, hostname }: DhcpNic, now: number): DhcpClient {
-  const mac = new Uint8Array(6).map((_, at) => Number.parseInt(text.slice(at * 3, at * 3 + 2), 16))
+  const mac = macBytes(text)
   const { state, actions } = start(u32be(mac, 2) ^ (now * 1000), now, { mac, hostname })
   const client: DhcpClient = { nic, index, fd: openDhcpSocket(index), mac, hostname, state, peer: EVERYBODY }
   perform(client, { state, actions })

@@ -1,6 +1,6 @@
 /** IP and MAC addresses as the text formats of a seed and of a command line write them, and as netlink wants them. */
 
-import { type Bytes, u16be } from './bytes.ts'
+import { type Bytes, u16be, u32be } from './bytes.ts'
 
 /** An address in network byte order: 4 bytes for IPv4, 16 for IPv6. */
 export type Ip = Bytes
@@ -67,6 +67,13 @@ export function covers({ address, prefix }: Cidr, ip: Ip): boolean {
   for (let i = 0; i < whole; i++) if (address[i] !== ip[i]) return false
   const rest = prefix & 7
   return rest === 0 || (((address[whole] ?? 0) ^ (ip[whole] ?? 0)) & (0xff00 >> rest) & 0xff) === 0
+}
+
+/** Tells addresses of one family apart, as a Map's key; not for people. */
+export function ipKey(ip: Ip): string {
+  let key = `${u32be(ip, 0)}`
+  for (let at = 4; at < ip.length; at += 4) key += ` ${u32be(ip, at)}`
+  return key
 }
 
 /** An Ethernet address as the kernel writes it, `52:54:00:12:34:56`, from either case and either of `:` and `-`. */

@@ -1,7 +1,7 @@
 /** Asks the kernel over netlink(7): many requests in one message, and one answer. */
 
 import { putU32 } from '../lib/bytes.ts'
-import { EAGAIN, EINTR, ENOBUFS, SysError } from '../sys/errno.ts'
+import { EAGAIN, EINTR, ENOBUFS, ETIMEDOUT, SysError } from '../sys/errno.ts'
 import {
   NETLINK_CAP_ACK,
   NETLINK_EXT_ACK,
@@ -14,8 +14,6 @@ import { close, poll, send, setsockopt, uptime } from '../sys/linux.ts'
 import { decodeAcknowledgement } from './acknowledgement.ts'
 import { messageSequence, NLM_F_ACK, NLMSG_ERROR, nextMessage, type Request, walk } from './message.ts'
 import { openSocket, receive, type Socket } from './socket.ts'
-
-const ETIMEDOUT = 110
 
 /** How long the kernel may take to answer. It answers before sendto(2) returns: this is for what can't happen. */
 const ANSWER_MS = 5000

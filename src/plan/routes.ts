@@ -2,8 +2,7 @@
 
 import type { MachineConfig, NicConfig } from '../config/machine.ts'
 import { routeKey } from '../config/merge.ts'
-import { u32be } from '../lib/bytes.ts'
-import { type Cidr, covers, formatIp, type Ip, isIpv6, isLinkLocal } from '../lib/ip.ts'
+import { type Cidr, covers, formatIp, type Ip, ipKey, isIpv6, isLinkLocal } from '../lib/ip.ts'
 import type { PlannedRoute } from './step.ts'
 
 export interface PlannedRoutes {
@@ -80,10 +79,4 @@ function longest(reach: readonly Reach[], gateway: Ip, nic: string | undefined):
     if (best === undefined || candidate.prefix.prefix > best.prefix.prefix) best = candidate
   }
   return best?.nic
-}
-
-/** Tells addresses apart; not for people. */
-function ipKey(ip: Ip | undefined): string {
-  if (ip === undefined) return ''
-  return isIpv6(ip) ? `${u32be(ip, 0)} ${u32be(ip, 4)} ${u32be(ip, 8)} ${u32be(ip, 12)}` : `${u32be(ip, 0)}`
 }

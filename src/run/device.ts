@@ -1,7 +1,8 @@
 /** Block devices: by path, `LABEL=` or `UUID=`, and what they hold. */
 
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY, S_IFBLK, S_IFMT } from '../sys/flags.ts'
-import { close, open, pread, readDirectory, stat } from '../sys/linux.ts'
+import { O_CLOEXEC, O_RDONLY, S_IFBLK, S_IFMT } from '../sys/flags.ts'
+import { close, open, pread, stat } from '../sys/linux.ts'
+import { listNames } from './files.ts'
 import { PROBES, type Superblock } from './superblock.ts'
 
 /**
@@ -58,13 +59,8 @@ export function seedDisks(): Labelled[] {
 
 /** The names of all disks and partitions, sorted: `vda`, `vda1`, `vdb`. Memory-backed ones are left out. */
 export function blockDevices(): string[] {
-  const fd = open('/sys/class/block', O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if (fd < 0) return []
-  const entries = readDirectory(fd)
-  close(fd)
-  if (typeof entries === 'number') return []
-  return entries
-    .map(({ name }) => name.split('!').join('/'))
+  return (listNames('/sys/class/block') ?? [])
+    .map((name) => name.split('!').join('/'))
     .filter((name) => !name.startsWith('loop') && !name.startsWith('ram') && !name.startsWith('zram'))
     .sort()
 }

@@ -7,6 +7,7 @@ import {
   MNT_DETACH,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECTORY,
   O_EXCL,
   O_NOCTTY,
   O_NOFOLLOW,
@@ -25,6 +26,7 @@ import {
   mount,
   open,
   read,
+  readDirectory,
   readlink,
   rename,
   stat,
@@ -67,6 +69,15 @@ export function readAll(fd: number): string | number {
       buffer = larger
     }
   }
+}
+
+/** The names in a directory, or undefined where it can't be read. */
+export function listNames(path: string): string[] | undefined {
+  const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  if (fd < 0) return undefined
+  const entries = readDirectory(fd)
+  close(fd)
+  return typeof entries === 'number' ? undefined : entries.map(({ name }) => name)
 }
 
 /** Writes a value to a file of /proc or /sys: one write, as these want it. Returns a negative errno on failure. */

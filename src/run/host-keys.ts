@@ -6,12 +6,9 @@
 import { words } from '../lib/text.ts'
 import { spawn, stringVector } from '../sys/calls.ts'
 import { describeErrno } from '../sys/errno.ts'
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY, SIG_SETMASK } from '../sys/flags.ts'
+import { SIG_SETMASK } from '../sys/flags.ts'
 import {
-  close,
   currentRuntime,
-  open,
-  readDirectory,
   rename,
   SYS_execve,
   SYS_rt_sigprocmask,
@@ -20,7 +17,7 @@ import {
   wait4,
 } from '../sys/linux.ts'
 import { info } from './console.ts'
-import { isRegularFile, readText } from './files.ts'
+import { isRegularFile, listNames, readText } from './files.ts'
 
 const FOLDER = '/etc/ssh'
 
@@ -93,13 +90,10 @@ export function finishHostKeys(): string[] {
   return problems
 }
 
+/** Also where the folder can't be read: then nothing can be put into it. */
 function hasKeys(): boolean {
-  const fd = open(FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if (fd < 0) return true
-  const entries = readDirectory(fd)
-  close(fd)
-  if (typeof entries === 'number') return true
-  return entries.some(({ name }) => name.startsWith('ssh_host_') && name.endsWith('_key'))
+  const names = listNames(FOLDER)
+  return names === undefined || names.some((name) => name.startsWith('ssh_host_') && name.endsWith('_key'))
 }
 
 /** RSA takes seconds on a small machine, and every client since 2014 knows the others: only where it is asked for. */

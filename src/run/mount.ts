@@ -4,11 +4,10 @@ import { MS_RDONLY } from '../lib/mount-flags.ts'
 import { quote, trim } from '../lib/text.ts'
 import type { MountStep, PseudoStep } from '../plan/step.ts'
 import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, ENXIO, EROFS, must, SysError } from '../sys/errno.ts'
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../sys/flags.ts'
-import { close, mount, open, readDirectory } from '../sys/linux.ts'
+import { mount } from '../sys/linux.ts'
 import { warn } from './console.ts'
 import { blockDevices, findDevice, isDeviceSource, probe } from './device.ts'
-import { makeDirectories, readText } from './files.ts'
+import { listNames, makeDirectories, readText } from './files.ts'
 import { loadModules } from './modules.ts'
 import { waitFor } from './wait.ts'
 
@@ -178,12 +177,7 @@ const listing = (what: string, found: readonly string[]): string =>
 
 /** The tags of all virtiofs devices; undefined where the kernel does not tell (before Linux 6.9). */
 function shareTags(): string[] | undefined {
-  const fd = open('/sys/fs/virtiofs', O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if (fd < 0) return undefined
-  const entries = readDirectory(fd)
-  close(fd)
-  if (typeof entries === 'number') return undefined
-  return entries.flatMap(({ name }) => {
+  return listNames('/sys/fs/virtiofs')?.flatMap((name) => {
     const tag = readText(`/sys/fs/virtiofs/${name}/tag`)
     return tag === undefined ? [] : [trim(tag)]
   })

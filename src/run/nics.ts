@@ -1,9 +1,7 @@
 /** The NICs that there are, as sysfs shows them: cheaper than a dump of all that the kernel knows about each. */
 
 import { parseDecimal, trim } from '../lib/text.ts'
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../sys/flags.ts'
-import { close, open, readDirectory } from '../sys/linux.ts'
-import { readText } from './files.ts'
+import { listNames, readText } from './files.ts'
 
 const NET = '/sys/class/net'
 
@@ -25,13 +23,8 @@ export function findNic(name: string): Nic | undefined {
 
 /** All of them; the loopback, whose address is all zeros, is none. */
 export function listNics(): Nic[] {
-  const fd = open(NET, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  if (fd < 0) return []
-  const entries = readDirectory(fd)
-  close(fd)
   const nics: Nic[] = []
-  if (typeof entries === 'number') return nics
-  for (const { name } of entries) {
+  for (const name of listNames(NET) ?? []) {
     const nic = findNic(name)
     if (nic !== undefined && nic.mac !== '00:00:00:00:00:00' && nic.mac !== '') nics.push(nic)
   }

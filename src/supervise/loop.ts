@@ -2,6 +2,7 @@
 
 import { u16, u32 } from '../lib/bytes.ts'
 import { info } from '../run/console.ts'
+import { listNames } from '../run/files.ts'
 import { ESRCH } from '../sys/errno.ts'
 import {
   EV_KEY,
@@ -16,18 +17,7 @@ import {
   SIGCHLD,
   WNOHANG,
 } from '../sys/flags.ts'
-import {
-  close,
-  ioctl,
-  kill,
-  open,
-  type PollFd,
-  poll,
-  read,
-  readDirectory,
-  uptime,
-  wait4,
-} from '../sys/linux.ts'
+import { close, ioctl, kill, open, type PollFd, poll, read, uptime, wait4 } from '../sys/linux.ts'
 import type { Outcome } from './outcome.ts'
 import { formatOutcome } from './outcome.ts'
 import {
@@ -136,12 +126,7 @@ function readSignals(fd: number): number[] {
 
 /** Input devices with a power key: ACPI's button is one (drivers/acpi/button.c). */
 function openPowerButtons(): number[] {
-  const directory = open('/dev/input', O_RDONLY | O_CLOEXEC)
-  if (directory < 0) return []
-  const entries = readDirectory(directory)
-  close(directory)
-  if (typeof entries === 'number') return []
-  return entries.flatMap(({ name }) => {
+  return (listNames('/dev/input') ?? []).flatMap((name) => {
     if (!name.startsWith('event')) return []
     const fd = open(`/dev/input/${name}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     if (fd < 0) return []
