@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util'
 import { BuildError } from './command.ts'
 import { buildDebianKernel } from './debian-kernel.ts'
-import { buildInitramfs } from './initramfs.ts'
+import { buildFlist } from './flist.ts'
 import { buildLean } from './lean.ts'
+import { buildLibrary } from './library.ts'
 import { PRODUCTS, type Products } from './paths.ts'
 import { command, note, size, step } from './progress.ts'
 import { buildEngine } from './quickjs.ts'
@@ -14,10 +15,16 @@ const HELP = `npm run build [-- --only PRODUCT]
 
 Makes what a zos host boots, in dist/:
 
-  lean          dist/lean/init               PID 1: one static binary
-  initramfs     dist/initramfs-linux.img     for kernels with built-in drivers
-  debian-cloud  dist/debian-cloud/           Debian's cloud kernel, an initramfs with its modules, a manifest
-  zmachine      dist/zmachine.js             the command, for people: Node 20 or later
+  zmachine      dist/zmachine.js   the command, for people: Node 20 or later
+                dist/library.js    the same for programs, with its types
+  lean          dist/lean/init     PID 1: one static binary
+  flist         dist/flist/        kernel, initramfs-linux.img and a manifest: what a zos host boots containers with
+
+and only where it is asked for by its name:
+
+  debian-cloud  dist/debian-cloud/ Debian's cloud kernel, an initramfs with its modules, a manifest
+
+The kernel is compiled the first time, which takes 5 to 15 minutes on two cores.
 
   --only NAME   this product and what it is made of
   --help        this text
@@ -26,26 +33,36 @@ What is slow is cached in $XDG_CACHE_HOME/zmachine-init (~/.cache/zmachine-init)
 Raw output of compilers and apt is in dist/log/.
 `
 
-const NAMES = ['zmachine', 'lean', 'initramfs', 'debian-cloud'] as const
+const NAMES = ['zmachine', 'lean', 'flist', 'debian-cloud'] as const
 type Name = (typeof NAMES)[number]
 
-/** Builds a product and what it is made of; without a name, all. Prints a line for each. */
+/** Builds a product and what it is made of; without a name, all but debian-cloud. Prints a line for each. */
 export async function buildAll(only?: Name): Promise<Products> {
-  if (only === undefined || only === 'zmachine') await step('dist/zmachine.js', () => buildZmachine(), size)
+  if (only !== 'lean' && only !== 'debian-cloud') {
+    await step('dist/zmachine.js', () => buildZmachine(), size)
+    await step('dist/library.js', buildLibrary, size)
+  }
   if (only === 'zmachine') return PRODUCTS
   await ensurePackages(['build'])
   await step('engine', buildEngine)
   await step('dist/lean/init', () => buildLean(), size)
-  if (only === 'lean') return PRODUCTS
-  if (only !== 'debian-cloud') await step('dist/initramfs-linux.img', buildInitramfs, size)
-  if (only === 'initramfs') return PRODUCTS
-  const { release, missing } = await step(
-    'dist/debian-cloud/initramfs-linux.img',
-    () => buildDebianKernel('debianCloud'),
-    (made) => size(made.files.initramfs.bytes),
+  if (only === 'debian-cloud') await buildDebianCloud()
+  if (only === 'lean' || only === 'debian-cloud') return PRODUCTS
+  const { manifest, built } = await step('dist/flist', buildFlist, ({ manifest: { files } }) =>
+    size(files.kernel.bytes + files['initramfs-linux.img'].bytes),
+  )
+  const bytes = manifest.files['initramfs-linux.img'].bytes
+  note(`  kernel ${built.release} (${built.package} ${built.version}), initramfs ${size(bytes)}`)
+  if (!built.pinned) note(`  the archive has another ${built.package} than initramfs/kernel.json names`)
+  return PRODUCTS
+}
+
+/** Debian's kernel with modules: a product that nobody needs but tests, and who wants to see how it is done. */
+export async function buildDebianCloud(): Promise<void> {
+  const { release, missing } = await step('dist/debian-cloud', buildDebianKernel, ({ files }) =>
+    size(files.kernel.bytes + files['initramfs-linux.img'].bytes),
   )
   note(`  kernel ${release}${missing.length > 0 ? `, which has no ${missing.join(', ')}` : ''}`)
-  return PRODUCTS
 }
 
 function isName(text: string): text is Name {

@@ -28,6 +28,13 @@ export function digest(parts: readonly (string | Uint8Array)[]): string {
   return hash.digest('hex')
 }
 
+/** Whether there is an entry `name` made of `inputs`. */
+export const isCached = (name: string, inputs: readonly (string | Uint8Array)[]): boolean =>
+  existsSync(entryPath(name, inputs))
+
+const entryPath = (name: string, inputs: readonly (string | Uint8Array)[]): string =>
+  join(cacheRoot(), `${name}-${digest(inputs).slice(0, 16)}`)
+
 /**
  * The folder of the entry `name` made of `inputs`; where there is none, `make` fills a new folder first.
  * `inputs` must hold everything that the content depends on.
@@ -37,7 +44,7 @@ export async function cached(
   inputs: readonly (string | Uint8Array)[],
   make: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const entry = join(cacheRoot(), `${name}-${digest(inputs).slice(0, 16)}`)
+  const entry = entryPath(name, inputs)
   if (existsSync(entry)) return entry
   await mkdir(cacheRoot(), { recursive: true })
   await sweep()

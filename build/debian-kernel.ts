@@ -1,24 +1,22 @@
 /**
- * Debian's kernels for tests and the demonstration: the kernel, an initramfs with the modules that PID 1 may ask for,
- * and a manifest. The package comes from this machine's own Debian release, without root.
+ * Debian's cloud kernel, which has its drivers as modules: the kernel, an initramfs with the modules that PID 1 may ask
+ * for, and a manifest. For tests, and as a pattern for kernels of other makers. The package comes from this machine's
+ * own Debian release, without root.
  */
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join as path } from 'node:path'
 import { type Apt, openApt } from './apt.ts'
 import { cached } from './cache.ts'
 import { BuildError, run } from './command.ts'
+import { describe, type FileDescription } from './flist.ts'
 import { baseImage, compress, join, writeWhole } from './initramfs.ts'
 import { moduleArchive, readModuleList } from './module-archive.ts'
 import { PRODUCTS } from './paths.ts'
 import { note } from './progress.ts'
 
-/** Metapackages, always of the newest kernel of a release: they depend on the package that holds it. */
-const FLAVOURS = {
-  debianCloud: 'linux-image-cloud-amd64',
-  debianGeneric: 'linux-image-amd64',
-} as const
+/** A metapackage, always of the newest kernel of a release: it depends on the package that holds it. */
+const METAPACKAGE = 'linux-image-cloud-amd64'
 
 /** Raised when the way that the module archive is made changes, since it is cached. */
 const ARCHIVE_FORMAT = '1'
@@ -36,54 +34,48 @@ export interface KernelManifest {
   readonly release: string
   readonly package: string
   readonly version: string
-  readonly files: Readonly<
-    Record<'kernel' | 'initramfs', { readonly bytes: number; readonly sha256: string }>
-  >
+  readonly files: Readonly<Record<'kernel' | 'initramfs-linux.img', FileDescription>>
   /** Modules of initramfs/modules that this kernel does not have. */
   readonly missing: readonly string[]
 }
 
-/** Makes dist/debian-cloud or dist/debian-generic and returns its manifest. */
-export async function buildDebianKernel(flavour: keyof typeof FLAVOURS): Promise<KernelManifest> {
-  const kernel = await fetchKernel(FLAVOURS[flavour])
+/** Makes dist/debian-cloud and returns its manifest. */
+export async function buildDebianKernel(): Promise<KernelManifest> {
+  const kernel = await fetchKernel()
   const modules = await packModules(kernel)
   const image = join(await baseImage(), modules.image)
   const vmlinuz = await readFile(path(kernel.folder, 'kernel'))
-  const product = PRODUCTS[flavour]
+  const product = PRODUCTS.debianCloud
   await writeWhole(product.initramfs, image)
   await writeWhole(product.kernel, vmlinuz)
   const manifest = {
     release: kernel.release,
     package: kernel.package,
     version: kernel.version,
-    files: { kernel: describe(vmlinuz), initramfs: describe(image) },
+    files: { kernel: describe(vmlinuz), 'initramfs-linux.img': describe(image) },
     missing: modules.missing,
   }
   await writeWhole(product.manifest, `${JSON.stringify(manifest, undefined, 2)}\n`)
   return manifest
 }
 
-function describe(bytes: Uint8Array): { bytes: number; sha256: string } {
-  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
-}
-
 /** The kernel package, unpacked. Its version is the one that the private lists name; they last until it is gone. */
-async function fetchKernel(metapackage: string): Promise<Kernel> {
+async function fetchKernel(): Promise<Kernel> {
   const apt = await openApt({ name: 'kernel', type: 'deb' })
   try {
-    return await fetchFrom(apt, metapackage)
+    return await fetchFrom(apt)
   } catch {
     // The archive has moved on since the lists were fetched.
     await apt.forget()
     note('the package lists are old: fetching them anew')
-    return fetchFrom(await openApt({ name: 'kernel', type: 'deb' }), metapackage)
+    return fetchFrom(await openApt({ name: 'kernel', type: 'deb' }))
   }
 }
 
-async function fetchFrom(apt: Apt, metapackage: string): Promise<Kernel> {
-  const depends = await apt.ask('depends', metapackage)
+async function fetchFrom(apt: Apt): Promise<Kernel> {
+  const depends = await apt.ask('depends', METAPACKAGE)
   const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1]
-  if (!name) throw new BuildError(`${metapackage}: no kernel package among what it depends on:\n${depends}`)
+  if (!name) throw new BuildError(`${METAPACKAGE}: no kernel package among what it depends on:\n${depends}`)
   const shown = await apt.ask('show', '--no-all-versions', name)
   const version = /^Version: (.*)$/m.exec(shown)?.[1]
   if (!version) throw new BuildError(`${name}: apt-cache show tells no version`)

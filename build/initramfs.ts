@@ -2,20 +2,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { constants, zstdCompressSync } from 'node:zlib'
-import { BuildError } from './command.ts'
 import { cpio, type Entry } from './cpio.ts'
 import { PRODUCTS } from './paths.ts'
-
-/** The issue's limit, for kernels that have their drivers built in. */
-const LIMIT = 400_000
-
-/** Makes dist/initramfs-linux.img of dist/lean/init and returns its size in bytes. */
-export async function buildInitramfs(): Promise<number> {
-  const image = await baseImage()
-  await writeWhole(PRODUCTS.initramfs, image)
-  if (image.length <= LIMIT) return image.length
-  throw new BuildError(`${PRODUCTS.initramfs}: ${image.length} bytes, more than the limit of ${LIMIT}`)
-}
 
 /** What every image begins with, compressed. */
 export async function baseImage(): Promise<Uint8Array> {

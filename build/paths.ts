@@ -16,13 +16,13 @@ function kernelFolder(name: string): KernelProduct {
   return { kernel: file('kernel'), initramfs: file('initramfs-linux.img'), manifest: file('manifest.json') }
 }
 
-/** The products of `npm run build`; `debianGeneric` only for `npm test`. */
+/** The products of `npm run build`; `debianCloud` only for `npm test`, or asked for by its name. */
 export const PRODUCTS = {
   init: join(ROOT, 'dist/lean/init'),
-  initramfs: join(ROOT, 'dist/initramfs-linux.img'),
+  /** What a zos host boots containers with. */
+  flist: kernelFolder('flist'),
+  /** A kernel with modules. */
   debianCloud: kernelFolder('debian-cloud'),
-  /** Debian's kernel for every machine: what the cloud kernel leaves out (9p), for tests. */
-  debianGeneric: kernelFolder('debian-generic'),
 } as const
 
 export type Products = typeof PRODUCTS

@@ -51,3 +51,45 @@ export async function command(main: () => Promise<void>): Promise<void> {
     process.stderr.write(`\nerror: ${error.message}\n${error.advice ? `\n${error.advice}\n` : ''}`)
   }
 }
+
+export interface Progress {
+  /** One more of the expected steps is done. */
+  advance(): void
+  /** Takes the bar away. */
+  end(): void
+}
+
+const BAR = 24
+
+/**
+ * A bar for what takes minutes, with the time left; where nobody watches a terminal, a line for each tenth.
+ * @param expected how many steps there will be, about
+ */
+export function progress(name: string, expected: number): Progress {
+  const start = performance.now()
+  let done = 0
+  let tenth = 0
+  let painted = 0
+  const left = (): string => {
+    const seconds = ((performance.now() - start) / 1000 / done) * (expected - done)
+    return seconds < 90 ? `${Math.ceil(seconds)} s left` : `${Math.round(seconds / 60)} min left`
+  }
+  return {
+    advance() {
+      // More than expected is no news: it stays at the end.
+      done = Math.min(done + 1, expected - 1)
+      if (process.stdout.isTTY) {
+        if (performance.now() - painted < 100) return
+        painted = performance.now()
+        const full = Math.floor((done / expected) * BAR)
+        process.stdout.write(
+          `\r\x1b[K  ${name}  [${'#'.repeat(full)}${'.'.repeat(BAR - full)}] ${Math.floor((done / expected) * 100)} %, ${left()}`,
+        )
+      } else if (Math.floor((done / expected) * 10) > tenth) {
+        tenth = Math.floor((done / expected) * 10)
+        process.stdout.write(`  ${name}: ${tenth}0 %, ${left()}\n`)
+      }
+    },
+    end: clear,
+  }
+}

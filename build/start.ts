@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { containerExit } from '../src/launcher/container-exit.ts'
 import { boot } from '../src/launcher/machine.ts'
 import type { MachineOptions } from '../src/launcher/options.ts'
 import { findProgram, needProgram } from '../src/launcher/programs.ts'
-import { containerExit } from '../src/launcher/run.ts'
 import { formatTimeline, readTimeline } from '../src/launcher/timeline.ts'
 import { buildAll } from './build.ts'
 import { BuildError, run } from './command.ts'
@@ -138,11 +138,9 @@ const isContainers = (line: string): boolean =>
 if (import.meta.main) {
   await command(async () => {
     await ensurePackages(['build', 'run', 'demo'])
-    const { debianCloud } = await buildAll()
-    process.exitCode = await demonstrate(debianCloud.kernel, debianCloud.initramfs).catch(
-      (error: unknown) => {
-        throw new BuildError(error instanceof Error ? error.message : String(error))
-      },
-    )
+    const { flist } = await buildAll()
+    process.exitCode = await demonstrate(flist.kernel, flist.initramfs).catch((error: unknown) => {
+      throw new BuildError(error instanceof Error ? error.message : String(error))
+    })
   })
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { BuildError, freshLog, run } from './command.ts'
 import { note } from './progress.ts'
 
-export type Purpose = 'build' | 'run' | 'demo' | 'test'
+export type Purpose = 'build' | 'kernel' | 'run' | 'demo' | 'test'
 
 interface Package {
   /** The package's name, where it is the same on all releases. */
@@ -30,6 +30,15 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     // apt reaches an archive by https only with these.
     { name: 'ca-certificates', brings: ['/etc/ssl/certs/ca-certificates.crt'] },
   ],
+  // What the kernel's own build needs beside a compiler.
+  kernel: [
+    { name: 'make', brings: ['make'] },
+    { name: 'flex', brings: ['flex'] },
+    { name: 'bison', brings: ['bison'] },
+    { name: 'bc', brings: ['bc'] },
+    { name: 'libelf-dev', brings: ['/usr/include/libelf.h'] },
+    { name: 'zstd', brings: ['zstd'] },
+  ],
   run: [
     { name: 'qemu-system-x86', brings: ['qemu-system-x86_64'] },
     {
@@ -53,6 +62,10 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     { name: 'squashfs-tools', brings: ['mksquashfs'] },
     { name: 'xorriso', brings: ['xorriso'] },
     { name: 'cpio', brings: ['cpio'] },
+    { name: 'lz4', brings: ['lz4'] },
+    { name: 'lzop', brings: ['lzop'] },
+    { name: 'bzip2', brings: ['bzip2'] },
+    { name: 'zstd', brings: ['zstd'] },
     { name: 'iproute2', brings: ['ip'] },
     { name: 'dnsmasq-base', brings: ['dnsmasq'] },
     { name: 'openssh-client', brings: ['ssh-keygen'] },

@@ -1,10 +1,9 @@
 /** `npm test`: builds, checks and tests everything, and says in the end what failed. */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { buildAll } from './build.ts'
-import { buildDebianKernel } from './debian-kernel.ts'
+import { buildAll, buildDebianCloud } from './build.ts'
 import { ROOT } from './paths.ts'
-import { command, note, step } from './progress.ts'
+import { command, note } from './progress.ts'
 import { ensurePackages } from './system.ts'
 
 interface Check {
@@ -58,7 +57,7 @@ await command(async () => {
   await ensurePackages(['build', 'run', 'demo', 'test'])
   sayWhatNeedsRoot()
   await buildAll()
-  await step('dist/debian-generic, for what the cloud kernel lacks', () => buildDebianKernel('debianGeneric'))
+  await buildDebianCloud()
 
   const failed: string[] = []
   for (const check of CHECKS) if (!(await passes(check))) failed.push(check.name)

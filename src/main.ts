@@ -60,7 +60,10 @@ function holdStandardStreams(): void {
 }
 
 function run(boot: Boot): never {
-  timed(boot, 'initramfs', prepare)
+  const began = uptime()
+  prepare()
+  // The start of this program among it, which is a few milliseconds.
+  boot.times.push({ name: () => 'kernel', took: began }, { name: () => 'initramfs', took: uptime() - began })
   const cmdline = timed(boot, 'command line', () => readCommandLine(boot))
   const wanted = { ...DEFAULT_ROOT, ...cmdline.root }
   const deadline = uptime() + wanted.delay * 1000

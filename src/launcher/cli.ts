@@ -9,10 +9,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 const { NO_COLOR = '', TERM = '' } = process.env
-const output = {
-  write: (bytes: Uint8Array): unknown => process.stdout.write(bytes),
-  colours: process.stdout.isTTY && NO_COLOR === '' && TERM !== 'dumb',
-}
 
 // Not process.exit(), which would cut off what a pipe has not taken yet.
-process.exitCode = zmachine(process.argv.slice(2), output, (text) => process.stderr.write(text))
+process.exitCode = await zmachine(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  write: (bytes: Uint8Array): unknown => process.stdout.write(bytes),
+  colours: process.stdout.isTTY && NO_COLOR === '' && TERM !== 'dumb',
+  errors: (text: string): unknown => process.stderr.write(text),
+})
+// A terminal that was read from would keep the process alive.
+process.stdin.unref?.()

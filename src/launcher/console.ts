@@ -1,8 +1,10 @@
-/** A machine's console: text as it comes, kept whole, given out in lines to any number of readers. */
+/** A machine's console: text as it comes, the newest of it kept, given out in lines to any number of readers. */
 
 export interface Console {
-  /** Everything so far. */
+  /** Everything so far, or the newest of it where that is more than is kept. */
   text(): string
+  /** Calls back with every chunk of bytes from now on. */
+  onBytes(listener: (chunk: Uint8Array) => void): void
   /** Each line without its end, from the first one on; ends with the machine. */
   lines(): AsyncIterable<string>
   /** The first line that has the pattern, also one that came before; undefined where the machine ends without it. */
@@ -14,10 +16,16 @@ export interface ConsoleWriter extends Console {
   end(): void
 }
 
-/** An empty console. */
-export function createConsole(): ConsoleWriter {
+/** A container may talk for years. */
+const DEFAULT_LIMIT = 16 << 20
+
+/** An empty console that keeps about so many characters. */
+export function createConsole(limit = DEFAULT_LIMIT): ConsoleWriter {
   const decoder = new TextDecoder()
+  const listeners: ((chunk: Uint8Array) => void)[] = []
   const complete: string[] = []
+  /** How many lines are gone from the front of `complete`. */
+  let gone = 0
   let text = ''
   let rest = ''
   let ended = false
@@ -38,13 +46,25 @@ export function createConsole(): ConsoleWriter {
     text += decoded
     const pieces = (rest + decoded).split('\n')
     rest = pieces.pop() ?? ''
-    complete.push(...pieces.map(withoutReturn))
+    for (const piece of pieces) complete.push(withoutReturn(piece))
+    // A line without an end is let go as well; not at each chunk, since cutting copies.
+    if (text.length > limit + limit / 4) forget()
     notify()
+  }
+
+  const forget = (): void => {
+    text = text.slice(-limit)
+    rest = rest.slice(-limit)
+    let kept = 0
+    let first = complete.length
+    while (first > 0 && kept <= limit) kept += (complete[--first]?.length ?? 0) + 1
+    gone += complete.splice(0, first).length
   }
 
   async function* lines(): AsyncGenerator<string> {
     for (let next = 0; ; ) {
-      const line = complete[next]
+      next = Math.max(next, gone)
+      const line = complete[next - gone]
       if (line !== undefined) {
         next++
         yield line
@@ -58,6 +78,7 @@ export function createConsole(): ConsoleWriter {
 
   return {
     text: () => text,
+    onBytes: (listener) => void listeners.push(listener),
     lines,
     async waitFor(pattern) {
       for await (const line of lines()) {
@@ -65,7 +86,10 @@ export function createConsole(): ConsoleWriter {
       }
       return undefined
     },
-    push: (chunk) => append(decoder.decode(chunk, { stream: true })),
+    push(chunk) {
+      for (const listener of listeners) listener(chunk)
+      append(decoder.decode(chunk, { stream: true }))
+    },
     end: () => {
       if (ended) return
       append(decoder.decode())

@@ -11,10 +11,10 @@ import { type Console, createConsole } from './console.ts'
 import { createPipe } from './fifo.ts'
 import { privateFolder, spawnGuarded } from './guard.ts'
 import type { Disk, MachineOptions, Share } from './options.ts'
-import { chooseAccel, needProgram } from './programs.ts'
+import { chooseAccel, findVirtiofsd, needProgram } from './programs.ts'
 import { QMP_FD, qemuArgs, rootTag, type VirtiofsSocket } from './qemu.ts'
 import { connectQmp, type Json } from './qmp.ts'
-import { startVirtiofsd } from './virtiofsd.ts'
+import { startVirtiofsd, virtiofsdCommand } from './virtiofsd.ts'
 
 export type ExitReason =
   /** The guest switched the power off. */
@@ -49,7 +49,9 @@ export interface Machine {
   /** QEMU's command line, for people. */
   readonly command: readonly string[]
   /** Types on the console. */
-  write(text: string): void
+  write(text: string | Uint8Array): void
+  /** Asks it to end, by the power button, and ends it where it has not within so many seconds. */
+  stop(patience: number): Promise<MachineExit>
   /** Presses the ACPI power button. */
   powerdown(): Promise<void>
   /** Any QMP command. */
@@ -78,6 +80,21 @@ export async function boot(options: MachineOptions): Promise<Machine> {
     await stop()
     throw error
   }
+}
+
+/** The commands that `boot` would run, virtiofsd's first, with a folder's name in the place of the private one. */
+export function machineCommands(options: MachineOptions, folder: string): (readonly string[])[] {
+  const sockets = shares(options).map(({ tag }, at) => ({ tag, socket: `${folder}/${at}.socket` }))
+  const isRoot = process.getuid?.() === 0
+  const servers = shares(options).map(({ directory, readOnly }, at) =>
+    virtiofsdCommand(
+      findVirtiofsd(),
+      { directory, socket: `${folder}/${at}.socket`, readOnly: readOnly ?? false },
+      isRoot,
+    ),
+  )
+  const qemu = needProgram('qemu-system-x86_64', 'qemu-system-x86')
+  return [...servers, [qemu, ...qemuArgs(options, chooseAccel(options.accel ?? 'tcg'), sockets)]]
 }
 
 /** Ends one part of a machine; they run in the reverse order of their parts' start. */
@@ -109,7 +126,7 @@ async function start(
   const stderr = collectStderr(child)
   const end = Promise.all([endOf(child), once(output, 'close')]).then(([ending]) => ending)
 
-  const terminal = createConsole()
+  const terminal = createConsole(options.consoleLimit)
   const log = options.log === undefined ? undefined : createWriteStream(options.log)
   output.on('data', (chunk: Buffer) => {
     terminal.push(chunk)
@@ -162,13 +179,20 @@ async function start(
   // Nothing runs before this: no event is lost, and the duration has one meaning.
   await qmp.execute('cont')
 
+  const powerdown = async (): Promise<void> => void (await qmp.execute('system_powerdown'))
   let added = 0
   return {
     console: terminal,
     exited,
     command: [qemu, ...args],
     write: (text) => void child.stdin?.write(text),
-    powerdown: async () => void (await qmp.execute('system_powerdown')),
+    powerdown,
+    async stop(patience) {
+      // It may be gone already, and then there is nobody to ask.
+      await powerdown().catch(() => {})
+      const last = setTimeout(() => finish('quit'), patience * 1000)
+      return exited.finally(() => clearTimeout(last))
+    },
     qmp: qmp.execute,
     async addDisk({ file, readOnly, serial }) {
       const id = `added${added++}`

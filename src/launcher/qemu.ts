@@ -49,15 +49,17 @@ export function qemuArgs(
 ): string[] {
   const memory = `${options.memoryMB ?? 256}M`
   return [
-    ...['-name', 'zmachine', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-S'],
+    ...['-name', 'zmachine', '-nodefaults', '-no-user-config', '-display', 'none', '-S'],
+    ...(options.resets === true ? [] : ['-no-reboot']),
     ...['-machine', `${MACHINE_TYPE},memory-backend=memory`, '-m', memory, '-smp', String(options.cpus ?? 1)],
     // virtiofsd reads the guest's memory, so it must be shared.
     ...['-object', `memory-backend-memfd,id=memory,size=${memory},share=on`],
     ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg', '-cpu', 'max']),
     ...['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ...['-kernel', options.kernel, '-append', kernelCmdline(options)],
+    ...(options.kernel === undefined ? [] : ['-kernel', options.kernel, '-append', kernelCmdline(options)]),
     ...(options.initramfs === undefined ? [] : ['-initrd', options.initramfs]),
+    ...(options.firmware === undefined ? [] : firmwareArgs(options.firmware)),
     ...sockets.flatMap(virtiofsArgs),
     ...(options.root?.kind === '9p' ? ninePArgs(options.root) : []),
     ...(options.disks ?? []).flatMap(diskArgs),
@@ -80,6 +82,14 @@ function rootCmdline(root: Root | undefined): string {
   if (root === undefined || root.kind === 'none') return ''
   if (root.kind === 'virtiofs') return `root=${rootTag(root)} rootfstype=virtiofs`
   return `root=${rootTag(root)} rootfstype=9p rootflags=trans=virtio,version=9p2000.L`
+}
+
+/** The firmware in flash memory, as OVMF's README describes it: code that nobody writes to, and variables. */
+function firmwareArgs({ code, variables }: NonNullable<MachineOptions['firmware']>): string[] {
+  return [
+    ...['-drive', `if=pflash,unit=0,format=raw,readonly=on,file=${escapeComma(code)}`],
+    ...['-drive', `if=pflash,unit=1,format=raw,file=${escapeComma(variables)}`],
+  ]
 }
 
 function virtiofsArgs({ tag, socket }: VirtiofsSocket, index: number): string[] {
@@ -118,8 +128,17 @@ function nicArgs({ mac, backend, capture }: Nic, index: number): string[] {
 
 function netdev(backend: Nic['backend'], id: string): string {
   if (backend.kind === 'hub') return `hubport,id=${id},hubid=${backend.hub}`
-  const forwards = (backend.forwards ?? []).map(
-    ({ protocol, hostPort, guestPort }) => `,hostfwd=${protocol}:127.0.0.1:${hostPort}-:${guestPort}`,
+  if (backend.kind === 'tap') {
+    return `tap,id=${id},ifname=${escapeComma(backend.interface)},script=no,downscript=no`
+  }
+  const { forwards = [], outbound = false, ipv4 } = backend
+  const network =
+    ipv4 === undefined
+      ? ''
+      : `,net=${ipv4.network},host=${ipv4.gateway},dns=${ipv4.dns},dhcpstart=${ipv4.guest}`
+  const forwarded = forwards.map(
+    ({ protocol, hostAddress = '127.0.0.1', hostPort, guestPort }) =>
+      `,hostfwd=${protocol}:${hostAddress}:${hostPort}-${ipv4?.guest ?? ''}:${guestPort}`,
   )
-  return `user,id=${id},restrict=on${forwards.join('')}`
+  return `user,id=${id},restrict=${outbound ? 'off' : 'on'}${network}${forwarded.join('')}`
 }

@@ -24,25 +24,38 @@ export function didYouMean(word: string, known: readonly string[], prefix = ''):
  * The values of a subcommand's options; it takes no other arguments.
  * @param command its name, as the hint calls it
  */
-export function parseOptions<T extends ParseArgsOptionsConfig>(
+export const parseOptions = <T extends ParseArgsOptionsConfig>(
   command: string,
   args: readonly string[],
   options: T,
+) => parseArguments(command, args, options, []).values
+
+/**
+ * The values of a subcommand's options, and its other arguments: at most those that have names.
+ * @param names what the arguments are, for the message
+ */
+export function parseArguments<T extends ParseArgsOptionsConfig>(
+  command: string,
+  args: readonly string[],
+  options: T,
+  names: readonly string[],
 ) {
   const hint = `${command} --help`
   // Node's own message for an unknown option knows no neighbours of it.
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
+  let left = names.length
   for (const token of tokens) {
-    if (token.kind === 'positional') {
-      throw new UsageError(`${command} takes no argument ${JSON.stringify(token.value)}, only options`, hint)
+    if (token.kind === 'positional' && left-- === 0) {
+      const only = [...names, 'options'].join(' and ')
+      throw new UsageError(`${command} takes no argument ${JSON.stringify(token.value)}, only ${only}`, hint)
     }
     if (token.kind === 'option' && !isKnown(token.name, options)) {
-      const names = Object.keys(options)
-      throw new UsageError(`unknown option ${token.rawName}${didYouMean(token.name, names, '--')}`, hint)
+      const known = Object.keys(options)
+      throw new UsageError(`unknown option ${token.rawName}${didYouMean(token.name, known, '--')}`, hint)
     }
   }
   try {
-    return parseArgs({ args: [...args], options, strict: true }).values
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true })
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     throw new UsageError(message.split('\n').join(' '), hint)

@@ -61,23 +61,21 @@ function listens(socket: string): boolean {
 /** linux/net.h: the socket listens. */
 const SO_ACCEPTCON = 1 << 16
 
-/** The arguments of either version. Caching as zos hosts have it: the directory is the guest's own. */
-export function virtiofsdArgs(
-  program: Virtiofsd,
-  { directory, socket, readOnly }: SharedDirectory,
-): string[] {
+/**
+ * The arguments of either version. Caching as zos hosts have it: the directory is the guest's own. Read-only is not among
+ * them, since only the one in Rust can do it, from 1.11 on: see `virtiofsdCommand`.
+ */
+export function virtiofsdArgs(program: Virtiofsd, { directory, socket }: SharedDirectory): string[] {
   if (program.kind === 'c') {
     return [`--socket-path=${socket}`, '-o', `source=${directory}`, '-o', 'cache=auto,xattr', '-f']
   }
-  return [
-    ...[`--socket-path=${socket}`, `--shared-dir=${directory}`, '--cache=auto', '--xattr'],
-    ...(readOnly === true ? ['--readonly'] : []),
-  ]
+  return [`--socket-path=${socket}`, `--shared-dir=${directory}`, '--cache=auto', '--xattr']
 }
 
 /**
  * The command of either version. Without root the one in C gets a user namespace, where it is root and where the
  * user's further ids (subuid(5)) are those of the guest's users, and a /run of its own for the file it insists on.
+ * What is read-only is so in a mount namespace of its own: neither version need know, and the guest can't undo it.
  */
 export function virtiofsdCommand(
   program: Virtiofsd,
@@ -85,11 +83,18 @@ export function virtiofsdCommand(
   isRoot: boolean,
 ): [string, ...string[]] {
   const args = virtiofsdArgs(program, shared)
-  if (program.kind === 'rust' || isRoot) return [program.path, ...args]
-  // Becoming another user clears the death signal, so it is set again.
-  const inside = 'mount -t tmpfs none /run && exec setpriv --pdeathsig KILL "$@"'
-  const namespace = ['--user', '--map-root-user', '--map-auto', '--mount', 'sh', '-c', inside, 'sh']
-  return ['unshare', ...namespace, program.path, ...args]
+  const readOnly = shared.readOnly === true
+  const asUser = !isRoot && (program.kind === 'c' || readOnly)
+  if (!asUser && !readOnly) return [program.path, ...args]
+  const user = asUser ? ['--user', '--map-root-user', '--map-auto'] : []
+  const setUp = [
+    ...(asUser && program.kind === 'c' ? ['mount -t tmpfs none /run'] : []),
+    ...(readOnly ? ['mount --rbind -- "$1" "$1"', 'mount -o remount,bind,ro -- "$1"'] : []),
+    // Becoming another user clears the death signal, so it is set again.
+    'shift && exec setpriv --pdeathsig KILL "$@"',
+  ]
+  const shell = ['sh', '-c', setUp.join(' && '), 'sh', shared.directory]
+  return ['unshare', ...user, '--mount', ...shell, program.path, ...args]
 }
 
 function hint(program: Virtiofsd): string {

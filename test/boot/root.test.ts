@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { booted } from './boot.ts'
 import { makeExt4, probeProgram, readExt4, type Tree, writeTree } from './files.ts'
-import { kernelWith9p } from './kernel.ts'
 
 const UUID = '0d1e2f30-1111-4222-8333-0123456789ab'
 
@@ -162,7 +161,7 @@ describe.each(['root=/dev/root rootfstype=virtiofs', 'root=/dev/root'])(
 )
 
 describe('a 9p root', () => {
-  const boot = booted({ root: '9p', ...kernelWith9p() })
+  const boot = booted({ root: '9p' })
 
   test('is mounted by its tag', () => {
     expect(boot().report().mounts).toContainEqual(expect.objectContaining({ target: '/', type: '9p' }))

@@ -186,7 +186,8 @@ describe('a large seed', () => {
       return Math.min(...runs)
     }
     milliseconds(4)
-    // Four times as much; a reader that is quadratic anywhere takes 16 times as long.
-    expect(milliseconds(16)).toBeLessThan(10 * milliseconds(4))
+    // Four times as much; a reader that is quadratic anywhere takes 16 times as long. Three tries, as others compute too.
+    const ratios = Array.from({ length: 3 }, () => milliseconds(16) / milliseconds(4))
+    expect(Math.min(...ratios)).toBeLessThan(10)
   })
 })

@@ -38,3 +38,35 @@ test('waitFor gives the line, or undefined at the end', async () => {
   console.end()
   expect(await never).toBeUndefined()
 })
+
+test('of a long log the newest is kept, and a late reader gets whole lines of it', async () => {
+  const console = createConsole(1000)
+  for (let line = 0; line < 10_000; line++) console.push(encode(`line ${line}\n`))
+  console.push(encode('x'.repeat(5000)))
+  console.end()
+  expect(console.text().length).toBeLessThanOrEqual(1250)
+  const lines = await collect(console.lines())
+  expect(lines.length).toBeLessThan(200)
+  expect(lines.slice(0, -1).every((line) => /^line \d+$/.test(line))).toBe(true)
+  expect(lines.at(-1)).toMatch(/^x+$/)
+})
+
+test('a reader that is awake misses nothing, however much there is', async () => {
+  const console = createConsole(1000)
+  const read = collect(console.lines())
+  for (let line = 0; line < 1000; line++) {
+    console.push(encode(`line ${line}\n`))
+    if (line % 10 === 9) await new Promise(setImmediate)
+  }
+  console.end()
+  expect(await read).toHaveLength(1000)
+})
+
+test('bytes go to a listener as they come', () => {
+  const console = createConsole()
+  const got: number[] = []
+  console.onBytes((chunk) => got.push(...chunk))
+  console.push(Uint8Array.of(0xff, 0))
+  console.push(Uint8Array.of(0x80))
+  expect(got).toEqual([0xff, 0, 0x80])
+})

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
 import { zmachine } from '../../src/launcher/command.ts'
@@ -23,10 +24,16 @@ export function run(...args: readonly string[]): Ran {
 export function runAs({ colours }: { colours: boolean }, ...args: readonly string[]): Ran {
   const chunks: Uint8Array[] = []
   let errors = ''
-  const output = { colours, write: (bytes: Uint8Array): unknown => chunks.push(bytes) }
-  const code = zmachine(args, output, (text) => {
-    errors += text
+  const code = zmachine(args, {
+    colours,
+    stdin: new PassThrough(),
+    stdout: new PassThrough(),
+    write: (bytes: Uint8Array): unknown => chunks.push(bytes),
+    errors: (text) => {
+      errors += text
+    },
   })
+  if (typeof code !== 'number') throw new Error('a subcommand that is not done at once')
   return { code, out: Buffer.concat(chunks).toString(), errors }
 }
 

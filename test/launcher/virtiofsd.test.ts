@@ -13,7 +13,6 @@ test('virtiofsdArgs speaks to the version in Rust', () => {
   const program = { path: '/v', kind: 'rust' } as const
   const args = ['--socket-path=/s', '--shared-dir=/d', '--cache=auto', '--xattr']
   expect(virtiofsdArgs(program, shared)).toEqual(args)
-  expect(virtiofsdArgs(program, { ...shared, readOnly: true })).toEqual([...args, '--readonly'])
 })
 
 test('virtiofsdCommand gives the version in C a user namespace where there is no root', () => {
@@ -23,4 +22,15 @@ test('virtiofsdCommand gives the version in C a user namespace where there is no
     ...['unshare', '--user', '--map-root-user', '--map-auto', '--mount'],
   ])
   expect(virtiofsdCommand({ path: '/v', kind: 'rust' }, shared, false).at(0)).toBe('/v')
+})
+
+test.each(['c', 'rust'] as const)('what is read-only is so before virtiofsd (%s) sees it', (kind) => {
+  const readOnly = { directory: '/d', socket: '/s', readOnly: true }
+  for (const isRoot of [true, false]) {
+    const command = virtiofsdCommand({ path: '/v', kind }, readOnly, isRoot)
+    expect(command[0]).toBe('unshare')
+    expect(command.includes('--user')).toBe(!isRoot)
+    expect(command.join(' ')).toContain('mount -o remount,bind,ro -- "$1"')
+    expect(command.join(' ')).toContain(' sh /d /v ')
+  }
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { containerExit } from '../../src/launcher/run.ts'
+import { containerExit } from '../../src/launcher/container-exit.ts'
 
 test('containerExit reads the last line of its shape', () => {
   const text =

@@ -1,0 +1,135 @@
+/** An inspected root for people: sections of aligned rows, as a plan has them. Byte strings. */
+
+import { formatProblem } from '../lib/problem.ts'
+import { fromByteText, printable, shown, toByteText } from './byte-text.ts'
+import type { EntrypointFile } from './inspect-entrypoint.ts'
+import type { Inspection, Size, Start } from './inspection.ts'
+import type { Style } from './plan-text.ts'
+
+type Row = readonly [label: string, value: string, from?: string]
+type Section = readonly [title: string, rows: readonly Row[]]
+
+export function formatInspection(inspection: Inspection, style: Style): string {
+  const { start } = inspection
+  const sections = [root(inspection), files(inspection)]
+  if (start !== undefined) sections.push(entrypoint(start), environment(start))
+  const place = sourceColumn(sections)
+  return [
+    ...sections.map((section) => formatSection(section, place, style)),
+    ...notices(inspection, style),
+  ].join('\n')
+}
+
+const KINDS = {
+  container: 'container',
+  kernel: 'container with a kernel of its own',
+  vm: 'disk image',
+} as const
+
+function root({ directory, unpacked, kind, size }: Inspection): Section {
+  const [first, ...more] = kind?.why ?? []
+  return [
+    'root',
+    [
+      ['folder', shown(toByteText(directory)) + (unpacked ? ' (out of the archive)' : '')],
+      ['size', describeSize(size)],
+      ['kind', kind === undefined ? 'none that a zos host would boot' : KINDS[kind.kind]],
+      ...(first === undefined ? [] : [['why', first] as const]),
+      ...more.map((reason): Row => ['', reason]),
+    ],
+  ]
+}
+
+function describeSize({ bytes, files, complete }: Size): string {
+  const units = ['kB', 'MB', 'GB', 'TB']
+  const power = Math.min(units.length, Math.max(1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)))
+  const amount = bytes / 1000 ** power
+  const number = amount.toFixed(amount < 10 ? 1 : 0)
+  return `${complete ? '' : 'at least '}${number} ${units[power - 1]} in ${files} files`
+}
+
+const files = ({ files }: Inspection): Section => [
+  'files that decide',
+  files.map(({ path, state }): Row => [path, printable(state)]),
+]
+
+function entrypoint({ plan, originOf, file }: Start): Section {
+  const { init, args } = plan.config
+  return [
+    'entrypoint',
+    [
+      ['program', shown(init), originOf('init')],
+      ...args.map((arg, index): Row => [`argument ${index + 1}`, shown(arg), originOf('args')]),
+      ['file', describeFile(file)],
+      ...(file.path === undefined ? [] : [['mode', mode(file)] as const]),
+    ],
+  ]
+}
+
+const mode = ({ init }: EntrypointFile): string =>
+  init
+    ? 'auto takes it for an init: exec, PID 1 becomes it'
+    : 'auto takes it for an application: supervise, a child of PID 1'
+
+function describeFile(file: EntrypointFile): string {
+  const { path, target, format, machine, interpreter } = file
+  if (path === undefined || target === undefined) return 'not to be started, see below'
+  const link = target === path ? '' : `${shown(target)}: `
+  const found = interpreter?.found === true ? 'is in the root' : 'is not in the root'
+  if (format === 'script') return `${link}a script for ${shown(interpreter?.path ?? '')}, which ${found}`
+  if (format === 'elf') {
+    const loader = interpreter === undefined ? '' : `, loaded by ${shown(interpreter.path)}, which ${found}`
+    return `${link}an ELF binary for ${machine}${loader}`
+  }
+  return `${link}${file.refusal === undefined ? 'not readable by this user: of an unknown kind' : 'of an unknown kind'}`
+}
+
+const environment = ({ environment }: Start): Section => [
+  'environment',
+  environment.map(
+    ({ value: [key, value], from }): Row => [key === '' ? "''" : shown(key), shown(value), from],
+  ),
+]
+
+function notices({ problems, refusals }: Inspection, style: Style): string[] {
+  const found = problems.map((problem) => `  ${style.warning(printable(formatProblem(problem)))}`)
+  const text = [section('problems', found.length === 0 ? ['  none'] : found, style)]
+  if (refusals.length > 0) {
+    const reasons = refusals.map((problem) => `  ${style.error(printable(formatProblem(problem)))}`)
+    text.push(section('it would not boot', reasons, style))
+  }
+  return text
+}
+
+const section = (title: string, lines: readonly string[], style: Style): string =>
+  [style.heading(title), ...lines, ''].join('\n')
+
+/** As in a plan: how far the widest label and value reach; longer ones push their own line only. */
+const WIDEST_LABEL = 28
+const WIDEST_VALUE = 64
+
+function formatSection([title, rows]: Section, place: number, style: Style): string {
+  const wide = labelWidth(rows)
+  const lines = rows.map(([label, value, from]) => {
+    const start = `  ${pad(label, wide)}  ${value}`
+    return from === undefined ? start : `${pad(start, place)}  ${style.dim(printable(from))}`
+  })
+  return section(title, lines, style)
+}
+
+/** Only rows with a source have a say in where the sources stand. */
+function sourceColumn(sections: readonly Section[]): number {
+  const widths = sections.flatMap(([, rows]) =>
+    rows
+      .filter(([, , from]) => from !== undefined)
+      .map(([, value]) => 4 + labelWidth(rows) + Math.min(width(value), WIDEST_VALUE)),
+  )
+  return Math.max(0, ...widths)
+}
+
+const labelWidth = (rows: readonly Row[]): number =>
+  Math.min(WIDEST_LABEL, Math.max(...rows.map(([label]) => width(label))))
+
+const width = (text: string): number => [...(fromByteText(text) ?? text)].length
+
+const pad = (text: string, to: number): string => text + ' '.repeat(Math.max(0, to - width(text)))

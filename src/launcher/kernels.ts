@@ -1,0 +1,48 @@
+/** Which kernel a container is booted with: this package's, or the one that its image brings. */
+
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { UsageError } from './usage.ts'
+import { extractVmlinux, hasPvhEntry, LARGEST_KERNEL } from './vmlinux.ts'
+
+export interface Kernel {
+  readonly kernel: string
+  readonly initramfs?: string
+}
+
+/** This package's own, where the build or the package's tarball put it: beside the command, or in the source's dist/. */
+export function packagedKernel(): Required<Kernel> {
+  const here = dirname(fileURLToPath(import.meta.url))
+  const folders = [join(here, 'flist'), join(here, '../../dist/flist')]
+  const folder = folders.find((each) => existsSync(join(each, 'kernel')))
+  if (folder === undefined) {
+    throw new UsageError(
+      `no kernel of this package at ${folders[0]}`,
+      'npm run build makes it; --kernel and --initramfs name others',
+    )
+  }
+  return { kernel: join(folder, 'kernel'), initramfs: join(folder, 'initramfs-linux.img') }
+}
+
+/**
+ * The image's own kernel as a zos host hands it to cloud-hypervisor: unpacked to the ELF inside. One without a PVH
+ * entry is left as it is, which QEMU can start all the same, and cloud-hypervisor can't.
+ */
+export function ownKernel(
+  { kernel, initrd }: { readonly kernel: string; readonly initrd?: string },
+  folder: string,
+  warn: (text: string) => void,
+): Kernel {
+  const { size } = statSync(kernel)
+  if (size > LARGEST_KERNEL) throw new UsageError(`/boot/vmlinuz: ${size} bytes are too many for a kernel`)
+  const elf = extractVmlinux(readFileSync(kernel), '/boot/vmlinuz')
+  const initramfs = initrd === undefined ? {} : { initramfs: initrd }
+  if (!hasPvhEntry(elf)) {
+    warn('/boot/vmlinuz has no PVH entry (CONFIG_PVH): QEMU boots it as it is, a zos host would not')
+    return { kernel, ...initramfs }
+  }
+  const file = join(folder, 'vmlinux')
+  writeFileSync(file, elf)
+  return { kernel: file, ...initramfs }
+}

@@ -1,0 +1,116 @@
+/** A running machine and the user: the console out, what is typed in, and the ways to end it. */
+
+import { createConsoleFilter, filterOutput } from './console-filter.ts'
+import type { Machine, MachineExit } from './machine.ts'
+import { attachTerminal, type TerminalInput, type TerminalOutput } from './terminal.ts'
+
+/** Where the command talks, and what it is told. */
+export interface Screen {
+  readonly stdin: TerminalInput
+  readonly stdout: TerminalOutput
+  readonly write: (bytes: Uint8Array) => void
+  /** A line for the user, beside the container's output. */
+  readonly report: (text: string) => void
+}
+
+export interface Showing {
+  readonly screen: Screen
+  /** Whether our PID 1 runs it, which tells more than the container's output. */
+  readonly isContainer: boolean
+  readonly verbose: boolean
+  /** Whether a stdin that is no terminal is passed on. */
+  readonly interactive: boolean
+}
+
+/** PID 1's own grace between TERM and KILL is 10 s, and the file systems take their time too. */
+const PATIENCE = 20
+
+/** The first line of these says that the entrypoint is about to start, and the power button about to be heard. */
+const STARTED = /zmachine: (timeline|starting|handing over)/
+
+/** What is sent by a user or a supervisor that wants an end. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Shows the machine until it ends. */
+export async function showMachine(machine: Machine, showing: Showing): Promise<MachineExit> {
+  const { screen, isContainer, verbose } = showing
+  const filter = createConsoleFilter({ unfinishedLines: true })
+  const write = screen.stdout.isTTY === true ? screen.write : withoutReturns(screen.write)
+  const output = isContainer && !verbose ? filterOutput(filter, write) : { push: write, end: () => {} }
+  machine.console.onBytes((chunk) => output.push(chunk))
+  const started = isContainer ? machine.console.waitFor(STARTED) : Promise.resolve('')
+  const stopping = stopBySignals(machine, started, screen)
+  const detach = attach(machine, started, showing)
+  try {
+    return await machine.exited
+  } finally {
+    output.end()
+    detach()
+    stopping.end()
+  }
+}
+
+const [RETURN, NEWLINE] = [0x0d, 0x0a]
+
+/**
+ * Undoes what the guest's terminal does to a program's output (ONLCR, termios(3)): of each `\r\n` the `\r` goes, so
+ * that a file or a pipe gets the program's own bytes.
+ */
+export function withoutReturns(write: (bytes: Uint8Array) => void): (chunk: Uint8Array) => void {
+  /** Whether the last byte of the chunk before was a `\r` that nobody has seen yet. */
+  let pending = false
+  return (chunk) => {
+    const passed: number[] = []
+    for (const byte of chunk) {
+      if (pending && byte !== NEWLINE) passed.push(RETURN)
+      pending = byte === RETURN
+      if (!pending) passed.push(byte)
+    }
+    if (passed.length > 0) write(Uint8Array.from(passed))
+  }
+}
+
+/** The first signal presses the power button, the second one ends the machine at once. */
+function stopBySignals(machine: Machine, started: Promise<unknown>, screen: Screen): { end(): void } {
+  let signals = 0
+  const onSignal = (): void => {
+    signals++
+    if (signals > 1) {
+      machine.kill()
+      return
+    }
+    screen.report('stopping; once more ends it at once')
+    // Before the entrypoint starts nobody hears the button.
+    started.then(() => machine.stop(PATIENCE))
+  }
+  for (const signal of SIGNALS) process.on(signal, onSignal)
+  return {
+    end() {
+      for (const signal of SIGNALS) process.off(signal, onSignal)
+    },
+  }
+}
+
+/** A terminal types from the start; what is piped waits for the entrypoint, since a serial line keeps nothing. */
+function attach(machine: Machine, started: Promise<unknown>, showing: Showing): () => void {
+  const { stdin, stdout } = showing.screen
+  const isTerminal = stdin.isTTY === true
+  if (!isTerminal && !showing.interactive) return () => {}
+  let attached: { detach(): void } | undefined
+  let over = false
+  const begin = (): void => {
+    if (over) return
+    attached = attachTerminal({
+      stdin,
+      stdout,
+      write: (bytes) => machine.write(bytes),
+      onLeave: () => machine.kill(),
+    })
+  }
+  if (isTerminal) begin()
+  else started.then(begin)
+  return () => {
+    over = true
+    attached?.detach()
+  }
+}
