@@ -12,7 +12,7 @@ import { createPipe } from './fifo.ts'
 import { privateFolder, spawnGuarded } from './guard.ts'
 import type { Disk, MachineOptions, Share } from './options.ts'
 import { chooseAccel, findVirtiofsd, needProgram } from './programs.ts'
-import { QMP_FD, qemuArgs, rootTag, type VirtiofsSocket } from './qemu.ts'
+import { QMP_FD, qemuArgs, rootTag, type VirtiofsSocket, WINDOW_FD } from './qemu.ts'
 import { connectQmp, type Json } from './qmp.ts'
 import { startVirtiofsd, virtiofsdCommand } from './virtiofsd.ts'
 
@@ -50,6 +50,8 @@ export interface Machine {
   readonly command: readonly string[]
   /** Types on the console. */
   write(text: string | Uint8Array): void
+  /** Tells the size of the terminal that shows the console, which needs the option `window`. */
+  resize(columns: number, rows: number): void
   /** Asks it to end, by the power button, and ends it where it has not within so many seconds. */
   stop(patience: number): Promise<MachineExit>
   /** Presses the ACPI power button. */
@@ -120,7 +122,7 @@ async function start(
   )
 
   const serial = createPipe(folder)
-  const child = spawnGuarded(qemu, args, ['pipe', serial.writeEnd, 'pipe', 'pipe'])
+  const child = spawnGuarded(qemu, args, ['pipe', serial.writeEnd, 'pipe', 'pipe', 'pipe'])
   const output = serial.read()
   stops.push(() => void child.kill('SIGKILL'))
   const stderr = collectStderr(child)
@@ -149,6 +151,8 @@ async function start(
     )
   })
 
+  const window = child.stdio[WINDOW_FD]
+  if (window instanceof Duplex) window.on('error', () => {})
   const begin = performance.now()
   const finish = (why: ExitReason): void => {
     reason ??= why
@@ -186,6 +190,12 @@ async function start(
     exited,
     command: [qemu, ...args],
     write: (text) => void child.stdin?.write(text),
+    resize(columns, rows) {
+      const message = Buffer.alloc(4)
+      message.writeUInt16LE(Math.min(columns, 0xffff), 0)
+      message.writeUInt16LE(Math.min(rows, 0xffff), 2)
+      if (options.window === true && window instanceof Duplex) window.write(message)
+    },
     powerdown,
     async stop(patience) {
       // It may be gone already, and then there is nobody to ask.

@@ -27,6 +27,8 @@ export interface MachineOptions {
   readonly resets?: boolean
   /** Seconds until the machine is killed; without it, it runs as long as it likes. */
   readonly timeout?: number
+  /** Whether the console gets the size of a terminal, by `Machine.resize`. */
+  readonly window?: boolean
   /** A file that the serial log is written to as it comes. */
   readonly log?: string
   /** How many bytes of the console are kept in memory, the newest. Default 16 MB. */

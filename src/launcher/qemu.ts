@@ -17,6 +17,9 @@ const HOST_CMDLINE = 'rw console=ttyS0 reboot=k panic=1 rootdelay=30 boot.shell_
 /** QEMU's QMP monitor is the socket at this descriptor. */
 export const QMP_FD = 3
 
+/** What is written to this descriptor reaches the port that PID 1 reads the terminal's size from. */
+export const WINDOW_FD = 4
+
 /** The tag of the root file system, as zos hosts name it. */
 const DEFAULT_ROOT_TAG = 'vroot'
 
@@ -57,6 +60,7 @@ export function qemuArgs(
     ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg', '-cpu', 'max']),
     ...['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+    ...(options.window === true ? windowArgs() : []),
     ...(options.kernel === undefined ? [] : ['-kernel', options.kernel, '-append', kernelCmdline(options)]),
     ...(options.initramfs === undefined ? [] : ['-initrd', options.initramfs]),
     ...(options.firmware === undefined ? [] : firmwareArgs(options.firmware)),
@@ -82,6 +86,14 @@ function rootCmdline(root: Root | undefined): string {
   if (root === undefined || root.kind === 'none') return ''
   if (root.kind === 'virtiofs') return `root=${rootTag(root)} rootfstype=virtiofs`
   return `root=${rootTag(root)} rootfstype=9p rootflags=trans=virtio,version=9p2000.L`
+}
+
+/** A port of this name is what PID 1 looks for (supervise/window.ts). */
+function windowArgs(): string[] {
+  return [
+    ...['-chardev', `socket,id=window,fd=${WINDOW_FD}`, '-device', 'virtio-serial-pci'],
+    ...['-device', 'virtserialport,chardev=window,name=zmachine.window'],
+  ]
 }
 
 /** The firmware in flash memory, as OVMF's README describes it: code that nobody writes to, and variables. */

@@ -214,7 +214,11 @@ async function run(
   screen: Screen,
 ): Promise<number> {
   const isContainer = kind.kind === 'container'
-  const machine = await boot({ ...options, log: logFile(request, isContainer) })
+  const machine = await boot({
+    ...options,
+    window: isContainer && screen.stdin.isTTY === true,
+    log: logFile(request, isContainer),
+  })
   const exit = await showMachine(machine, {
     screen,
     isContainer,

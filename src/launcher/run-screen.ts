@@ -105,6 +105,7 @@ function attach(machine: Machine, started: Promise<unknown>, showing: Showing): 
       stdout,
       write: (bytes) => machine.write(bytes),
       onLeave: () => machine.kill(),
+      onResize: machine.resize,
     })
   }
   if (isTerminal) begin()

@@ -30,6 +30,7 @@ import {
   running,
   type State,
 } from './state.ts'
+import { openWindowPort, readWindowPort } from './window.ts'
 
 /** Terminal job control is for the entrypoint's session, not for PID 1 to hand on. SIGCHLD is ours. */
 const NOT_FORWARDED: readonly number[] = [SIGCHLD, 20, 21, 22]
@@ -57,8 +58,11 @@ export interface Service {
 
 /** Does not return. */
 export function supervise({ pid, policy, signals, start, shutDown, service }: Supervision): never {
-  const fds: PollFd[] = [signals, ...openPowerButtons()].map((fd) => ({ fd, events: POLLIN }))
-  const buttons = fds.length
+  const buttons = openPowerButtons()
+  const window = openWindowPort()
+  const inputs = window === undefined ? buttons : [...buttons, window]
+  const fds: PollFd[] = [signals, ...inputs].map((fd) => ({ fd, events: POLLIN }))
+  const own = fds.length
   if (service !== undefined) fds.push(...service.fds)
   let state: State = running(pid, uptime())
 
@@ -102,9 +106,10 @@ export function supervise({ pid, policy, signals, start, shutDown, service }: Su
     for (const [index, events] of ready.entries()) {
       const watched = fds[index]
       if (index === 0 || watched === undefined || events === 0) continue
-      if (index >= buttons) called = true
+      if (index >= own) called = true
       // An input device that went away; poll(2) passes over negative descriptors.
       else if ((events & (POLLERR | POLLHUP)) !== 0) fds[index] = { ...watched, fd: -1 }
+      else if (watched.fd === window) readWindowPort(window)
       else if (isPressed(watched.fd)) feed({ is: 'button' })
     }
     const now = uptime()

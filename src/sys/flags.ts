@@ -91,6 +91,7 @@ export const LINUX_REBOOT_CMD_CAD_OFF = 0
 export const TIOCSCTTY = 0x540e
 /** How many bytes the terminal has still to send. */
 export const TIOCOUTQ = 0x5411
+export const TIOCSWINSZ = 0x5414
 /** EVIOCGBIT(EV_KEY, 96): which keys an input device has, as 96 bytes of bits. */
 export const EVIOCGBIT_EV_KEY = 0x80604521
 export const EV_KEY = 1

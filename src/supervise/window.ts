@@ -1,0 +1,34 @@
+/**
+ * The size of the terminal at the other end of a serial console, which has none of its own. Who shows the console to
+ * people (`zmachine run`) tells it through a virtio-serial port of this name; a host without such a port costs one
+ * failed open.
+ */
+
+import { u16 } from '../lib/bytes.ts'
+import { listNames, readText } from '../run/files.ts'
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, TIOCSWINSZ } from '../sys/flags.ts'
+import { ioctl, open, read } from '../sys/linux.ts'
+
+const PORTS = '/sys/class/virtio-ports'
+const NAME = 'zmachine.window'
+
+/** Two numbers of 16 bits, little-endian: columns, rows. */
+const MESSAGE = 4
+
+/** The port as a descriptor to wait for; undefined where the machine has none. */
+export function openWindowPort(): number | undefined {
+  const port = (listNames(PORTS) ?? []).find((name) => readText(`${PORTS}/${name}/name`) === `${NAME}\n`)
+  const fd = port === undefined ? -1 : open(`/dev/${port}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+  return fd < 0 ? undefined : fd
+}
+
+/** Gives the console the size that the port tells; the kernel then sends SIGWINCH (TIOCSWINSZ, ioctl_tty(2)). */
+export function readWindowPort(fd: number): void {
+  const bytes = new Uint8Array(MESSAGE * 64)
+  const length = read(fd, bytes)
+  // Only the last one counts.
+  const last = length - MESSAGE
+  if (last < 0 || length % MESSAGE !== 0) return
+  // struct winsize: rows, columns, and the size in pixels, which nobody knows.
+  ioctl(0, TIOCSWINSZ, Uint32Array.of((u16(bytes, last) << 16) | u16(bytes, last + 2), 0))
+}
