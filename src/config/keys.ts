@@ -265,7 +265,8 @@ function routes(into: Collected, value: string, family: 4 | 6): void {
       continue
     }
     into.routes.push({
-      destination,
+      // 0.0.0.0/0 is what `default` means, and must be known as the same.
+      destination: destination?.prefix === 0 ? undefined : destination,
       family,
       gateway,
       nic: gateway === undefined ? via : undefined,

@@ -132,6 +132,8 @@ function readMount(into: Collected, node: YamlNode, at: Place): void {
     const path = normalizeTarget(target)
     if (path === undefined)
       into.complain(at, `${quote(target)} is no place to mount on; it must be a path below /`)
+    else if (into.mounts.some((mount) => mount.target === path))
+      into.complain(at, `${quote(path)} is the target of an earlier mount too; this one counts`)
     // Without a target it is planned all the same: the plan refuses it, as data on the wrong disk are lost data.
     into.mounts.push({
       source: normalizeSource(source, type),

@@ -163,6 +163,14 @@ describe('parseKeys', () => {
     expect(layer('net_eth0').nics).toEqual([{ name: 'eth0', addresses: [] }])
   })
 
+  it('knows 0.0.0.0/0 and ::/0 as default', () => {
+    const { routes = [] } = layer('net_r4=0.0.0.0/0,10.0.0.1 net_r6=::/0,fe80::1')
+    expect(routes.map(({ destination, family }) => [destination, family])).toEqual([
+      [undefined, 4],
+      [undefined, 6],
+    ])
+  })
+
   it('takes routes through a NIC', () => {
     const { routes } = layer('net_r4=10.9.0.1/32,eth1;default,10.9.0.1 net_r6=default,eth0')
     expect(routes?.map(describeRoute)).toEqual(['4 10.9.0.1/32 eth1', '4 default 10.9.0.1', '6 default eth0'])

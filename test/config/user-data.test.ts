@@ -53,6 +53,12 @@ users:
     })
   })
 
+  it('tells of two mounts on one target', () => {
+    expect(read('mounts:\n- [vda, /a]\n- [vdb, /b/../a/]\n').problems).toEqual([
+      "f:3:3: '/a' is the target of an earlier mount too; this one counts",
+    ])
+  })
+
   it('takes the first label of fqdn where there is no hostname', () => {
     expect(read('fqdn: web.example\n').hostname).toBe('web')
   })
