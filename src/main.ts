@@ -14,22 +14,27 @@ import { seedDisks } from './run/device.ts'
 import { readText } from './run/files.ts'
 import { closeModules, loadModules, openModules } from './run/modules.ts'
 import { mountPseudo } from './run/mount.ts'
+import { heedStop, Stopped } from './run/requests.ts'
 import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot } from './run/root.ts'
 import { Fatal, printTimeline, runSteps, type StepTime } from './run/steps.ts'
+import { openCgroup } from './supervise/cgroup.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
 import type { Service } from './supervise/loop.ts'
-import { failure, type Outcome } from './supervise/outcome.ts'
+import { failure, type Outcome, STOPPED } from './supervise/outcome.ts'
 import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
 import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
 import { SysError } from './sys/errno.ts'
 import { LINUX_REBOOT_CMD_CAD_OFF, O_PATH } from './sys/flags.ts'
-import { close, open, reboot, uptime, useRuntime, wait4 } from './sys/linux.ts'
+import { close, open, reboot, setConsoleLevel, uptime, useRuntime, wait4 } from './sys/linux.ts'
 import type { Runtime } from './sys/port.ts'
+
+/** Kernel messages on the console: errors and worse, so that the container's output can be read; all but debugging. */
+const QUIET = 4
+const LOUD = 7
 
 /** What the way down needs, whenever it begins. */
 interface Boot {
-  readonly signals: number
   settings: Settings
   root: Root | undefined
   readonly times: StepTime[]
@@ -39,10 +44,12 @@ interface Boot {
 export function main(runtime: Runtime): never {
   useRuntime(runtime)
   holdStandardStreams()
-  const boot: Boot = { signals: openSignals(), settings: DEFAULT_SETTINGS, root: undefined, times: [] }
+  openSignals()
+  const boot: Boot = { settings: DEFAULT_SETTINGS, root: undefined, times: [] }
   try {
     return run(boot)
   } catch (error) {
+    if (error instanceof Stopped) return stopEarly(boot, error.power)
     const message = error instanceof Error ? error.message : String(error)
     const ours = error instanceof Fatal || error instanceof SysError
     return abandon(boot, { message: ours ? message : `internal error: ${message}`, outcome: failure(125) })
@@ -152,8 +159,10 @@ function start(boot: Boot, config: MachineConfig): never {
   if (settings.timeline) printTimeline(boot.times)
   const handOver = wantsPid1(settings.mode, workload.path, config.args)
   // Not its arguments: they may hold secrets, and are the host's own to know.
+  if (settings.log !== 'debug') setConsoleLevel(QUIET)
   info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime().toFixed(0)} ms`)
   openTerminal()
+  heedStop()
   if (handOver) {
     const { call, result } = becomeWorkload(workload)
     return abandon(boot, refusal(workload, call.name, result))
@@ -163,7 +172,6 @@ function start(boot: Boot, config: MachineConfig): never {
   return load('supervise').supervise({
     pid,
     policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
-    signals: boot.signals,
     start: () => {
       openTerminal()
       const again = launch(workload)
@@ -185,8 +193,12 @@ function prepareWorkload(config: MachineConfig): Workload | Refused {
   const { init, args, settings, environment } = config
   const identity = identityOf(settings.user)
   if (typeof identity === 'string') return { message: `zmachine.user: ${identity}`, outcome: failure(125) }
-  const found = resolveEntrypoint(init, settings.cwd, environment.get('PATH') ?? '')
-  if (!('path' in found)) return { message: found.message, outcome: failure(found.code) }
+  const path = environment.get('PATH') ?? ''
+  const found = resolveEntrypoint(init, settings.cwd, path)
+  if (!('path' in found)) {
+    const near = found.code === 127 ? load('supervise').nearPrograms(init, settings.cwd, path) : ''
+    return { message: found.message + near, outcome: failure(found.code) }
+  }
   const variables = new Map<string, string>([['HOME', identity.home], ...environment])
   return {
     path: found.path,
@@ -205,7 +217,9 @@ function identityOf(user: string | undefined): Identity | string {
 
 /** The child's pid, or why there is none. */
 function launch(workload: Workload): number | Refused {
-  const { pid, failed } = startWorkload(workload)
+  const cgroup = openCgroup(workload.identity)
+  const { pid, failed } = startWorkload(workload, cgroup)
+  close(cgroup)
   if (pid < 0) return { message: new SysError('fork', pid).message, outcome: failure(125) }
   if (failed === undefined) return pid
   wait4(pid, 0)
@@ -223,17 +237,23 @@ function refusal({ path }: Workload, call: string, result: number): Refused {
 function abandon(boot: Boot, { message, outcome }: Refused): never {
   for (const part of message.split('\n')) line(`fatal: ${part}`)
   const { onExit, shell, timeline } = boot.settings
+  setConsoleLevel(LOUD)
   if (timeline) printTimeline(boot.times)
-  if (shell && boot.root !== undefined) load('supervise').runShell(boot.signals)
-  return shutDown(boot, outcome, onExit === 'restart' ? 'reboot' : onExit)
+  const stop = shell && boot.root !== undefined ? load('supervise').runShell() : undefined
+  return shutDown(boot, outcome, stop ?? (onExit === 'restart' ? 'reboot' : onExit))
 }
 
-function shutDown({ settings, signals, root }: Boot, outcome: Outcome, power: PowerState): never {
+/** A stop that was asked for before the entrypoint was started. */
+function stopEarly(boot: Boot, power: PowerState): never {
+  line('stopped on request, before the entrypoint was started')
+  return shutDown(boot, STOPPED, power)
+}
+
+function shutDown({ settings, root }: Boot, outcome: Outcome, power: PowerState): never {
   return load('supervise').shutDown({
     outcome,
     power,
     grace: settings.grace * 1000,
-    signals,
     record: root !== undefined && !root.readOnly,
   })
 }

@@ -43,7 +43,7 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   // A root is configured before there is a plan, and the early mounts are a part of the plan.
   [['run/'], ['config/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // The supervisor tells the console and writes the exit record: with the same functions as the steps.
-  [['supervise/'], ['config/', 'run/console.ts', 'run/files.ts', 'sys/', 'lib/']],
+  [['supervise/'], ['config/', 'run/console.ts', 'run/files.ts', 'run/requests.ts', 'sys/', 'lib/']],
   [['runtime/quickjs/'], ['main.ts', 'sys/']],
   [['runtime/node/'], ['main.ts', 'sys/', 'node:']],
   // Names and types of what the lean build loads later; no code of them.

@@ -114,8 +114,7 @@ export function fillFirstDisk(image: string, disks: readonly Disk[], folder: str
       report('no --disk: what the VM writes is lost when it ends')
       const file = join(folder, 'image.raw')
       const fd = openSync(file, 'wx+', 0o600)
-      // A whole number of sectors, whatever the image has.
-      ftruncateSync(fd, Math.ceil(size / 512) * 512)
+      ftruncateSync(fd, wholeSectors(size))
       copy(source, fd, size, report)
       closeSync(fd)
       return [{ file }]
@@ -126,7 +125,7 @@ export function fillFirstDisk(image: string, disks: readonly Disk[], folder: str
       if (size > room) {
         throw new UsageError(
           `/image.raw has ${size} bytes, and the disk ${first.file} only ${room}`,
-          `truncate -s ${size} ${first.file}`,
+          `truncate -s ${wholeSectors(size)} ${first.file}`,
         )
       }
       if (isEmpty(fd)) copy(source, fd, size, report)
@@ -139,6 +138,9 @@ export function fillFirstDisk(image: string, disks: readonly Disk[], folder: str
     closeSync(source)
   }
 }
+
+/** What a disk has, whatever the image is. */
+const wholeSectors = (bytes: number): number => Math.ceil(bytes / 512) * 512
 
 /** A block device tells no size by stat(2), but by where its end is. */
 function capacity(fd: number): number {
@@ -157,18 +159,19 @@ function capacity(fd: number): number {
 
 const isEmpty = (fd: number): boolean => readAt(fd, 0, CHUNK).every((byte) => byte === 0)
 
-/** Holes stay holes: what is all zero is not written to a disk that is empty. */
+/**
+ * Holes stay holes: what is all zero is not written to a disk that is empty. The begin comes last, since by it a disk
+ * counts as filled: a copy that was ended halfway is done again.
+ */
 function copy(source: number, target: number, size: number, report: Report): void {
   const chunk = Buffer.alloc(CHUNK)
   const zero = Buffer.alloc(CHUNK)
   let told = performance.now()
-  for (let at = 0; at < size; ) {
+  for (let at = Math.floor(size / CHUNK) * CHUNK; at >= 0; at -= CHUNK) {
     const length = readSync(source, chunk, 0, CHUNK, at)
-    if (length === 0) break
     if (!chunk.subarray(0, length).equals(zero.subarray(0, length))) writeSync(target, chunk, 0, length, at)
-    at += length
     if (performance.now() - told < 250) continue
     told = performance.now()
-    report(`copying the image: ${Math.floor((at / size) * 100)} %`)
+    report(`copying the image: ${Math.floor(((size - at) / size) * 100)} %`)
   }
 }

@@ -175,14 +175,29 @@ function networkFor(request: RunRequest): Network | undefined {
  */
 function userNetwork(address: string, gateway: string | undefined, dns: string | undefined) {
   const cidr = parseCidr(address)
-  if (cidr === undefined || cidr.prefix > 29) {
+  if (cidr === undefined || cidr.prefix < 4 || cidr.prefix > 29) {
     throw new UsageError(
       `--ip ${address}: QEMU's user network needs room for a gateway and a name server`,
-      'a prefix of /29 or shorter, or --network tap=IFACE',
+      'a prefix from /4 to /29, or --network tap=IFACE',
     )
   }
   const base = networkOf(cidr)
-  const taken = [formatHost(cidr.address)]
+  const guest = formatHost(cidr.address)
+  // A name server elsewhere is reached through the gateway; QEMU's own must be in the network.
+  const isNear = dns !== undefined && sameNetwork(dns, cidr.prefix, base.address)
+  if (gateway !== undefined && !sameNetwork(gateway, cidr.prefix, base.address)) {
+    throw new UsageError(
+      `--gateway ${gateway} is not in the network of --ip ${address}, and QEMU's user network has it there`,
+      'leave --gateway out, or --network tap=IFACE',
+    )
+  }
+  const named = [guest, ...(gateway === undefined ? [] : [gateway]), ...(isNear ? [dns] : [])]
+  if (new Set(named).size < named.length) {
+    throw new UsageError(
+      `QEMU's user network needs three addresses for --ip, --gateway and --dns: ${named.join(', ')}`,
+    )
+  }
+  const taken = [...named]
   const free = (): string => {
     for (let host = 1; ; host++) {
       const bytes = Uint8Array.from(base.address)
@@ -193,12 +208,9 @@ function userNetwork(address: string, gateway: string | undefined, dns: string |
       return text
     }
   }
-  if (gateway !== undefined) taken.push(gateway)
   const via = gateway ?? free()
-  // A name server elsewhere is reached through the gateway; QEMU's own must be in the network.
-  const isNear = dns !== undefined && sameNetwork(dns, cidr.prefix, base.address)
   const resolver = isNear ? dns : free()
-  return { address, guest: formatHost(cidr.address), network: formatCidr(base), gateway: via, dns: resolver }
+  return { address, guest, network: formatCidr(base), gateway: via, dns: resolver }
 }
 
 const formatHost = (address: Uint8Array): string => [...address].join('.')

@@ -1,6 +1,7 @@
 /** A running machine and the user: the console out, what is typed in, and the ways to end it. */
 
-import { createConsoleFilter, filterOutput } from './console-filter.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createConsoleFilter, type FilteredOutput, filterOutput } from './console-filter.ts'
 import type { Machine, MachineExit } from './machine.ts'
 import { attachTerminal, type TerminalInput, type TerminalOutput } from './terminal.ts'
 
@@ -25,6 +26,9 @@ export interface Showing {
 /** PID 1's own grace between TERM and KILL is 10 s, and the file systems take their time too. */
 const PATIENCE = 20
 
+/** How long a kernel may take to hear the power button, in milliseconds. */
+const KERNEL_PATIENCE = 3000
+
 /** The first line of these says that the entrypoint is about to start, and the power button about to be heard. */
 const STARTED = /zmachine: (timeline|starting|handing over)/
 
@@ -35,8 +39,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export async function showMachine(machine: Machine, showing: Showing): Promise<MachineExit> {
   const { screen, isContainer, verbose } = showing
   const filter = createConsoleFilter({ unfinishedLines: true })
-  const write = screen.stdout.isTTY === true ? screen.write : withoutReturns(screen.write)
-  const output = isContainer && !verbose ? filterOutput(filter, write) : { push: write, end: () => {} }
+  const raw = screen.stdout.isTTY === true ? asItIs(screen.write) : withoutReturns(screen.write)
+  const output = isContainer && !verbose ? filterOutput(filter, raw.push) : raw
   machine.console.onBytes((chunk) => output.push(chunk))
   const started = isContainer ? machine.console.waitFor(STARTED) : Promise.resolve('')
   const stopping = stopBySignals(machine, started, screen)
@@ -45,6 +49,7 @@ export async function showMachine(machine: Machine, showing: Showing): Promise<M
     return await machine.exited
   } finally {
     output.end()
+    raw.end()
     detach()
     stopping.end()
   }
@@ -56,19 +61,27 @@ const [RETURN, NEWLINE] = [0x0d, 0x0a]
  * Undoes what the guest's terminal does to a program's output (ONLCR, termios(3)): of each `\r\n` the `\r` goes, so
  * that a file or a pipe gets the program's own bytes.
  */
-export function withoutReturns(write: (bytes: Uint8Array) => void): (chunk: Uint8Array) => void {
+export function withoutReturns(write: (bytes: Uint8Array) => void): FilteredOutput {
   /** Whether the last byte of the chunk before was a `\r` that nobody has seen yet. */
   let pending = false
-  return (chunk) => {
-    const passed: number[] = []
-    for (const byte of chunk) {
-      if (pending && byte !== NEWLINE) passed.push(RETURN)
-      pending = byte === RETURN
-      if (!pending) passed.push(byte)
-    }
-    if (passed.length > 0) write(Uint8Array.from(passed))
+  return {
+    push(chunk) {
+      const passed: number[] = []
+      for (const byte of chunk) {
+        if (pending && byte !== NEWLINE) passed.push(RETURN)
+        pending = byte === RETURN
+        if (!pending) passed.push(byte)
+      }
+      if (passed.length > 0) write(Uint8Array.from(passed))
+    },
+    end() {
+      if (pending) write(Uint8Array.of(RETURN))
+      pending = false
+    },
   }
 }
+
+const asItIs = (push: (bytes: Uint8Array) => void): FilteredOutput => ({ push, end: () => {} })
 
 /** The first signal presses the power button, the second one ends the machine at once. */
 function stopBySignals(machine: Machine, started: Promise<unknown>, screen: Screen): { end(): void } {
@@ -80,8 +93,10 @@ function stopBySignals(machine: Machine, started: Promise<unknown>, screen: Scre
       return
     }
     screen.report('stopping; once more ends it at once')
-    // Before the entrypoint starts nobody hears the button.
-    started.then(() => machine.stop(PATIENCE))
+    // Before the kernel has its driver for it nobody hears the button.
+    Promise.race([started, sleep(KERNEL_PATIENCE, undefined, { ref: false })]).then(() =>
+      machine.stop(PATIENCE),
+    )
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   return {

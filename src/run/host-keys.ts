@@ -6,18 +6,22 @@
 import { words } from '../lib/text.ts'
 import { spawn, stringVector } from '../sys/calls.ts'
 import { describeErrno } from '../sys/errno.ts'
-import { SIG_SETMASK } from '../sys/flags.ts'
+import { SIG_SETMASK, SIGKILL, WNOHANG } from '../sys/flags.ts'
 import {
   currentRuntime,
+  kill,
   rename,
   SYS_execve,
   SYS_rt_sigprocmask,
   SYS_setsid,
   unlink,
+  uptime,
   wait4,
 } from '../sys/linux.ts'
 import { info } from './console.ts'
 import { isRegularFile, listNames, readText } from './files.ts'
+import { pollOrStop } from './requests.ts'
+import { waitingFor } from './wait.ts'
 
 const FOLDER = '/etc/ssh'
 
@@ -69,12 +73,38 @@ export function startHostKeys(): string[] {
   return problems
 }
 
+/** How long they may take, in milliseconds: RSA needs seconds. An image's own program must not hold the boot for ever. */
+const PATIENCE = 60_000
+
+/** The status of a child, or undefined where it took too long and was killed. */
+function waitForChild(pid: number, subject: string, deadline: number): number | undefined {
+  const tell = waitingFor(() => subject, deadline)
+  for (;;) {
+    const { pid: ended, status } = wait4(pid, WNOHANG)
+    if (ended !== 0) return status
+    const now = uptime()
+    if (now >= deadline) break
+    // SIGCHLD is among what is waited for.
+    pollOrStop([], Math.max(1, Math.min(deadline, tell(now)) - now))
+  }
+  kill(pid, SIGKILL)
+  wait4(pid, 0)
+  return undefined
+}
+
 /** Waits until they are made, and puts them into their place. @returns what failed, in words */
 export function finishHostKeys(): string[] {
   const problems: string[] = []
   const made: string[] = []
+  const deadline = uptime() + PATIENCE
   for (const { pid, type } of making) {
-    const { status } = wait4(pid, 0)
+    const status = waitForChild(pid, `the SSH host key ${type}`, deadline)
+    if (status === undefined) {
+      problems.push(
+        `SSH host key ${type}: ssh-keygen was not done after ${PATIENCE / 1000} s, and was killed`,
+      )
+      continue
+    }
     if (status !== 0) {
       problems.push(`SSH host key ${type}: ssh-keygen ended with status ${status >> 8}`)
       continue

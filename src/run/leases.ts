@@ -13,10 +13,11 @@ import { renderResolvConf } from '../plan/resolv-conf.ts'
 import type { DhcpStep } from '../plan/step.ts'
 import { must } from '../sys/errno.ts'
 import { POLLIN } from '../sys/flags.ts'
-import { type PollFd, poll, setHostname, uptime } from '../sys/linux.ts'
+import { type PollFd, setHostname, uptime } from '../sys/linux.ts'
 import { debug, info, warn } from './console.ts'
 import { updateFile } from './files.ts'
 import { configuredNic } from './network.ts'
+import { pollOrStop } from './requests.ts'
 import { waitingFor } from './wait.ts'
 
 /** How long a lease may take before the container starts without it, in milliseconds. The client goes on asking. */
@@ -58,7 +59,7 @@ export function awaitLeases(): string[] {
     const now = uptime()
     if (now >= deadline) break
     const wake = Math.min(deadline, leaseDeadline(), tell(now))
-    poll(leaseFds(), Math.max(0, wake - now))
+    pollOrStop(leaseFds(), Math.max(0, wake - now))
     handleLeases(uptime())
   }
   return missing().map(

@@ -3,7 +3,20 @@
 import { MS_RDONLY } from '../lib/mount-flags.ts'
 import { quote, trim } from '../lib/text.ts'
 import type { MountStep, PseudoStep } from '../plan/step.ts'
-import { EACCES, EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, ENXIO, EROFS, must, SysError } from '../sys/errno.ts'
+import {
+  EACCES,
+  EBUSY,
+  EINVAL,
+  EIO,
+  ENODEV,
+  ENOENT,
+  ENOTDIR,
+  ENXIO,
+  EROFS,
+  EUCLEAN,
+  must,
+  SysError,
+} from '../sys/errno.ts'
 import { mount } from '../sys/linux.ts'
 import { warn } from './console.ts'
 import { blockDevices, findDevice, isDeviceSource, probe } from './device.ts'
@@ -79,7 +92,23 @@ function mountDevice(what: Mountable, deadline: number): Mounted {
   loadFileSystem(found)
   const attempt = tryMount({ ...what, source: path, type: found })
   if (typeof attempt !== 'number') return attempt
-  throw new SysError(`mount ${path} on ${target} as ${found}`, attempt, hint(attempt, found))
+  throw new SysError(
+    `mount ${path} on ${target} as ${found}`,
+    attempt,
+    diskHint(attempt, path, found, what.data),
+  )
+}
+
+/** What is wrong with a disk, as far as its superblock and the options tell. */
+function diskHint(result: number, path: string, type: string, data: string): string {
+  const held = probe(path)?.type
+  if (result === -ENODEV || held === undefined) return hint(result, type)
+  if (held !== type) return `the disk holds ${held}, not ${type}`
+  const isDamaged = result === -EINVAL || result === -EUCLEAN || result === -EIO
+  if (!isDamaged) return hint(result, type)
+  const option =
+    result === -EINVAL && data !== '' ? `it does not know one of the options ${quote(data)}, or ` : ''
+  return `${option}the file system is damaged: check it on the host by fsck.${type}; the kernel's own words are above`
 }
 
 /** A virtiofs or 9p tag. Without a type virtiofs is tried first: it is what hosts use. */

@@ -10,6 +10,7 @@ import { updateFile } from './files.ts'
 import { mountPseudo, mountStep } from './mount.ts'
 import { orderMounts } from './mount-order.ts'
 import { announce, configureNetwork } from './network.ts'
+import { Stopped } from './requests.ts'
 
 /** What makes going on pointless or dangerous. Its message is for the console. */
 export class Fatal extends Error {}
@@ -74,6 +75,7 @@ function runStep(step: Step, deadline: number): string[] {
       }
     }
   } catch (error) {
+    if (error instanceof Stopped) throw error
     return [error instanceof Error ? error.message : String(error)]
   }
 }

@@ -5,8 +5,9 @@ import type { Monitor } from '../netlink/monitor.ts'
 import { closeMonitor, drainMonitor, openMonitor } from '../netlink/monitor.ts'
 import { UEVENT_GROUP } from '../netlink/uevent.ts'
 import { NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE, POLLIN } from '../sys/flags.ts'
-import { poll, uptime } from '../sys/linux.ts'
+import { uptime } from '../sys/linux.ts'
 import { info } from './console.ts'
+import { pollOrStop } from './requests.ts'
 
 /** After this long people want to know what is being waited for, in milliseconds. */
 const PATIENCE = 1000
@@ -29,6 +30,7 @@ export const LINKS: EventSource = { protocol: NETLINK_ROUTE, groups: RTMGRP_LINK
  * @param deadline as `uptime()` counts
  * @param subject what is waited for, in words
  * @returns undefined after the deadline
+ * @throws Stopped where a stop was asked for meanwhile
  */
 export function waitFor<T>(
   attempt: () => T | undefined,
@@ -59,7 +61,7 @@ function watch<T>(
     const now = uptime()
     if (found !== undefined || now >= deadline) return found
     const wake = Math.min(deadline, tell(now))
-    poll([{ fd: monitor.fd, events: POLLIN }], Math.max(1, wake - now))
+    pollOrStop([{ fd: monitor.fd, events: POLLIN }], Math.max(1, wake - now))
     drainMonitor(monitor)
   }
 }

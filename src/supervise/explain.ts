@@ -1,7 +1,8 @@
 /** Why an entrypoint that is there can't be executed, and what would mend it. */
 
 import { type Bytes, u16, u32, u64 } from '../lib/bytes.ts'
-import { quote } from '../lib/text.ts'
+import { nearest, quote } from '../lib/text.ts'
+import { listNames } from '../run/files.ts'
 import { describeErrno, E2BIG, EACCES, ENOENT, ENOEXEC, EPERM, ETXTBSY } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, open, pread, text } from '../sys/linux.ts'
@@ -40,6 +41,34 @@ export function explainExec(path: string, result: number): Missing {
   if (errno === ETXTBSY) return cannot(`${describeErrno(result)}: it is open for writing`)
   if (errno === EPERM || errno !== ENOENT) return cannot(describeErrno(result))
   return { code: 127, message: `entrypoint ${name}: ${describeErrno(result)}` }
+}
+
+/** How many names of a directory are looked at: an image may have one with very many. */
+const MOST_NAMES = 5000
+
+/**
+ * For the end of an error about an entrypoint that isn't there: a program of nearly this name, in the same directory or in
+ * those of PATH; or nothing.
+ */
+export function nearPrograms(init: string, cwd: string, path: string): string {
+  const slash = init.lastIndexOf('/')
+  const own =
+    slash < 0
+      ? path.split(':')
+      : [init.startsWith('/') ? init.slice(0, slash) : `${cwd === '/' ? '' : cwd}/${init.slice(0, slash)}`]
+  const name = init.slice(slash + 1)
+  // The same name elsewhere is the likeliest mistake of all.
+  for (const directories of slash < 0 ? [own] : [own, path.split(':')]) {
+    const places = new Map<string, string>()
+    for (const directory of directories) {
+      for (const each of (listNames(directory === '' ? '/' : directory) ?? []).slice(0, MOST_NAMES)) {
+        if (!places.has(each)) places.set(each, directory)
+      }
+    }
+    const near = nearest(name, Array.from(places.keys()))
+    if (near !== undefined) return `; did you mean ${quote(`${places.get(near)}/${near}`)}?`
+  }
+  return ''
 }
 
 const EM_X86_64 = 62

@@ -1,5 +1,7 @@
 /** How the entrypoint ended, and how that is told. Pure. */
 
+import { SIGKILL, SIGTERM } from '../sys/flags.ts'
+
 /** signal(7), x86-64 and arm64: number 1 first. */
 const SIGNAL_NAMES =
   'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
@@ -10,8 +12,11 @@ export function signalName(signal: number): string {
   return name !== undefined ? `SIG${name}` : signal >= 34 ? `SIGRTMIN+${signal - 34}` : `SIG${signal}`
 }
 
-/** Why the machine is going down: the entrypoint ended by itself, was stopped on request, or could not be had. */
-export type Reason = 'exit' | 'signal' | 'stop' | 'failed'
+/**
+ * Why the machine is going down: the entrypoint ended by itself (`core`: a signal made it dump its memory; `oom`: the
+ * kernel killed it for want of memory), was stopped on request, or could not be had.
+ */
+export type Reason = 'exit' | 'signal' | 'core' | 'oom' | 'stop' | 'failed'
 
 export interface Outcome {
   /** The entrypoint's own, 128+N for signal N, 126 not executable, 127 not found, 125 for a failure of ours. */
@@ -21,14 +26,26 @@ export interface Outcome {
   readonly coreDumped: boolean
 }
 
-/** @param status as wait(2) encodes it */
-export function outcomeOf(status: number, stopping: boolean): Outcome {
+/**
+ * @param status as wait(2) encodes it
+ * @param oom whether memory ran out meanwhile
+ */
+export function outcomeOf(status: number, stopping: boolean, oom = false): Outcome {
   const signal = status & 0x7f
   const coreDumped = (status & 0x80) !== 0
   if (signal === 0) {
     return { code: (status >> 8) & 0xff, signal: undefined, reason: stopping ? 'stop' : 'exit', coreDumped }
   }
-  return { code: 128 + signal, signal, reason: stopping ? 'stop' : 'signal', coreDumped }
+  const reason = stopping ? 'stop' : oom && signal === SIGKILL ? 'oom' : coreDumped ? 'core' : 'signal'
+  return { code: 128 + signal, signal, reason, coreDumped }
+}
+
+/** A stop before the entrypoint was started: as if TERM had ended it at once. */
+export const STOPPED: Outcome = {
+  code: 128 + SIGTERM,
+  signal: SIGTERM,
+  reason: 'stop',
+  coreDumped: false,
 }
 
 export const failure = (code: 125 | 126 | 127): Outcome => ({
@@ -44,8 +61,26 @@ export function formatOutcome({ code, signal, reason }: Outcome, uptime: number)
   return `exited code=${code} signal=${name} reason=${reason} uptime=${(uptime / 1000).toFixed(3)}`
 }
 
-/** The same as JSON, for /.zmachine/exit.json. Its values need no escapes. */
-export function encodeOutcome({ code, signal, reason, coreDumped }: Outcome, uptime: number): string {
+/** What the container used, as far as the kernel counts it. */
+export interface Usage {
+  /** Bytes at the most, of all its processes and their caches together. */
+  readonly memoryPeak: number | undefined
+  /** Seconds of processor time. */
+  readonly cpuTime: number | undefined
+  /** Processes that the kernel killed for want of memory. */
+  readonly oomKills: number
+}
+
+/** The same as JSON, with what was used, for /.zmachine/exit.json. Its values need no escapes. */
+export function encodeOutcome(
+  { code, signal, reason, coreDumped }: Outcome,
+  uptime: number,
+  usage?: Usage,
+): string {
   const name = signal === undefined ? 'null' : `"${signalName(signal)}"`
-  return `{"code":${code},"signal":${name},"reason":"${reason}","coreDumped":${coreDumped},"uptime":${(uptime / 1000).toFixed(3)}}\n`
+  const used =
+    usage === undefined
+      ? ''
+      : `,"memoryPeak":${usage.memoryPeak ?? null},"cpuTime":${usage.cpuTime?.toFixed(3) ?? null},"oomKills":${usage.oomKills}`
+  return `{"code":${code},"signal":${name},"reason":"${reason}","coreDumped":${coreDumped},"uptime":${(uptime / 1000).toFixed(3)}${used}}\n`
 }

@@ -1,6 +1,6 @@
 /** What is loaded when the entrypoint runs, or can't (see `parts.ts`): nobody waits for it. */
 
-export { explainExec } from './explain.ts'
+export { explainExec, nearPrograms } from './explain.ts'
 export { supervise } from './loop.ts'
 export { runShell } from './shell.ts'
 export { shutDown } from './shutdown.ts'

@@ -1,18 +1,16 @@
 /** `zmachine.shell`: a shell on the console after a fatal error, for whoever looks for its cause. */
 
 import { line, openTerminal } from '../run/console.ts'
+import { readStop, requestFds, type StopPower } from '../run/requests.ts'
 import { ECHILD, SysError } from '../sys/errno.ts'
-import { POLLIN, WNOHANG } from '../sys/flags.ts'
-import { poll, read, wait4 } from '../sys/linux.ts'
+import { WNOHANG } from '../sys/flags.ts'
+import { poll, wait4 } from '../sys/linux.ts'
 import { ROOT, startWorkload } from './workload.ts'
 
 const SHELL = '/bin/sh'
 
-/**
- * Runs the root's shell until it ends, reaping everything meanwhile.
- * @param signals becomes readable when a child ends
- */
-export function runShell(signals: number): void {
+/** Runs the root's shell until it ends or a stop is asked for, reaping everything meanwhile. @returns whether it was a stop */
+export function runShell(): StopPower | undefined {
   openTerminal()
   line(`a shell, since zmachine.shell was asked for; type exit to go on with the exit policy`)
   const { pid, failed } = startWorkload({
@@ -28,14 +26,14 @@ export function runShell(signals: number): void {
   })
   if (pid < 0 || failed !== undefined) {
     line(new SysError(`no shell: ${failed?.call.name ?? 'fork'}`, failed?.result ?? pid).message)
-    return
+    return undefined
   }
-  const info = new Uint8Array(128)
   for (;;) {
     const { pid: ended } = wait4(-1, WNOHANG)
-    if (ended === pid || ended === -ECHILD) return
+    if (ended === pid || ended === -ECHILD) return undefined
     if (ended > 0) continue
-    poll([{ fd: signals, events: POLLIN }], -1)
-    while (read(signals, info) > 0);
+    poll(requestFds(), -1)
+    const power = readStop()
+    if (power !== undefined) return power
   }
 }

@@ -1,21 +1,22 @@
 /** The way down: everybody ended, everything on disk, unmounted, and the power state asked for. PID 1 never exits. */
 
 import { MS_RDONLY, MS_REMOUNT } from '../lib/mount-flags.ts'
-import { quote } from '../lib/text.ts'
+import { quote, words } from '../lib/text.ts'
 import { debug, drainConsole, line, warn } from '../run/console.ts'
 import { makeDirectories, readText, updateFile } from '../run/files.ts'
+import { readStop, requestFds } from '../run/requests.ts'
 import { describeErrno, ECHILD } from '../sys/errno.ts'
 import {
   LINUX_REBOOT_CMD_HALT,
   LINUX_REBOOT_CMD_POWER_OFF,
   LINUX_REBOOT_CMD_RESTART,
-  POLLIN,
   SIGCONT,
   SIGKILL,
   SIGTERM,
   WNOHANG,
 } from '../sys/flags.ts'
-import { kill, mount, poll, read, reboot, sync, umount, uptime, wait4 } from '../sys/linux.ts'
+import { kill, mount, poll, reboot, swapoff, sync, umount, uptime, wait4 } from '../sys/linux.ts'
+import { killCgroup, readUsage } from './cgroup.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
 import type { PowerState } from './state.ts'
 
@@ -32,15 +33,13 @@ export interface ShutDown {
   readonly power: PowerState
   /** Milliseconds between TERM and KILL for what is still running. */
   readonly grace: number
-  /** Becomes readable when a child ends. */
-  readonly signals: number
   /** The root was entered and can be written: the outcome is put down there. */
   readonly record: boolean
 }
 
 /** Does not return. */
-export function shutDown({ outcome, power, grace, signals, record }: ShutDown): never {
-  endProcesses(Math.min(grace, LEFTOVER_PATIENCE), signals)
+export function shutDown({ outcome, power, grace, record }: ShutDown): never {
+  endProcesses(Math.min(grace, LEFTOVER_PATIENCE))
   if (record) writeRecord(outcome)
   sync()
   unmountAll()
@@ -61,15 +60,16 @@ export function shutDown({ outcome, power, grace, signals, record }: ShutDown): 
 }
 
 /** TERM to all and KILL to the rest; without any process left it costs one system call. */
-function endProcesses(grace: number, signals: number): void {
+function endProcesses(grace: number): void {
   if (reapAll()) return
   kill(-1, SIGTERM)
   // A stopped process handles TERM only when it goes on.
   kill(-1, SIGCONT)
-  if (waitForAll(grace, signals)) return
+  if (waitForAll(grace, true)) return
   debug(() => 'some processes ignore TERM: KILL')
+  killCgroup()
   kill(-1, SIGKILL)
-  if (!waitForAll(KILL_PATIENCE, signals))
+  if (!waitForAll(KILL_PATIENCE, false))
     warn('some processes survived KILL: in the middle of I/O that does not come back')
 }
 
@@ -82,14 +82,14 @@ function reapAll(): boolean {
   }
 }
 
-function waitForAll(patience: number, signals: number): boolean {
+/** @param hurried whether one more request to stop ends the wait: somebody is in a hurry */
+function waitForAll(patience: number, hurried: boolean): boolean {
   const deadline = uptime() + patience
-  const info = new Uint8Array(128)
   while (!reapAll()) {
     const left = deadline - uptime()
     if (left <= 0) return false
-    poll([{ fd: signals, events: POLLIN }], left)
-    while (read(signals, info) > 0);
+    poll(requestFds(), left)
+    if (readStop() !== undefined && hurried) return false
   }
   return true
 }
@@ -97,7 +97,7 @@ function waitForAll(patience: number, signals: number): boolean {
 function writeRecord(outcome: Outcome): void {
   try {
     makeDirectories(RECORD_DIRECTORY)
-    updateFile(`${RECORD_DIRECTORY}/exit.json`, () => encodeOutcome(outcome, uptime()))
+    updateFile(`${RECORD_DIRECTORY}/exit.json`, () => encodeOutcome(outcome, uptime(), readUsage()))
   } catch (error) {
     debug(() => `exit record: ${String(error)}`)
   }
@@ -129,22 +129,36 @@ const IN_MEMORY: readonly string[] = [
 
 /** The last mounted first; what is busy is made read-only, which writes it out as well. */
 function unmountAll(): void {
-  const mounts = (readText('/proc/self/mounts') ?? '').split('\n')
-  for (const entry of mounts.reverse()) {
+  for (const file of swapFiles()) swapoff(file)
+  // What a device below was busy with (a loop device over a file, say) may be gone only after the first round.
+  while (mounted().filter((target) => target !== '/' && umount(target) >= 0).length > 0);
+  for (const target of mounted()) {
+    const remounted = mount('', target, '', MS_REMOUNT | MS_RDONLY)
+    if (target !== '/')
+      warn(`${quote(target)} is busy: ${remounted < 0 ? 'left as it is' : 'made read-only, not unmounted'}`)
+  }
+  sync()
+}
+
+/** Where file systems with data are mounted, the last one first. */
+function mounted(): string[] {
+  const mounts = (readText('/proc/self/mounts') ?? '').split('\n').reverse()
+  return mounts.flatMap((entry) => {
     const [, escaped = '', type = ''] = entry.split(' ')
     const target = unescapeMount(escaped)
     // The root's own layer in memory; overlays of the container's hold disks busy.
     const isLayer = target === '/' && type === 'overlay'
-    if (target === '' || isLayer || IN_MEMORY.includes(type)) continue
-    const result = target === '/' ? -1 : umount(target)
-    if (result >= 0) continue
-    const remounted = mount('', target, '', MS_REMOUNT | MS_RDONLY)
-    if (target !== '/')
-      warn(
-        `unmount ${quote(target)}: ${describeErrno(result)}; ${remounted < 0 ? 'left as it is' : 'made read-only'}`,
-      )
-  }
-  sync()
+    return target === '' || isLayer || IN_MEMORY.includes(type) ? [] : [target]
+  })
+}
+
+/** Swap on a file or a disk keeps it busy. Lines of /proc/swaps, after a heading, begin with the file (proc(5)). */
+function swapFiles(): string[] {
+  const [, ...lines] = (readText('/proc/swaps') ?? '').split('\n')
+  return lines.flatMap((entry) => {
+    const [file = ''] = words(entry)
+    return file === '' ? [] : [unescapeMount(file)]
+  })
 }
 
 /** /proc/self/mounts writes space, tab, new line and backslash as \040 and its like (mangle_path). */

@@ -1,5 +1,6 @@
 /** Signals to PID 1, held back from its first moment on and read from a descriptor. */
 
+import { watchSignals } from '../run/requests.ts'
 import { must } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, SIG_BLOCK } from '../sys/flags.ts'
 import { signalfd, sigprocmask } from '../sys/linux.ts'
@@ -11,10 +12,10 @@ import type { Words } from '../sys/port.ts'
  */
 const WATCHED: Words = Uint32Array.of(~0x4004_05d8, ~0)
 
-/** Holds back every signal and returns the descriptor that tells of them. Early: what comes during the boot waits. */
-export function openSignals(): number {
+/** Holds back every signal; `run/requests.ts` reads them from then on. Early: what comes during the boot waits. */
+export function openSignals(): void {
   holdSignals()
-  return must(signalfd(WATCHED, O_CLOEXEC | O_NONBLOCK), () => 'signalfd')
+  watchSignals(must(signalfd(WATCHED, O_CLOEXEC | O_NONBLOCK), () => 'signalfd'))
 }
 
 export function holdSignals(): void {

@@ -27,7 +27,8 @@ export type State =
   | { readonly is: 'ended' }
 
 export type Event =
-  | { readonly is: 'ended'; readonly pid: number; readonly status: number }
+  /** `oom`: memory ran out since the start. */
+  | { readonly is: 'ended'; readonly pid: number; readonly status: number; readonly oom?: boolean }
   | { readonly is: 'signal'; readonly signal: number }
   | { readonly is: 'button' }
   /** The time that `deadlineOf` named has come. */
@@ -39,6 +40,7 @@ export type Action =
   /** To the entrypoint's process group. */
   | { readonly do: 'kill'; readonly pid: number; readonly signal: number }
   | { readonly do: 'start' }
+  /** What the dead session left behind is killed, and the entrypoint started again after the delay. */
   | { readonly do: 'restarting'; readonly outcome: Outcome; readonly delay: number }
   | { readonly do: 'shutDown'; readonly outcome: Outcome; readonly power: PowerState }
 
@@ -74,7 +76,7 @@ export function next(
     case 'ended':
       // Everybody else's children end up here too, and need nothing but to be reaped.
       if ((state.is !== 'running' && state.is !== 'stopping') || event.pid !== state.pid) return stay
-      return ended(state, outcomeOf(event.status, state.is === 'stopping'), now, policy)
+      return ended(state, outcomeOf(event.status, state.is === 'stopping', event.oom), now, policy)
     case 'failed':
       return state.is === 'waiting' ? ended(state, event.outcome, now, policy) : stay
     case 'started':

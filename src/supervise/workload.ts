@@ -15,6 +15,7 @@ import {
   SYS_setresgid,
   SYS_setresuid,
   SYS_setsid,
+  SYS_write,
   syscall,
 } from '../sys/linux.ts'
 import type { Words } from '../sys/port.ts'
@@ -40,9 +41,12 @@ const NOFILE_HARD = 524_288
 /**
  * Starts the workload as a child in a session of its own, with the console as its controlling terminal, default
  * dispositions, an empty signal mask and no descriptor above 2 (all of PID 1's are close-on-exec).
+ * @param cgroup the descriptor of its cgroup's cgroup.procs; negative for none
  */
-export function startWorkload(workload: Workload): SpawnResult {
+export function startWorkload(workload: Workload, cgroup = -1): SpawnResult {
   return spawn(currentRuntime(), [
+    // «0» is who writes it (cgroups(7)).
+    { number: SYS_write, args: [cgroup, '0', 1], tolerated: true, name: 'enter the cgroup' },
     { number: SYS_setsid, args: [], name: 'setsid' },
     // No terminal, as with console=none: the container does without.
     {

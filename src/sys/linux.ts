@@ -35,6 +35,7 @@ export const SYS_wait4 = 61
 export const SYS_kill = 62
 export const SYS_fsync = 74
 export const SYS_chdir = 80
+export const SYS_syslog = 103
 export const SYS_setsid = 112
 export const SYS_setgroups = 116
 export const SYS_setresuid = 117
@@ -44,12 +45,14 @@ export const SYS_statfs = 137
 export const SYS_sync = 162
 export const SYS_mount = 165
 export const SYS_umount2 = 166
+export const SYS_swapoff = 168
 export const SYS_reboot = 169
 export const SYS_sethostname = 170
 export const SYS_getdents64 = 217
 export const SYS_clock_gettime = 228
 export const SYS_openat = 257
 export const SYS_mkdirat = 258
+export const SYS_fchownat = 260
 export const SYS_newfstatat = 262
 export const SYS_unlinkat = 263
 export const SYS_renameat = 264
@@ -134,6 +137,10 @@ export const symlink = (target: string, path: string): number =>
 /** int fchmodat(int dirfd, const char *path, mode_t mode) — chmod(2) */
 export const chmod = (path: string, mode: number): number =>
   runtime.syscall(SYS_fchmodat, AT_FDCWD, path, mode)
+
+/** int fchownat(int dirfd, const char *path, uid_t owner, gid_t group, int flags) — chown(2) */
+export const chown = (path: string, uid: number, gid: number): number =>
+  runtime.syscall(SYS_fchownat, AT_FDCWD, path, uid, gid, 0)
 
 /** ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size) — readlink(2). A negative errno or the text. */
 export function readlink(path: string): string | number {
@@ -275,6 +282,12 @@ export function uptime(): number {
 
 /** int sethostname(const char *name, size_t length) — sethostname(2) */
 export const setHostname = (name: string): number => runtime.syscall(SYS_sethostname, name, name.length)
+
+/** int swapoff(const char *path) — swapon(2) */
+export const swapoff = (path: string): number => runtime.syscall(SYS_swapoff, path)
+
+/** int syslog(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, int level) — syslog(2): the kernel's messages above it go to no console. */
+export const setConsoleLevel = (level: number): number => runtime.syscall(SYS_syslog, 8, 0, level)
 
 /** void sync(void) — sync(2) */
 export const sync = (): number => runtime.syscall(SYS_sync)

@@ -14,8 +14,8 @@ import { probeProgram, type Tree, writeTree } from './files.ts'
 import { testKernel } from './kernel.ts'
 import { consoleReport, parseReport, type Report } from './report.ts'
 
-/** No boot of a test takes longer, under TCG on a busy computer. In seconds. */
-const TIMEOUT = 60
+/** No boot of a test takes longer, under TCG on a computer that does much else. In seconds. */
+const TIMEOUT = 180
 
 export interface BootOptions extends Partial<Omit<MachineOptions, 'cmdline' | 'root'>> {
   /** How the root directory is attached; with `none` the command line and `disks` say what the root is. */

@@ -211,14 +211,14 @@ describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? ''
     it('with an option that the file system does not know is not mounted', () => {
       const path = disk('vdb', ext4())
       expect(() => mountDisk(path, undefined, 'of_another_year')).toThrow(
-        `mount /dev/vdb on ${here}/data as ext4: EINVAL (invalid argument): not a valid ext4 file system, or an option that it does not know`,
+        `mount /dev/vdb on ${here}/data as ext4: EINVAL (invalid argument): it does not know one of the options 'of_another_year', or the file system is damaged: check it on the host by fsck.ext4; the kernel's own words are above`,
       )
     })
 
     it('of another type than said is not mounted', () => {
       const path = disk('vdb', ext4())
       expect(() => mountDisk(path, undefined, '', 'squashfs')).toThrow(
-        `mount /dev/vdb on ${here}/data as squashfs: EINVAL (invalid argument): not a valid squashfs`,
+        `mount /dev/vdb on ${here}/data as squashfs: EINVAL (invalid argument): the disk holds ext4, not squashfs`,
       )
       expect(() => mountDisk(path, undefined, '', 'nosuchfs')).toThrow(
         `mount /dev/vdb on ${here}/data as nosuchfs: ENODEV (no such device): this kernel has no nosuchfs`,

@@ -18,11 +18,18 @@ describe('outcomeOf', () => {
       for (const coreDumped of [false, true]) {
         const status = signal | (coreDumped ? 0x80 : 0)
         const outcome = { code: 128 + signal, signal, coreDumped }
-        expect(outcomeOf(status, false)).toEqual({ ...outcome, reason: 'signal' })
+        expect(outcomeOf(status, false)).toEqual({ ...outcome, reason: coreDumped ? 'core' : 'signal' })
         expect(outcomeOf(status, true)).toEqual({ ...outcome, reason: 'stop' })
       }
     }
   })
+})
+
+test('a KILL while memory ran out is oom; other ends are what they are', () => {
+  expect(outcomeOf(9, false, true).reason).toBe('oom')
+  expect(outcomeOf(15, false, true).reason).toBe('signal')
+  expect(outcomeOf(1 << 8, false, true).reason).toBe('exit')
+  expect(outcomeOf(9, true, true).reason).toBe('stop')
 })
 
 describe('signalName', () => {
@@ -55,7 +62,7 @@ describe('formatOutcome', () => {
     [outcomeOf(3 << 8, false), 12345, 'exited code=3 signal=none reason=exit uptime=12.345'],
     [outcomeOf(0, true), 0, 'exited code=0 signal=none reason=stop uptime=0.000'],
     [outcomeOf(15, true), 1, 'exited code=143 signal=SIGTERM reason=stop uptime=0.001'],
-    [outcomeOf(11 | 0x80, false), 999.6, 'exited code=139 signal=SIGSEGV reason=signal uptime=1.000'],
+    [outcomeOf(11 | 0x80, false), 999.6, 'exited code=139 signal=SIGSEGV reason=core uptime=1.000'],
     [failure(127), 86_400_000, 'exited code=127 signal=none reason=failed uptime=86400.000'],
   ])('is the contract’s line: %o after %d ms', (outcome, uptime, line) => {
     expect(formatOutcome(outcome, uptime)).toBe(line)

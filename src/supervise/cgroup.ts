@@ -1,0 +1,63 @@
+/**
+ * The entrypoint's own cgroup, with every controller: what it used stands in the exit record, whether memory ran out can be
+ * told, and one write ends all of it (Documentation/admin-guide/cgroup-v2.rst). Where the root has no cgroup2 mount or the
+ * kernel no cgroups, everything here does nothing.
+ */
+
+import type { Identity } from '../config/users.ts'
+import { parseDecimal, parts, trim } from '../lib/text.ts'
+import { readText, writeValue } from '../run/files.ts'
+import { AT_REMOVEDIR, O_CLOEXEC, O_WRONLY } from '../sys/flags.ts'
+import { chown, mkdir, open, unlink } from '../sys/linux.ts'
+import type { Usage } from './outcome.ts'
+
+const ROOT = '/sys/fs/cgroup'
+const OWN = `${ROOT}/container`
+
+/** What a cgroup's own user may write, as systemd delegates it (the documentation's «Delegation»). */
+const DELEGATED = ['', '/cgroup.procs', '/cgroup.subtree_control', '/cgroup.threads']
+
+/**
+ * Makes the cgroup anew and opens where a process puts itself into it; a negative errno where there are no cgroups. What a
+ * dead session left in it keeps it from being made anew, which loses nothing but fresh counts.
+ */
+export function openCgroup({ uid, gid }: Identity): number {
+  enableControllers()
+  unlink(OWN, AT_REMOVEDIR)
+  mkdir(OWN, 0o755)
+  if (uid !== 0) for (const file of DELEGATED) chown(OWN + file, uid, gid)
+  return open(`${OWN}/cgroup.procs`, O_WRONLY | O_CLOEXEC)
+}
+
+/** All at once; one that is refused (a realtime process somewhere, cpu) must not take the others with it. */
+function enableControllers(): void {
+  const controllers = trim(readText(`${ROOT}/cgroup.controllers`) ?? '').split(' ')
+  const control = `${ROOT}/cgroup.subtree_control`
+  const wanted = controllers.filter((name) => name !== '').map((name) => `+${name}`)
+  if (wanted.length === 0 || writeValue(control, wanted.join(' ')) >= 0) return
+  for (const one of wanted) writeValue(control, one)
+}
+
+/** Ends everybody in it, also who is frozen or forks all the time. */
+export function killCgroup(): void {
+  writeValue(`${OWN}/cgroup.kill`, '1')
+}
+
+export function readUsage(): Usage {
+  const microseconds = field('cpu.stat', 'usage_usec')
+  return {
+    memoryPeak: parseDecimal(trim(readText(`${OWN}/memory.peak`) ?? '')),
+    cpuTime: microseconds === undefined ? undefined : microseconds / 1e6,
+    oomKills: readOomKills(),
+  }
+}
+
+/** How many of its processes have been killed for want of memory, the machine's own among the reasons. */
+export const readOomKills = (): number => field('memory.events', 'oom_kill') ?? 0
+
+/** A number in a file of `name number` lines. */
+function field(file: string, name: string): number | undefined {
+  const lines = parts(readText(`${OWN}/${file}`) ?? '', '\n')
+  const line = lines.find((each) => each.startsWith(`${name} `))
+  return line === undefined ? undefined : parseDecimal(line.slice(name.length + 1))
+}
