@@ -2,7 +2,7 @@
 
 import type { Parsed } from './config/keys.ts'
 import { configure, parseCommandLine, parseRootFiles } from './config/layers.ts'
-import type { Layer, MachineConfig, Settings } from './config/machine.ts'
+import type { ExitPolicy, Layer, MachineConfig, Settings } from './config/machine.ts'
 import { DEFAULT_ROOT, DEFAULT_SETTINGS } from './config/merge.ts'
 import type { Identity } from './config/users.ts'
 import { formatProblem } from './lib/problem.ts'
@@ -19,6 +19,7 @@ import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot
 import { Fatal, printTimeline, runSteps, type StepTime } from './run/steps.ts'
 import { openCgroup } from './supervise/cgroup.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
+import { busyWith, guard, unguard } from './supervise/guard.ts'
 import type { Service } from './supervise/loop.ts'
 import { failure, type Outcome, STOPPED } from './supervise/outcome.ts'
 import { openSignals } from './supervise/signals.ts'
@@ -32,6 +33,12 @@ import type { Runtime } from './sys/port.ts'
 /** Kernel messages on the console: errors and worse, so that the container's output can be read; all but debugging. */
 const QUIET = 4
 const LOUD = 7
+
+/** How long file systems may keep PID 1 from going on, in milliseconds, beside the time that they have to appear. */
+const PATIENCE = 60_000
+
+/** Where there is nothing to start again, `restart` begins with the machine. */
+const restartOr = (onExit: ExitPolicy): PowerState => (onExit === 'restart' ? 'reboot' : onExit)
 
 /** What the way down needs, whenever it begins. */
 interface Boot {
@@ -76,6 +83,9 @@ function run(boot: Boot): never {
   const deadline = uptime() + wanted.delay * 1000
   const initramfs = openInitramfs()
   const mounted = timed(boot, `root ${wanted.source}`, () => mountRoot(wanted, deadline))
+  // From here on the host's file servers are asked, and one that has died answers never.
+  guard(Math.max(0, deadline - uptime()) + PATIENCE, restartOr(boot.settings.onExit))
+  busyWith(`the root ${wanted.source}`)
   // Behind the root, for which one may have had to wait: a seed that comes late is there by now as well.
   const host = timed(boot, 'seed', () => [cmdline, ...readSeed()])
   const early = configure([], host, false)
@@ -90,7 +100,7 @@ function run(boot: Boot): never {
   if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
   if (config.settings.strict && warnings() > 0)
     throw new Fatal('zmachine.strict: the warnings above are errors')
-  boot.times.push(...runSteps(steps, config.settings, deadline))
+  boot.times.push(...runSteps(steps, config.settings, deadline, busyWith))
   timed(boot, 'free the initramfs', () => {
     // The power button; nobody waits for it.
     loadModules('button', 'evdev')
@@ -164,17 +174,22 @@ function start(boot: Boot, config: MachineConfig): never {
   openTerminal()
   heedStop()
   if (handOver) {
+    unguard()
     const { call, result } = becomeWorkload(workload)
     return abandon(boot, refusal(workload, call.name, result))
   }
   const pid = launch(workload)
+  unguard()
   if (typeof pid !== 'number') return abandon(boot, pid)
   return load('supervise').supervise({
     pid,
     policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
     start: () => {
+      guard(PATIENCE, 'reboot')
+      busyWith(workload.path)
       openTerminal()
       const again = launch(workload)
+      unguard()
       if (typeof again === 'number') return again
       line(`error: ${again.message}`)
       return again.outcome
@@ -237,10 +252,11 @@ function refusal({ path }: Workload, call: string, result: number): Refused {
 function abandon(boot: Boot, { message, outcome }: Refused): never {
   for (const part of message.split('\n')) line(`fatal: ${part}`)
   const { onExit, shell, timeline } = boot.settings
+  unguard()
   setConsoleLevel(LOUD)
   if (timeline) printTimeline(boot.times)
   const stop = shell && boot.root !== undefined ? load('supervise').runShell() : undefined
-  return shutDown(boot, outcome, stop ?? (onExit === 'restart' ? 'reboot' : onExit))
+  return shutDown(boot, outcome, stop ?? restartOr(onExit))
 }
 
 /** A stop that was asked for before the entrypoint was started. */

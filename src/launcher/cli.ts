@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
+// The -- is for Node, which would read our own --env-file itself.
 /** The `zmachine` command's first lines: the process around `command.ts`. */
 
 import { zmachine } from './command.ts'

@@ -5,7 +5,8 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { needProgram } from './programs.ts'
@@ -37,11 +38,15 @@ export interface PrivateFolder {
 
 /** A new folder that only this user can enter, removed when this process ends at the latest. */
 export function privateFolder(): PrivateFolder {
-  const path = mkdtempSync(join(tmpdir(), 'zmachine-'))
-  const guard = spawn('sh', ['-c', 'read -r end; rm -rf -- "$1"', 'sh', path], {
+  const path = join(tmpdir(), `zmachine-${randomBytes(8).toString('hex')}`)
+  // Before the folder is there, so that nothing can end this process between the two. A child that is about to die may
+  // still put a file into it, so that rm(1) finds it not empty.
+  const remover = 'read -r end; for try in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 0.2; done'
+  const guard = spawn('sh', ['-c', remover, 'sh', path], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })
+  mkdirSync(path, { mode: 0o700 })
   // Neither the guard nor its pipe keeps this process alive.
   guard.unref()
   if (guard.stdin !== null && 'unref' in guard.stdin && typeof guard.stdin.unref === 'function') {

@@ -5,6 +5,7 @@
 
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { resolve } from 'node:path'
 import { Duplex } from 'node:stream'
 import { type ChildEnd, collectStderr, endOf, failure } from './child.ts'
 import { type Console, createConsole } from './console.ts'
@@ -14,7 +15,7 @@ import type { Disk, MachineOptions, Share } from './options.ts'
 import { chooseAccel, findVirtiofsd, needProgram } from './programs.ts'
 import { QMP_FD, qemuArgs, rootTag, type VirtiofsSocket, WINDOW_FD } from './qemu.ts'
 import { connectQmp, type Json } from './qmp.ts'
-import { startVirtiofsd, virtiofsdCommand } from './virtiofsd.ts'
+import { type RunningVirtiofsd, startVirtiofsd, virtiofsdCommand } from './virtiofsd.ts'
 
 export type ExitReason =
   /** The guest switched the power off. */
@@ -64,6 +65,8 @@ export interface Machine {
   addShare(share: Share): Promise<void>
   /** Plugs in a NIC on a hub of its own. */
   addNic(nic: { readonly mac: string }): Promise<void>
+  /** Ends the virtiofsd of a share, as a crash of it would: for tests of what the guest does then. */
+  killShare(tag: string): void
   /** Ends it at once, as a zos host may. */
   kill(): void
 }
@@ -110,9 +113,16 @@ async function start(
   stop: () => Promise<void>,
 ): Promise<Machine> {
   let served = 0
+  const servers = new Map<string, RunningVirtiofsd>()
   const serve = async ({ tag, directory, readOnly }: Share): Promise<VirtiofsSocket> => {
     const socket = `${folder}/${served++}.socket`
-    stops.push(await startVirtiofsd({ directory, socket, ...(readOnly === undefined ? {} : { readOnly }) }))
+    const server = await startVirtiofsd({
+      directory,
+      socket,
+      ...(readOnly === undefined ? {} : { readOnly }),
+    })
+    stops.push(server.stop)
+    servers.set(tag, server)
     return { tag, socket }
   }
   const args = qemuArgs(
@@ -143,12 +153,7 @@ async function start(
     if (event === 'SHUTDOWN') reason ??= shutdownReason(data)
   }).catch(async () => {
     await end
-    throw failure(
-      qemu,
-      args,
-      stderr(),
-      'look at its words above: a file it may not open, or a device it does not know',
-    )
+    throw failure(qemu, args, stderr(), adviceFor(stderr()))
   })
 
   const window = child.stdio[WINDOW_FD]
@@ -168,7 +173,7 @@ async function start(
     clearTimeout(timer)
     terminal.end()
     await stop()
-    await new Promise<void>((resolve) => (log === undefined ? resolve() : log.end(resolve)))
+    await new Promise<void>((done) => (log === undefined ? done() : log.end(done)))
     const duration = (performance.now() - begin) / 1000
     return {
       reason: exitReason(reason, terminal.text()),
@@ -234,15 +239,32 @@ async function start(
         id: `${id}d`,
       })
     },
+    killShare(tag) {
+      servers.get(tag)?.kill()
+    },
     kill: () => finish('quit'),
   }
 }
 
-/** Every virtiofs file system of the options, the root first. */
+/** What to do about QEMU's words, where they are ones that users meet. */
+function adviceFor(words: string): string {
+  if (words.includes('Could not set up host forwarding rule')) {
+    return 'another program has this port, or it is below 1024 and needs root: forward another one'
+  }
+  if (words.includes('could not configure /dev/net/tun'))
+    return 'make the tap interface as this user: ip tuntap add IFACE mode tap user $USER'
+  if (words.includes('cannot set up guest memory')) return 'ask for less memory'
+  return 'look at its words above: a file it may not open, or a device it does not know'
+}
+
+/** Every virtiofs file system of the options, the root first. By full names: virtiofsd would look below its own `/`. */
 function shares({ root, shares: others = [] }: MachineOptions): readonly Share[] {
-  if (root?.kind !== 'virtiofs') return others
-  const { directory, readOnly } = root
-  return [{ tag: rootTag(root), directory, ...(readOnly === undefined ? {} : { readOnly }) }, ...others]
+  const all = root?.kind === 'virtiofs' ? [{ ...root, tag: rootTag(root) }, ...others] : others
+  return all.map(({ tag, directory, readOnly }) => ({
+    tag,
+    directory: resolve(directory),
+    ...(readOnly === undefined ? {} : { readOnly }),
+  }))
 }
 
 /** QEMU's `ShutdownCause`, as far as a machine with -no-reboot can have it. */

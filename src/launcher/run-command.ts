@@ -1,6 +1,6 @@
 /** `zmachine run`: boots a root directory, with the terminal for its console. */
 
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { commandLine } from './child.ts'
 import { containerExit } from './container-exit.ts'
@@ -146,6 +146,7 @@ async function machineFor(
   screen: Screen,
 ): Promise<MachineOptions> {
   checkDirectories(request)
+  checkTap(request)
   let disks: readonly Disk[] = prepareDisks(request.disks, folder.path)
   if (kind.kind === 'vm') {
     disks = request.print ? disks : fillFirstDisk(kind.image, disks, folder.path, screen.report)
@@ -182,9 +183,19 @@ function checkDirectories({ volumes }: RunRequest): void {
   }
 }
 
+/** QEMU as root would make an interface of any name, which leads nowhere. */
+function checkTap({ network }: RunRequest): void {
+  if (network.kind !== 'tap' || existsSync(`/sys/class/net/${network.interface}`)) return
+  throw new UsageError(
+    `--network tap=${network.interface}: there is no such interface`,
+    `ip tuntap add ${network.interface} mode tap user $USER && ip link set ${network.interface} up`,
+  )
+}
+
 function kernelFor(request: RunRequest, kind: RootKind, folder: string, screen: Screen): Kernel {
   if (kind.kind === 'kernel' && request.kernel === undefined) {
-    return ownKernel(kind, folder, screen.report)
+    const own = ownKernel(kind, folder, screen.report)
+    return request.initramfs === undefined ? own : { ...own, initramfs: request.initramfs }
   }
   const given = {
     ...(request.kernel === undefined ? {} : { kernel: request.kernel }),
@@ -225,7 +236,7 @@ async function run(
     verbose: request.verbose,
     interactive: request.interactive,
   })
-  if (request.log !== undefined && isContainer) keepCopy(exit, request.log, screen)
+  if (request.log !== undefined && isContainer) keepCopy(request.log, screen)
   return exitCode(exit, isContainer, screen)
 }
 
@@ -237,9 +248,10 @@ function logFile(request: RunRequest, isContainer: boolean): string {
   return file
 }
 
-function keepCopy(exit: MachineExit, file: string, screen: Screen): void {
+function keepCopy(file: string, screen: Screen): void {
   try {
-    writeFileSync(file, exit.console)
+    // The file's own bytes: the console's text is decoded.
+    copyFileSync(lastLogPath(), file)
   } catch (error) {
     screen.report(`--log ${file}: ${errorCode(error)}`)
   }

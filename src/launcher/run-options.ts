@@ -115,6 +115,8 @@ const OPTIONS = {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   rm: 'nothing of a machine stays but what it wrote into its root; leave it out',
   detach: 'run it in the background of your shell, or under systemd-run',
+  d: 'run it in the background of your shell, or under systemd-run',
+  P: '-p PORT:PORT for each port',
   name: '--hostname',
   net: '--network',
   mount: '--volume or --disk',
@@ -202,6 +204,21 @@ export function readRunOptions(argv: readonly string[]): RunRequest | 'help' {
   }
   if (network.kind === 'none' && addresses.length + gateways.length > 0) {
     fail('--network none has no NIC for --ip and --gateway')
+  }
+  if (network.kind === 'user' && gateways.some(isIpv4) && !addresses.some(isIpv4)) {
+    fail(
+      '--gateway needs --ip: without it the user network has its own',
+      '--ip 10.1.2.3/24 --gateway 10.1.2.1',
+    )
+  }
+  const { workdir = '/', cmdline = '' } = values
+  if (!workdir.startsWith('/'))
+    fail(`--workdir ${JSON.stringify(workdir)} is no absolute path`, '--workdir /srv')
+  if (/(^|\s)--(\s|$)/.test(cmdline)) {
+    fail(
+      '--cmdline has -- in it, behind which the kernel has the arguments',
+      'arguments follow -- of zmachine run',
+    )
   }
   for (const family of [4, 6]) {
     if (gateways.filter((text) => familyOf(text) === family).length > 1)
@@ -297,7 +314,8 @@ const UNITS: Readonly<Record<string, number>> = { '': 20, B: 0, K: 10, M: 20, G:
 
 /** A size with a unit, in bytes; without one in MB. undefined: it is none. */
 export function readSize(text: string): number | undefined {
-  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([BKMGT]?)(?:i?B)?$/i.exec(text) ?? []
+  const [, digits, multiple, unit = multiple ?? ''] =
+    /^(\d+(?:\.\d+)?)(?:([KMGT])(?:i?B)?|(B))?$/i.exec(text) ?? []
   const shift = UNITS[unit.toUpperCase()]
   if (digits === undefined || shift === undefined) return undefined
   const bytes = Math.round(Number(digits) * 2 ** shift)
@@ -350,7 +368,8 @@ function readDisk(text: string): DiskRequest {
   const mount = { type: type || 'auto', options: options || 'defaults', ...given('target', target) }
   if (first !== 'new') return { source: { file: first }, ...mount }
   const bytes = readSize(size ?? '') ?? wrong('new: needs a size, as new:10G:/data')
-  return { source: { bytes }, ...mount }
+  // Whole sectors, as disks have them.
+  return { source: { bytes: Math.ceil(bytes / 512) * 512 }, ...mount }
 }
 
 function readNetwork(text: string): NetworkRequest {
@@ -390,6 +409,8 @@ function readIp(text: string, option: string): string {
   const ip = parseIp(text)
   return ip === undefined ? fail(`${option} ${JSON.stringify(text)} is no IP address`) : formatIp(ip)
 }
+
+const isIpv4 = (text: string): boolean => !text.includes(':')
 
 const familyOf = (text: string): 4 | 6 | undefined => {
   const ip = parseIp(text)

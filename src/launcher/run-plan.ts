@@ -72,17 +72,17 @@ export function configurationOf(request: RunRequest, facts: Facts): Configuratio
   return { ...common, seed: carried(() => encodeSeed(data)) }
 }
 
-/** vda, vdb, … vdz: more disks than there are letters are told by QEMU first. */
-const diskName = (at: number): string => `vd${String.fromCharCode(0x61 + at)}`
+/** vda, vdb, … vdz, vdaa, … (sd_format_disk_name of the kernel's drivers, virtio_blk.c has the same). */
+function diskName(at: number): string {
+  const letters = (index: number): string =>
+    (index < 26 ? '' : letters(Math.floor(index / 26) - 1)) + String.fromCharCode(0x61 + (index % 26))
+  return `vd${letters(at)}`
+}
 
 /** Our own settings, which no seed carries, and what the user adds. */
 function settings(request: RunRequest, { kind }: Facts): string {
   if (kind !== 'container') {
-    if (request.user !== undefined || request.directory !== undefined) {
-      throw new UsageError(
-        `--user and --workdir are for our own PID 1, and this root brings its own ${kind === 'vm' ? 'system' : 'kernel and init'}`,
-      )
-    }
+    refuseUnused(request, kind)
     return request.cmdline
   }
   const loud = request.verbose ? '' : 'quiet zmachine.log=quiet'
@@ -98,6 +98,27 @@ function settings(request: RunRequest, { kind }: Facts): string {
   )
   // Times for the kernel's own messages, which a fault shows also where they are kept quiet.
   return ['printk.time=1', loud, line, request.cmdline].filter((part) => part !== '').join(' ')
+}
+
+/** What would have no effect on a root with a system of its own. */
+function refuseUnused(request: RunRequest, kind: 'kernel' | 'vm'): void {
+  const options: readonly (readonly [name: string, given: boolean])[] = [
+    ['--user', request.user !== undefined],
+    ['--workdir', request.directory !== undefined],
+    ...(kind === 'kernel'
+      ? []
+      : ([
+          ['--kernel', request.kernel !== undefined],
+          ['--initramfs', request.initramfs !== undefined],
+          ['--cmdline', request.cmdline !== ''],
+          ['--protocol cmdline', request.protocol === 'cmdline'],
+          ['--read-only', request.readOnly],
+        ] as const)),
+  ]
+  const unused = options.flatMap(([name, given]) => (given ? [name] : []))
+  if (unused.length === 0) return
+  const what = kind === 'vm' ? 'is a disk image that boots by itself' : 'brings its own kernel and init'
+  throw new UsageError(`this root ${what}: ${unused.join(', ')} would have no effect`)
 }
 
 interface Entrypoint {

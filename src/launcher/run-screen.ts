@@ -29,8 +29,11 @@ const PATIENCE = 20
 /** How long a kernel may take to hear the power button, in milliseconds. */
 const KERNEL_PATIENCE = 3000
 
-/** The first line of these says that the entrypoint is about to start, and the power button about to be heard. */
-const STARTED = /zmachine: (timeline|starting|handing over)/
+/** PID 1's last step before it starts the entrypoint, or what it says of a start. */
+const STARTED = /zmachine: (timeline \S+ ms free the initramfs|starting|handing over|fatal:)/
+
+/** Ctrl-D on an empty line: what reads finds the end of its input (VEOF, termios(3)). */
+const END_OF_INPUT = '\x04'
 
 /** What is sent by a user or a supervisor that wants an end. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -110,7 +113,11 @@ function stopBySignals(machine: Machine, started: Promise<unknown>, screen: Scre
 function attach(machine: Machine, started: Promise<unknown>, showing: Showing): () => void {
   const { stdin, stdout } = showing.screen
   const isTerminal = stdin.isTTY === true
-  if (!isTerminal && !showing.interactive) return () => {}
+  if (!isTerminal && !showing.interactive) {
+    // As docker's /dev/null: a shell or cat that nobody can type to comes to its end.
+    if (showing.isContainer) started.then(() => machine.write(END_OF_INPUT))
+    return () => {}
+  }
   let attached: { detach(): void } | undefined
   let over = false
   const begin = (): void => {

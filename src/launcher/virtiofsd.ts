@@ -19,8 +19,15 @@ const PATIENCE = 10_000
 /** How long it may take to end by itself once its machine is gone. */
 const LAST_WORDS = 1000
 
-/** Starts virtiofsd and waits until it listens; gives a function that sees it end. */
-export async function startVirtiofsd(shared: SharedDirectory): Promise<() => Promise<void>> {
+export interface RunningVirtiofsd {
+  /** Sees it end. */
+  stop(): Promise<void>
+  /** Ends it at once, while its machine runs: the guest gets no more answers. */
+  kill(): void
+}
+
+/** Starts virtiofsd and waits until it listens. */
+export async function startVirtiofsd(shared: SharedDirectory): Promise<RunningVirtiofsd> {
   if (!existsSync(shared.directory)) throw new Error(`no directory to share at ${shared.directory}`)
   const program = findVirtiofsd()
   const [path, ...args] = virtiofsdCommand(program, shared, process.getuid?.() === 0)
@@ -38,11 +45,14 @@ export async function startVirtiofsd(shared: SharedDirectory): Promise<() => Pro
     }
     await Promise.race([end, sleep(2)])
   }
-  return async () => {
-    // It ends with its connection; so its last writes are done, and it leaves no process of its sandbox behind.
-    await Promise.race([end, sleep(LAST_WORDS, undefined, { ref: false })])
-    child.kill('SIGKILL')
-    await end
+  return {
+    async stop() {
+      // It ends with its connection; so its last writes are done, and it leaves no process of its sandbox behind.
+      await Promise.race([end, sleep(LAST_WORDS, undefined, { ref: false })])
+      child.kill('SIGKILL')
+      await end
+    },
+    kill: () => void child.kill('SIGKILL'),
   }
 }
 

@@ -17,6 +17,9 @@ let descriptor = 2
 let level: LogLevel = 'info'
 let stalled = false
 
+/** Where lines go, for a child that has something to say. */
+export const logDescriptor = (): number => descriptor
+
 export const setLogLevel = (wanted: LogLevel): void => {
   level = wanted
 }

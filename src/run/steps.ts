@@ -25,11 +25,18 @@ export interface StepTime {
  * Runs the steps in order. A disk or share that fails is fatal unless it says `nofail`: an application must not write
  * to the wrong disk. Everything else is told and skipped, but with zmachine.strict.
  * @param deadline until when disks and shares are waited for, as `uptime()` counts
+ * @param busyWith told which file system is asked, as one that has died never answers
  */
-export function runSteps(steps: readonly Step[], settings: Settings, deadline: number): StepTime[] {
+export function runSteps(
+  steps: readonly Step[],
+  settings: Settings,
+  deadline: number,
+  busyWith: (what: string) => void = () => {},
+): StepTime[] {
   const times: StepTime[] = []
   for (const step of orderMounts(steps)) {
     const start = uptime()
+    if (step.kind === 'mount') busyWith(`${step.source} on ${step.target}`)
     for (const problem of runStep(step, deadline)) {
       const fatal = settings.strict || (step.kind === 'mount' && !step.nofail)
       if (fatal) throw new Fatal(`${problem}${settings.strict ? ' (zmachine.strict)' : ''}`)

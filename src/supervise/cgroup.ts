@@ -6,9 +6,9 @@
 
 import type { Identity } from '../config/users.ts'
 import { parseDecimal, parts, trim } from '../lib/text.ts'
-import { readText, writeValue } from '../run/files.ts'
-import { AT_REMOVEDIR, O_CLOEXEC, O_WRONLY } from '../sys/flags.ts'
-import { chown, mkdir, open, unlink } from '../sys/linux.ts'
+import { readAll, readText, writeValue } from '../run/files.ts'
+import { AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
+import { chown, close, mkdir, open, unlink, write } from '../sys/linux.ts'
 import type { Usage } from './outcome.ts'
 
 const ROOT = '/sys/fs/cgroup'
@@ -16,6 +16,9 @@ const OWN = `${ROOT}/container`
 
 /** What a cgroup's own user may write, as systemd delegates it (the documentation's «Delegation»). */
 const DELEGATED = ['', '/cgroup.procs', '/cgroup.subtree_control', '/cgroup.threads']
+
+/** The cgroup's directory: once the root's server has died, no path leads there any more. */
+let directory = -1
 
 /**
  * Makes the cgroup anew and opens where a process puts itself into it; a negative errno where there are no cgroups. What a
@@ -26,7 +29,9 @@ export function openCgroup({ uid, gid }: Identity): number {
   unlink(OWN, AT_REMOVEDIR)
   mkdir(OWN, 0o755)
   if (uid !== 0) for (const file of DELEGATED) chown(OWN + file, uid, gid)
-  return open(`${OWN}/cgroup.procs`, O_WRONLY | O_CLOEXEC)
+  close(directory)
+  directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
+  return directory < 0 ? directory : open('cgroup.procs', O_WRONLY | O_CLOEXEC, 0, directory)
 }
 
 /** All at once; one that is refused (a realtime process somewhere, cpu) must not take the others with it. */
@@ -40,13 +45,16 @@ function enableControllers(): void {
 
 /** Ends everybody in it, also who is frozen or forks all the time. */
 export function killCgroup(): void {
-  writeValue(`${OWN}/cgroup.kill`, '1')
+  if (directory < 0) return
+  const fd = open('cgroup.kill', O_WRONLY | O_CLOEXEC, 0, directory)
+  write(fd, Uint8Array.of(0x31))
+  close(fd)
 }
 
 export function readUsage(): Usage {
   const microseconds = field('cpu.stat', 'usage_usec')
   return {
-    memoryPeak: parseDecimal(trim(readText(`${OWN}/memory.peak`) ?? '')),
+    memoryPeak: parseDecimal(trim(readFile('memory.peak'))),
     cpuTime: microseconds === undefined ? undefined : microseconds / 1e6,
     oomKills: readOomKills(),
   }
@@ -57,7 +65,17 @@ export const readOomKills = (): number => field('memory.events', 'oom_kill') ?? 
 
 /** A number in a file of `name number` lines. */
 function field(file: string, name: string): number | undefined {
-  const lines = parts(readText(`${OWN}/${file}`) ?? '', '\n')
+  const lines = parts(readFile(file), '\n')
   const line = lines.find((each) => each.startsWith(`${name} `))
   return line === undefined ? undefined : parseDecimal(line.slice(name.length + 1))
+}
+
+/** A file of the cgroup; nothing where there is none. */
+function readFile(name: string): string {
+  if (directory < 0) return ''
+  const fd = open(name, O_RDONLY | O_CLOEXEC, 0, directory)
+  if (fd < 0) return ''
+  const content = readAll(fd)
+  close(fd)
+  return typeof content === 'number' ? '' : content
 }

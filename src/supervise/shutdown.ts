@@ -6,17 +6,10 @@ import { debug, drainConsole, line, warn } from '../run/console.ts'
 import { makeDirectories, readText, updateFile } from '../run/files.ts'
 import { readStop, requestFds } from '../run/requests.ts'
 import { describeErrno, ECHILD } from '../sys/errno.ts'
-import {
-  LINUX_REBOOT_CMD_HALT,
-  LINUX_REBOOT_CMD_POWER_OFF,
-  LINUX_REBOOT_CMD_RESTART,
-  SIGCONT,
-  SIGKILL,
-  SIGTERM,
-  WNOHANG,
-} from '../sys/flags.ts'
-import { kill, mount, poll, reboot, swapoff, sync, umount, uptime, wait4 } from '../sys/linux.ts'
+import { LINUX_REBOOT_CMD_HALT, SIGCONT, SIGKILL, SIGTERM, WNOHANG } from '../sys/flags.ts'
+import { kill, mount, poll, reboot, swapoff, umount, uptime, wait4 } from '../sys/linux.ts'
 import { killCgroup, readUsage } from './cgroup.ts'
+import { answers, busyWith, guard, REBOOT_COMMANDS, syncWithin, unguard } from './guard.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
 import type { PowerState } from './state.ts'
 
@@ -25,6 +18,14 @@ const KILL_PATIENCE = 2000
 
 /** Longer than this nobody waits for processes that outlived the entrypoint, whatever the grace. Milliseconds. */
 const LEFTOVER_PATIENCE = 5000
+
+/** File systems that a program of the host's serves, and how long it may take to answer. Milliseconds. */
+const SERVED: readonly string[] = ['virtiofs', '9p']
+const SERVER_PATIENCE = 5000
+
+/** How long disks may write, as data count; and how long where somebody else is in the way. Milliseconds. */
+const DISK_PATIENCE = 600_000
+const SYNC_PATIENCE = 20_000
 
 const RECORD_DIRECTORY = '/.zmachine'
 
@@ -39,18 +40,13 @@ export interface ShutDown {
 
 /** Does not return. */
 export function shutDown({ outcome, power, grace, record }: ShutDown): never {
+  unguard()
   endProcesses(Math.min(grace, LEFTOVER_PATIENCE))
-  if (record) writeRecord(outcome)
-  sync()
-  unmountAll()
+  // What is on disks first: a share whose server has died must not keep it from being written.
+  unmountAll(outcome, power, record)
   line(formatOutcome(outcome, uptime()))
   drainConsole()
-  const command = {
-    reboot: LINUX_REBOOT_CMD_RESTART,
-    poweroff: LINUX_REBOOT_CMD_POWER_OFF,
-    halt: LINUX_REBOOT_CMD_HALT,
-  }[power]
-  const result = reboot(command)
+  const result = reboot(REBOOT_COMMANDS[power])
   // Only a kernel without the right driver gets here. Halted is the safest of what is left.
   warn(`${power}: ${describeErrno(result)}; halting`)
   for (;;) {
@@ -127,28 +123,53 @@ const IN_MEMORY: readonly string[] = [
   'nsfs',
 ]
 
-/** The last mounted first; what is busy is made read-only, which writes it out as well. */
-function unmountAll(): void {
+/**
+ * The last mounted first; what is busy is made read-only, which writes it out as well. A server of files that has died is
+ * left alone: it would never answer, and has nothing of ours to write.
+ */
+function unmountAll(outcome: Outcome, power: PowerState, record: boolean): void {
+  if (!answers('/', SERVER_PATIENCE)) {
+    // Not even /proc can be reached through it.
+    warn('the root does not answer: its server on the host has died')
+    syncWithin(SYNC_PATIENCE)
+    return
+  }
+  const dead = mounted().flatMap(({ target, type }) =>
+    SERVED.includes(type) && !answers(target, SERVER_PATIENCE) ? [target] : [],
+  )
+  for (const target of dead) warn(`${quote(target)} does not answer: its server on the host has died`)
+  const living = () => mounted().flatMap(({ target }) => (dead.includes(target) ? [] : [target]))
+
+  guard(DISK_PATIENCE, power, outcome)
   for (const file of swapFiles()) swapoff(file)
   // What a device below was busy with (a loop device over a file, say) may be gone only after the first round.
-  while (mounted().filter((target) => target !== '/' && umount(target) >= 0).length > 0);
-  for (const target of mounted()) {
+  for (let gone = true; gone; ) {
+    gone = false
+    for (const target of living()) {
+      busyWith(target)
+      if (target !== '/' && umount(target) >= 0) gone = true
+    }
+  }
+  if (record) writeRecord(outcome)
+  for (const target of living()) {
+    busyWith(target)
     const remounted = mount('', target, '', MS_REMOUNT | MS_RDONLY)
     if (target !== '/')
       warn(`${quote(target)} is busy: ${remounted < 0 ? 'left as it is' : 'made read-only, not unmounted'}`)
   }
-  sync()
+  unguard()
+  syncWithin(dead.length > 0 ? SYNC_PATIENCE : DISK_PATIENCE)
 }
 
 /** Where file systems with data are mounted, the last one first. */
-function mounted(): string[] {
+function mounted(): { target: string; type: string }[] {
   const mounts = (readText('/proc/self/mounts') ?? '').split('\n').reverse()
   return mounts.flatMap((entry) => {
     const [, escaped = '', type = ''] = entry.split(' ')
     const target = unescapeMount(escaped)
     // The root's own layer in memory; overlays of the container's hold disks busy.
     const isLayer = target === '/' && type === 'overlay'
-    return target === '' || isLayer || IN_MEMORY.includes(type) ? [] : [target]
+    return target === '' || isLayer || IN_MEMORY.includes(type) ? [] : [{ target, type }]
   })
 }
 

@@ -27,6 +27,42 @@ export interface SpawnResult {
 
 /** Forks a child that makes these calls in order; the last one is the execve. */
 export function spawn(runtime: Runtime, calls: readonly Call[]): SpawnResult {
+  // What the calls point to is freed with `prepared`, which therefore lives until they have been made.
+  const prepared = prepare(runtime, calls)
+  const { memory } = prepared
+  const pid = runtime.spawn(memory, calls.length)
+  if (pid < 0 || prepared.kept.length < 0) return { pid }
+  for (let index = 0; index < calls.length; index++) {
+    // Results are small: the lower half with its sign is all of it. An execve that succeeds writes none.
+    const result = word(memory, index * CALL_WORDS + RESULT) | 0
+    const call = calls[index]
+    const last = index === calls.length - 1
+    if (result < 0 && call !== undefined && (call.tolerated !== true || last)) {
+      return { pid, failed: { call, index, result } }
+    }
+  }
+  return { pid }
+}
+
+/** What a child beside us works with: to be kept until it has been reaped. */
+export interface Beside {
+  /** Or a negative errno. */
+  readonly pid: number
+  readonly kept: readonly (Memory | Words)[]
+}
+
+/** It calls a few functions deep, and the kernel has a stack of its own. */
+const STACK_SIZE = 1024
+
+/** Starts a child that makes these calls beside us. */
+export function spawnBeside(runtime: Runtime, calls: readonly Call[]): Beside {
+  const { memory, kept } = prepare(runtime, calls)
+  const stack = new Uint8Array(STACK_SIZE)
+  return { pid: runtime.spawn(memory, calls.length, stack), kept: [memory, stack, ...kept] }
+}
+
+/** The records, and what they point to. */
+function prepare(runtime: Runtime, calls: readonly Call[]): { memory: Words; kept: (Memory | Words)[] } {
   const memory = new Uint32Array(calls.length * CALL_WORDS)
   const kept: (Memory | Words)[] = []
   let at = 0
@@ -39,18 +75,7 @@ export function spawn(runtime: Runtime, calls: readonly Call[]): SpawnResult {
     if (tolerated === true) memory[at + RESULT] = 1
     at += CALL_WORDS
   }
-  const pid = runtime.spawn(memory, calls.length)
-  if (pid < 0) return { pid }
-  for (let index = 0; index < calls.length; index++) {
-    // Results are small: the lower half with its sign is all of it. An execve that succeeds writes none.
-    const result = word(memory, index * CALL_WORDS + RESULT) | 0
-    const call = calls[index]
-    const last = index === calls.length - 1
-    if (result < 0 && call !== undefined && (call.tolerated !== true || last)) {
-      return { pid, failed: { call, index, result } }
-    }
-  }
-  return { pid }
+  return { memory, kept }
 }
 
 /** A string's or memory's address; `kept` holds what must stay reachable until the call is over. */

@@ -31,8 +31,10 @@ export interface Runtime {
    * JavaScript may run between fork and exec, since Node has threads. `calls` holds records of 64 bytes
    * (see `sys/calls.ts`); the last one is the execve. Returns the child's process id, or a negative errno where
    * there is no child. A child whose call failed has written where and why into the record before it ended.
+   * With a `stack` we go on at once (without CLONE_VFORK), and the child makes its calls beside us; none of them need be an
+   * execve. Stack, `calls` and what they point to must stay reachable until it has been reaped.
    */
-  spawn(calls: Words, count: number): number
+  spawn(calls: Words, count: number, stack?: Memory): number
 
   /** The byte string of `length` bytes of memory from `offset`; both must lie inside it. */
   text(memory: Memory, offset: number, length: number): string

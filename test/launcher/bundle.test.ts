@@ -29,7 +29,7 @@ test.runIf(older !== undefined)('it runs by the machine’s own Node', () => {
 
 test('it needs no package, no system call, and knows no path of this computer', () => {
   const code = readFileSync(bundle, 'utf8')
-  expect(code.startsWith('#!/usr/bin/env node\n')).toBe(true)
+  expect(code.startsWith('#!/usr/bin/env -S node --\n')).toBe(true)
   expect(code).not.toContain('node:ffi')
   expect(code).not.toContain(join(import.meta.dirname, '../..'))
 })

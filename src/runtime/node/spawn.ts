@@ -7,7 +7,7 @@
 
 import { Buffer } from 'node:buffer'
 import ffi from 'node:ffi'
-import type { Runtime, Words } from '../../sys/port.ts'
+import type { Memory, Runtime, Words } from '../../sys/port.ts'
 
 /** x86-64, position-independent. rdi: the address of two words, the calls (`sys/calls.ts`) and their count. */
 const MAKE_CALLS = [
@@ -83,11 +83,18 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
     for (const fd of [0, 1, 2]) syscall(SYS_fcntl, fd, F_SETFD, 0)
   }
 
-  return function spawn(calls: Words, count: number): number {
+  return function spawn(calls: Words, count: number, stack?: Memory): number {
     if (count < 1 || count * CALL_SIZE > calls.byteLength)
       throw new RangeError('spawn: more calls than memory')
     if (code === 0n) loadCode()
     const argument = new BigUint64Array([ffi.getRawPointer(calls), BigInt(count)])
+    if (stack !== undefined) {
+      // At the end of its stack, since it may read them when we are long gone from here.
+      const end = (ffi.getRawPointer(stack) + BigInt(stack.length - argument.byteLength)) & ~15n
+      ffi.exportArrayBufferView(argument, end, argument.byteLength)
+      const pid = clone(code, end, CLONE_VM | SIGCHLD, end)
+      return pid < 0 ? -ffi.getInt32(errno) : pid
+    }
     // Node ignores SIGPIPE, and what is ignored stays ignored over execve: not for our children.
     const before = signal(SIGPIPE, SIG_DFL)
     const pid = clone(code, stackEnd, CLONE_VM | CLONE_VFORK | SIGCHLD, ffi.getRawPointer(argument))

@@ -7,6 +7,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +133,30 @@ struct call {
     int64_t result; /* in: 1 where a failure is tolerated; out: the kernel's answer */
 };
 
+/* What a child does: it shares our memory and must touch nothing else of it. */
+static int make_calls(struct call *calls, int32_t count)
+{
+    for (int i = 0; i < count; i++) {
+        int64_t tolerated = calls[i].result;
+        calls[i].result = raw_syscall(calls[i].number, calls[i].args);
+        if (calls[i].result < 0 && !tolerated)
+            break;
+    }
+    _exit(125);
+}
+
+/* At the end of the stack of a child that runs beside us. */
+struct beside {
+    struct call *calls;
+    int64_t count;
+};
+
+static int run_beside(void *own)
+{
+    struct beside *child = own;
+    return make_calls(child->calls, child->count);
+}
+
 static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     size_t length;
@@ -141,17 +167,19 @@ static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSV
     if (count < 1 || (size_t)count * sizeof *calls > length)
         return JS_ThrowRangeError(ctx, "spawn: more calls than memory");
 
+    if (argc > 2 && !JS_IsUndefined(argv[2])) {
+        uint8_t *stack = bytes_of(ctx, argv[2], &length);
+        if (!stack)
+            return JS_EXCEPTION;
+        struct beside *child = (struct beside *)((uintptr_t)(stack + length - sizeof *child) & ~(uintptr_t)15);
+        *child = (struct beside){calls, count};
+        pid_t pid = clone(run_beside, child, CLONE_VM | SIGCHLD, child);
+        return JS_NewInt32(ctx, pid < 0 ? -errno : pid);
+    }
     /* The parent sleeps until the child has replaced or ended itself, so they can share the stack's memory. */
     pid_t pid = vfork();
-    if (pid == 0) {
-        for (int i = 0; i < count; i++) {
-            int64_t tolerated = calls[i].result;
-            calls[i].result = raw_syscall(calls[i].number, calls[i].args);
-            if (calls[i].result < 0 && !tolerated)
-                break;
-        }
-        _exit(125);
-    }
+    if (pid == 0)
+        make_calls(calls, count);
     return JS_NewInt32(ctx, pid < 0 ? -errno : pid);
 }
 
@@ -260,7 +288,7 @@ static JSValue host_load(JSContext *ctx, JSValueConst this_value, int argc, JSVa
 static const JSCFunctionListEntry host_functions[] = {
     JS_CFUNC_DEF("syscall", 1, host_syscall),
     JS_CFUNC_DEF("addressOf", 1, host_address_of),
-    JS_CFUNC_DEF("spawn", 2, host_spawn),
+    JS_CFUNC_DEF("spawn", 3, host_spawn),
     JS_CFUNC_DEF("text", 3, host_text),
     JS_CFUNC_DEF("put", 3, host_put),
     JS_CFUNC_DEF("load", 1, host_load),
