@@ -17,6 +17,17 @@ export default defineConfig({
         hookTimeout: 300_000,
         maxWorkers: 2,
       }),
+      project('faults', ['test/faults/**/*.test.ts'], {
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        maxWorkers: 2,
+      }),
+      project('images', ['test/images/**/*.test.ts'], {
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        maxWorkers: 2,
+        globalSetup: 'test/images/prepare.ts',
+      }),
     ],
   },
 })

@@ -69,10 +69,9 @@ export function unmet(groups: readonly Group[], config: string): string[] {
     .map(({ name, value = 'not set' }) => `${name}: wanted ${value}, is ${actual.get(name) ?? 'not set'}`)
 }
 
-/** The fragment without a group: its settings are the kernel's own to choose, which begin with none (`allnoconfig`). */
-export function without(groups: readonly Group[], name: string): string {
+/** A fragment of some groups: the others' settings are the kernel's own to choose, which begin with none (`allnoconfig`). */
+export function fragmentOf(groups: readonly Group[]): string {
   return groups
-    .filter((group) => group.name !== name)
     .flatMap(({ settings }) => settings)
     .map((setting) =>
       setting.value === undefined ? `# ${setting.name} is not set` : `${setting.name}=${setting.value}`,

@@ -15,6 +15,7 @@ import { type Progress, progress } from './progress.ts'
 import { ensurePackages } from './system.ts'
 
 export const CONFIG = join(ROOT, 'initramfs/kernel.config')
+const BOOTCONFIG = join(ROOT, 'initramfs/kernel.bootconfig')
 const LOCK = join(ROOT, 'initramfs/kernel.json')
 
 /** Raised when what is kept of a build changes. */
@@ -60,7 +61,10 @@ export async function buildKernel(): Promise<BuiltKernel> {
   const compiler = firstLine(await run('gcc', ['--version']))
   const linker = firstLine(await run('ld', ['--version']))
 
-  const inputs = (version: string) => [lock.package, version, fragment, compiler, linker, FORMAT]
+  const bootconfig = await readFile(BOOTCONFIG)
+  const inputs = (version: string) => [
+    ...[lock.package, version, fragment, bootconfig, compiler, linker, FORMAT],
+  ]
   // Where the pinned one is in the cache, nobody needs the archive.
   const version = isCached('kernel', inputs(lock.version)) ? lock.version : await sourceVersion(lock)
   const folder = await cached('kernel', inputs(version), async (fresh) => {
@@ -167,23 +171,30 @@ export async function configure(
   log: string,
 ): Promise<void> {
   await mkdir(objects, { recursive: true })
+  // CONFIG_BOOT_CONFIG_EMBED_FILE is looked for where the objects are.
+  await copyFile(BOOTCONFIG, join(objects, 'kernel.bootconfig'))
   await run('scripts/kconfig/merge_config.sh', ['-n', '-O', objects, fragment], { cwd: source, log })
 }
 
 /** Compiles; on a terminal with a bar that tells the time left. */
 export async function compile(source: string, objects: string, lines: number, log: string): Promise<void> {
-  const jobs = `-j${availableParallelism() + 1}`
   const bar: Progress = progress('the kernel, once', lines)
   try {
-    await run('make', [`O=${objects}`, jobs, ...REPRODUCIBLE, 'bzImage'], {
-      cwd: source,
-      log,
-      onLine: () => bar.advance(),
-      advice: 'Look at the first error in the log.',
-    })
+    await make(source, objects, log, () => bar.advance())
   } finally {
     bar.end()
   }
+}
+
+/** Compiles what has changed. */
+export async function make(source: string, objects: string, log: string, onLine?: () => void): Promise<void> {
+  const jobs = `-j${availableParallelism() + 1}`
+  await run('make', [`O=${objects}`, jobs, ...REPRODUCIBLE, 'bzImage'], {
+    cwd: source,
+    log,
+    ...(onLine === undefined ? {} : { onLine }),
+    advice: 'Look at the first error in the log.',
+  })
 }
 
 /** Copies what is used of a build to `folder`: kernel, bzImage, config, release. */

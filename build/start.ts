@@ -126,6 +126,7 @@ ${formatTimeline(readTimeline(text)).join('\n')}
 
 What to try next:
   edit ENTRYPOINT in build/start.ts and run npm start again
+  npm run zmachine -- run ROOT -- PROGRAM   boots a root directory of yours; --help tells the rest
   npm test     boots many more, each for a promise that PID 1 makes
 `)
   return exit?.code ?? 125

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { BuildError, freshLog, run } from './command.ts'
 import { note } from './progress.ts'
 
-export type Purpose = 'build' | 'kernel' | 'run' | 'demo' | 'test'
+export type Purpose = 'build' | 'kernel' | 'run' | 'demo' | 'test' | 'images'
 
 interface Package {
   /** The package's name, where it is the same on all releases. */
@@ -72,8 +72,26 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     { name: 'util-linux', brings: ['unshare'] },
     { name: 'strace', brings: ['strace'] },
     { name: 'valgrind', brings: ['valgrind'] },
+    // What our kernel is asked for by programs.
+    { name: 'nftables', brings: ['nft'] },
+    { name: 'iptables', brings: ['iptables-nft'] },
+    { name: 'ipset', brings: ['ipset'] },
+    { name: 'wireguard-tools', brings: ['wg'] },
+    { name: 'dmsetup', brings: ['dmsetup'] },
     // Structure layouts are compared with the kernel's own headers.
     { name: 'linux-libc-dev', brings: ['/usr/include/linux/rtnetlink.h'] },
+  ],
+  // Roots and disk images of Debian's packages, and who talks to what runs in them.
+  images: [
+    { name: 'mmdebstrap', brings: ['mmdebstrap'] },
+    { name: 'redis-tools', brings: ['redis-benchmark'] },
+    { name: 'openssh-client', brings: ['ssh'] },
+    { name: 'fdisk', brings: ['sfdisk'] },
+    { name: 'dosfstools', brings: ['mkfs.vfat'] },
+    { name: 'mtools', brings: ['mcopy'] },
+    { name: 'e2fsprogs', brings: ['mkfs.ext4'] },
+    { name: 'ovmf', brings: ['/usr/share/OVMF/OVMF_CODE_4M.fd'] },
+    { name: 'zstd', brings: ['zstd'] },
   ],
 }
 

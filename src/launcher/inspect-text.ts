@@ -12,7 +12,8 @@ type Section = readonly [title: string, rows: readonly Row[]]
 export function formatInspection(inspection: Inspection, style: Style): string {
   const { start } = inspection
   const sections = [root(inspection), files(inspection)]
-  if (start !== undefined) sections.push(entrypoint(start), environment(start))
+  if (start !== undefined)
+    sections.push(entrypoint(start, inspection.kind?.kind === 'container'), environment(start))
   const place = sourceColumn(sections)
   return [
     ...sections.map((section) => formatSection(section, place, style)),
@@ -53,7 +54,8 @@ const files = ({ files }: Inspection): Section => [
   files.map(({ path, state }): Row => [path, printable(state)]),
 ]
 
-function entrypoint({ plan, originOf, file }: Start): Section {
+/** @param isOurs whether our PID 1 starts it: a root with a kernel of its own has another */
+function entrypoint({ plan, originOf, file }: Start, isOurs: boolean): Section {
   const { init, args } = plan.config
   return [
     'entrypoint',
@@ -61,7 +63,7 @@ function entrypoint({ plan, originOf, file }: Start): Section {
       ['program', shown(init), originOf('init')],
       ...args.map((arg, index): Row => [`argument ${index + 1}`, shown(arg), originOf('args')]),
       ['file', describeFile(file)],
-      ...(file.path === undefined ? [] : [['mode', mode(file)] as const]),
+      ...(file.path === undefined || !isOurs ? [] : [['mode', mode(file)] as const]),
     ],
   ]
 }

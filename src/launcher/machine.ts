@@ -139,10 +139,10 @@ async function start(
   const end = Promise.all([endOf(child), once(output, 'close')]).then(([ending]) => ending)
 
   const terminal = createConsole(options.consoleLimit)
-  const log = options.log === undefined ? undefined : createWriteStream(options.log)
+  const logs = [options.log ?? []].flat().map((file) => createWriteStream(file))
   output.on('data', (chunk: Buffer) => {
     terminal.push(chunk)
-    log?.write(chunk)
+    for (const log of logs) log.write(chunk)
   })
   child.stdin?.on('error', () => {})
 
@@ -173,7 +173,7 @@ async function start(
     clearTimeout(timer)
     terminal.end()
     await stop()
-    await new Promise<void>((done) => (log === undefined ? done() : log.end(done)))
+    await Promise.all(logs.map((log) => new Promise<void>((done) => log.end(done))))
     const duration = (performance.now() - begin) / 1000
     return {
       reason: exitReason(reason, terminal.text()),

@@ -29,8 +29,8 @@ export interface MachineOptions {
   readonly timeout?: number
   /** Whether the console gets the size of a terminal, by `Machine.resize`. */
   readonly window?: boolean
-  /** A file that the serial log is written to as it comes. */
-  readonly log?: string
+  /** A file, or several, that the serial log is written to as it comes. */
+  readonly log?: string | readonly string[]
   /** How many bytes of the console are kept in memory, the newest. Default 16 MB. */
   readonly consoleLimit?: number
   /** Anything else for QEMU's command line. */

@@ -1,6 +1,6 @@
 /** `zmachine run`: boots a root directory, with the terminal for its console. */
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { commandLine } from './child.ts'
 import { containerExit } from './container-exit.ts'
@@ -228,7 +228,7 @@ async function run(
   const machine = await boot({
     ...options,
     window: isContainer && screen.stdin.isTTY === true,
-    log: logFile(request, isContainer),
+    log: logFiles(request, isContainer),
   })
   const exit = await showMachine(machine, {
     screen,
@@ -236,24 +236,24 @@ async function run(
     verbose: request.verbose,
     interactive: request.interactive,
   })
-  if (request.log !== undefined && isContainer) keepCopy(request.log, screen)
   return exitCode(exit, isContainer, screen)
 }
 
-/** The last boot of a container is kept for `zmachine timeline`; that of other machines where it is asked for. */
-function logFile(request: RunRequest, isContainer: boolean): string {
-  if (!isContainer) return request.log ?? '/dev/null'
-  const file = lastLogPath()
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  return file
+/** The last boot of a container is kept for `zmachine timeline`; any boot where it is asked for. */
+function logFiles({ log }: RunRequest, isContainer: boolean): readonly string[] {
+  const asked = log === undefined ? [] : [log]
+  if (log !== undefined) checkWritable(log)
+  if (!isContainer) return asked
+  const last = lastLogPath()
+  mkdirSync(dirname(last), { recursive: true, mode: 0o700 })
+  return [last, ...asked]
 }
 
-function keepCopy(file: string, screen: Screen): void {
+function checkWritable(file: string): void {
   try {
-    // The file's own bytes: the console's text is decoded.
-    copyFileSync(lastLogPath(), file)
+    writeFileSync(file, '')
   } catch (error) {
-    screen.report(`--log ${file}: ${errorCode(error)}`)
+    throw new UsageError(`--log ${JSON.stringify(file)}: ${errorCode(error)}`)
   }
 }
 

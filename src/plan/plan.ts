@@ -34,7 +34,10 @@ const LATE_MOUNTS: readonly PseudoStep[] = [
   pseudo('/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, 'mode=0620,gid=5,ptmxmode=0666'),
   pseudo('/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV | MS_STRICTATIME, 'mode=01777'),
   pseudo('/dev/mqueue', 'mqueue', SEALED, '', true),
-  pseudo('/run', 'tmpfs', MS_NOSUID | MS_NODEV | MS_STRICTATIME, 'mode=0755,size=20%,nr_inodes=800k'),
+  {
+    ...pseudo('/run', 'tmpfs', MS_NOSUID | MS_NODEV | MS_STRICTATIME, 'mode=0755,size=20%,nr_inodes=800k'),
+    keepsDirectories: true,
+  },
   pseudo('/sys/fs/cgroup', 'cgroup2', SEALED, 'nsdelegate,memory_recursiveprot', true),
 ]
 

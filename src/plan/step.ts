@@ -13,6 +13,8 @@ export interface PseudoStep {
   readonly data: string
   /** Not in every kernel: a failure is noted at debug level only. */
   readonly optional: boolean
+  /** Directories that the root has below the target are made in it anew: images bring /run/sshd and its like. */
+  readonly keepsDirectories?: boolean
 }
 
 export interface SymlinkStep {

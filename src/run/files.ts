@@ -4,6 +4,7 @@ import { MS_BIND } from '../lib/mount-flags.ts'
 import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EROFS, must, SysError } from '../sys/errno.ts'
 import {
   AT_EMPTY_PATH,
+  DT_DIR,
   MNT_DETACH,
   O_CLOEXEC,
   O_CREAT,
@@ -78,6 +79,16 @@ export function listNames(path: string): string[] | undefined {
   const entries = readDirectory(fd)
   close(fd)
   return typeof entries === 'number' ? undefined : entries.map(({ name }) => name)
+}
+
+/** The names of the directories in a directory; none where it can't be read. */
+export function listDirectories(path: string): string[] {
+  const fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+  if (fd < 0) return []
+  const entries = readDirectory(fd)
+  close(fd)
+  if (typeof entries === 'number') return []
+  return entries.filter(({ type }) => type === DT_DIR).map(({ name }) => name)
 }
 
 /** Writes a value to a file of /proc or /sys: one write, as these want it. Returns a negative errno on failure. */

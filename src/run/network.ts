@@ -51,7 +51,6 @@ function configure(session: Session, { nics, routes }: NetworkStep): string[] {
 
   const requests = [linkChange({ index: LO_INDEX, nic: 'lo', up: true })]
   const hasIpv6 = typeof stat('/proc/sys/net/ipv6') !== 'number'
-  if (hasIpv6 && nics.length > 0) writeValue('/proc/sys/net/ipv6/conf/all/ndisc_notify', '1')
   for (const step of nics) {
     const nic = configured.get(step.name)
     if (nic !== undefined) addLinkRequests(requests, nic, step, hasIpv6)
@@ -131,7 +130,11 @@ function addLinkRequests(
   const { addresses, mtu } = step
   const isStatic = addresses.length > 0
   const ownLinkLocal = isStatic && hasIpv6 && mac.length === 17
-  if (hasIpv6) writeValue(`/proc/sys/net/ipv6/conf/${name}/${isStatic ? 'accept_ra' : 'accept_dad'}`, '0')
+  if (hasIpv6) {
+    // Not for `all`: the loopback would announce its own address, of which the kernel complains.
+    writeValue(`/proc/sys/net/ipv6/conf/${name}/ndisc_notify`, '1')
+    writeValue(`/proc/sys/net/ipv6/conf/${name}/${isStatic ? 'accept_ra' : 'accept_dad'}`, '0')
+  }
   requests.push(
     linkChange({ index, nic: name, mtu, arpNotify: true, ...(ownLinkLocal && { linkLocal: false }) }),
   )

@@ -15,6 +15,7 @@ export const O_NOFOLLOW = 0o400000
 export const O_CLOEXEC = 0o2000000
 export const O_PATH = 0o10000000
 export const AT_REMOVEDIR = 0x200
+export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_EMPTY_PATH = 0x1000
 
 export const RESOLVE_IN_ROOT = 0x10

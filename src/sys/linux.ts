@@ -158,13 +158,16 @@ export interface Stat {
   /** S_IFMT's type and the permissions. */
   readonly mode: number
   readonly uid: number
+  readonly gid: number
 }
 
 /** int fstatat(int dirfd, const char *path, struct stat *st, int flags) — stat(2). A negative errno or what PID 1 asks of it. */
 export function stat(path: string, flags = 0, dirfd = AT_FDCWD): Stat | number {
   const status = new Uint32Array(36)
   const result = runtime.syscall(SYS_newfstatat, dirfd, path, status, flags)
-  return result < 0 ? result : { dev: word64(status, 0), mode: word(status, 6), uid: word(status, 7) }
+  return result < 0
+    ? result
+    : { dev: word64(status, 0), mode: word(status, 6), uid: word(status, 7), gid: word(status, 8) }
 }
 
 /** int statfs(const char *path, struct statfs *buf) — statfs(2): f_type, or a negative errno. */

@@ -18,7 +18,12 @@ describe('an entrypoint under the older generation’s command line', () => {
     writeTree(join(own, 'share'), { 'hello.txt': 'from the host' })
     writeTree(join(own, 'odd'), { 'odd.txt': 'odd' })
     return {
-      files: { 'real/keep': '', link: { link: '/real' }, 'etc/environment': 'FROM_ETC=1\n' },
+      files: {
+        'run/app/deep': { directory: true },
+        'real/keep': '',
+        link: { link: '/real' },
+        'etc/environment': 'FROM_ETC=1\n',
+      },
       shares: [
         { tag: 'share', directory: join(own, 'share') },
         { tag: 'odd', directory: join(own, 'odd') },
@@ -40,7 +45,7 @@ describe('an entrypoint under the older generation’s command line', () => {
       ].join(' '),
       probe: [
         'report , cat /data/a.txt /data/nested/b.txt /real/below/hello.txt ,',
-        'write /real/below/back.txt written , exit 3',
+        'write /real/below/back.txt written , write /run/app/deep/pid 1 , exit 3',
       ],
     }
   })
@@ -70,6 +75,10 @@ describe('an entrypoint under the older generation’s command line', () => {
   ])('has %s of type %s with systemd’s flags', (target, type, flags) => {
     expect(mounted(target)?.type).toBe(type)
     expect(mounted(target)?.options).toEqual(expect.arrayContaining(flags))
+  })
+
+  test('has the directories that the image has in /run', () => {
+    expect(boot().console).toContain('probe: wrote /run/app/deep/pid')
   })
 
   test('has the links in /dev', () => {

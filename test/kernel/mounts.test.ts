@@ -1,7 +1,7 @@
 /** Mounting disks, shares and pseudo file systems, on this machine's kernel, in a mount namespace of its own. */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseMountOptions } from '../../src/config/mount-options.ts'
 import { MS_MOVE, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../src/lib/mount-flags.ts'
@@ -92,6 +92,18 @@ describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? ''
     it('is content with what is mounted already', () => {
       for (let i = 0; i < 2; i++) mountPseudo(pseudo('sysfs'))
       expect(mounts().filter(({ target }) => target === `${here}/on`)).toHaveLength(1)
+    })
+
+    it('keeps the directories of what it covers, with their modes and owners, and no files', () => {
+      mkdirSync(`${here}/on/sshd/deep`, { recursive: true })
+      mkdirSync(`${here}/on/app`)
+      chmodSync(`${here}/on/app`, 0o1770)
+      writeFileSync(`${here}/on/app/pid`, '1')
+      symlinkSync('/', `${here}/on/link`)
+      mountPseudo(pseudo('tmpfs', { keepsDirectories: true }))
+      expect(mounted(`${here}/on`)?.type).toBe('tmpfs')
+      expect(readdirSync(`${here}/on`, { recursive: true }).sort()).toEqual(['app', 'sshd', 'sshd/deep'])
+      expect(statSync(`${here}/on/app`).mode & 0o7777).toBe(0o1770)
     })
 
     it('does without options that this kernel does not know', () => {

@@ -1,0 +1,12 @@
+/** Before the first test, and once for all of them: the roots, of which each takes a minute or two where the cache has none. */
+
+import { note } from '../../build/progress.ts'
+import { tarball } from './debian.ts'
+import { RECIPES } from './roots.ts'
+import { isRoot } from './zmachine.ts'
+
+export async function setup(): Promise<void> {
+  if (!isRoot)
+    return note('not root: nothing of images is tested, since a root unpacked by a user loses its owners')
+  for (const recipe of RECIPES) await tarball(recipe)
+}
