@@ -70,6 +70,7 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     { name: 'dnsmasq-base', brings: ['dnsmasq'] },
     { name: 'openssh-client', brings: ['ssh-keygen'] },
     { name: 'util-linux', brings: ['unshare'] },
+    { name: 'bsdutils', brings: ['script'] },
     { name: 'strace', brings: ['strace'] },
     { name: 'valgrind', brings: ['valgrind'] },
     // What our kernel is asked for by programs.

@@ -20,6 +20,7 @@ const CHECKS: readonly Check[] = [
   { name: 'unit tests', program: 'vitest', args: ['run', '--project', 'unit'] },
   { name: 'tests on this kernel', program: 'vitest', args: ['run', '--project', 'kernel'] },
   { name: 'boots in QEMU', program: 'vitest', args: ['run', '--project', 'boot'] },
+  { name: 'faults', program: 'vitest', args: ['run', '--project', 'faults'] },
 ]
 
 /** Programs that nobody here wrote; also by themselves, as `npm run test:images`. */

@@ -14,7 +14,7 @@ import { seedDisks } from './run/device.ts'
 import { readText } from './run/files.ts'
 import { closeModules, loadModules, openModules } from './run/modules.ts'
 import { mountPseudo } from './run/mount.ts'
-import { heedStop, Stopped } from './run/requests.ts'
+import { heedStop, listen, Stopped } from './run/requests.ts'
 import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot } from './run/root.ts'
 import { Fatal, printTimeline, runSteps, type StepTime } from './run/steps.ts'
 import { openCgroup } from './supervise/cgroup.ts'
@@ -172,6 +172,7 @@ function start(boot: Boot, config: MachineConfig): never {
   if (settings.log !== 'debug') setConsoleLevel(QUIET)
   info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime().toFixed(0)} ms`)
   openTerminal()
+  listen()
   heedStop()
   if (handOver) {
     unguard()

@@ -1,6 +1,6 @@
 /** `/etc/environment` of the root, as pam_env(8) reads it: KEY=VALUE lines, no expansion. */
 
-import type { Problem } from '../lib/problem.ts'
+import { type Problem, report } from '../lib/problem.ts'
 import { trim } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 
@@ -16,7 +16,7 @@ export function parseEnvironment(text: string): Parsed {
     const line = trimmed.startsWith('export ') ? trim(trimmed.slice('export '.length)) : trimmed
     const equals = line.indexOf('=')
     if (equals <= 0) {
-      problems.push({ source: SOURCE, line: index + 1, message: 'the line is not KEY=VALUE; skipped' })
+      report(problems, { source: SOURCE, line: index + 1, message: 'the line is not KEY=VALUE; skipped' })
       return
     }
     environment.set(line.slice(0, equals), unquote(line.slice(equals + 1)))

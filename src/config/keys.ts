@@ -2,7 +2,7 @@
 
 import { type Cidr, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
 import type { Problem } from '../lib/problem.ts'
-import { nearest, parseDecimal, parts, quote, trim } from '../lib/text.ts'
+import { nearest, parseDecimal, parts, quote, trim, visible } from '../lib/text.ts'
 import { parseCmdline, type Token } from './cmdline.ts'
 import type { Layer, MountConfig, NicConfig, RootConfig, RouteConfig, Settings } from './machine.ts'
 
@@ -57,7 +57,11 @@ export function parseKeys(text: string): Parsed {
     mounts: [],
     environment: new Map(),
     complain: (message) =>
-      problems.push({ source: SOURCE, column: current?.column ?? 1, message: `${current?.key}: ${message}` }),
+      problems.push({
+        source: SOURCE,
+        column: current?.column ?? 1,
+        message: `${visible(current?.key ?? '')}: ${message}`,
+      }),
   }
   for (const token of tokens) {
     current = token

@@ -4,7 +4,7 @@
  */
 
 import { type Cidr, type Ip, isIpv6, parseCidr, parseIp, parseMac } from '../lib/ip.ts'
-import { quote } from '../lib/text.ts'
+import { quote, visible } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 import type { NicConfig, RouteConfig } from './machine.ts'
 import { parseYaml } from './yaml.ts'
@@ -117,7 +117,7 @@ function readNic(into: Collected, id: string, node: YamlNode, at: Place): boolea
     config: { name: id, addresses: [] },
     addresses: new Map(),
     routes: [],
-    complain: (place, message) => into.complain(place, `${id}: ${message}`),
+    complain: (place, message) => into.complain(place, `${visible(id)}: ${message}`),
   }
   readFields(nic, node, at, 'the NIC', readNicField)
   const { config, routes } = nic

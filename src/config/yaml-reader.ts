@@ -215,9 +215,9 @@ export function readAlias(r: Reader): YamlNode {
   const name = readWord(r).slice(1)
   const anchor = r.anchors.get(name)
   if (anchor === undefined) {
-    r.complain(place, `no &${name} stands before *${name}; taken as empty`)
+    r.complain(place, `no anchor ${quote(name)} stands before its alias; taken as empty`)
   } else if (r.aliased + anchor.size > MAX_ALIASED) {
-    r.complain(place, `aliases stand for more than ${MAX_ALIASED} values; *${name} is taken as empty`)
+    r.complain(place, `aliases stand for more than ${MAX_ALIASED} values; ${quote(name)} is taken as empty`)
   } else {
     r.aliased += anchor.size
     r.nodes += anchor.size
@@ -236,7 +236,7 @@ export function decorate(r: Reader, place: Place, word: string, node: YamlNode, 
   } else if (word === '!' || word === '!!str') {
     return typeof node === 'string' ? quoted(r, node) : node
   } else if (!USUAL_TAGS.includes(word)) {
-    r.complain(place, `the tag ${word} is ignored`)
+    r.complain(place, `the tag ${quote(word)} is ignored`)
   }
   return node
 }

@@ -12,7 +12,7 @@
  * up to the next line that isn't indented further.
  */
 
-import type { Problem } from '../lib/problem.ts'
+import { type Problem, report } from '../lib/problem.ts'
 import { quote } from '../lib/text.ts'
 import { readFlow } from './yaml-flow.ts'
 import {
@@ -53,9 +53,6 @@ const PLUS = 43
 const DASH = 45
 const COLON = 58
 
-/** A file of garbage has a mistake in every line; nobody reads more than these. */
-const MAX_PROBLEMS = 100
-
 export interface YamlDocument {
   readonly root: YamlNode
   readonly problems: readonly Problem[]
@@ -71,10 +68,7 @@ export interface YamlDocument {
 export function parseYaml(text: string, source: string): YamlDocument {
   const problems: Problem[] = []
   const complain = (place: Place, message: string): void => {
-    if (problems.length < MAX_PROBLEMS)
-      problems.push({ source, line: lineOf(place), column: columnOf(place), message })
-    else if (problems.length === MAX_PROBLEMS)
-      problems.push({ source, message: 'further problems are not told' })
+    report(problems, { source, line: lineOf(place), column: columnOf(place), message })
   }
   const tabs = contains(text, '\t')
   const comments = contains(text.slice(1), '#')

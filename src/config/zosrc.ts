@@ -9,7 +9,7 @@
  * several lines. Nothing is expanded: `$HOME` and back-quotes are text. Everything else is a problem with its line.
  */
 
-import type { Problem } from '../lib/problem.ts'
+import { type Problem, report } from '../lib/problem.ts'
 import { quote } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 
@@ -30,11 +30,11 @@ export function parseZosrc(text: string, source: string): Parsed {
   const environment = new Map<string, string>()
   let init: string | undefined
   let args: readonly string[] | undefined
-  const commands = split(text, (line, message) => problems.push({ source, line, message }))
+  const commands = split(text, (line, message) => report(problems, { source, line, message }))
   for (const { words, line } of commands) {
     const [first, ...rest] = words
     if (first === undefined) continue
-    const complain = (message: string): unknown => problems.push({ source, line, message })
+    const complain = (message: string): unknown => report(problems, { source, line, message })
     if (first.text === 'export') {
       for (const word of rest) {
         // As for a shell, an exported assignment may be quoted as a whole.

@@ -10,6 +10,16 @@ export interface Problem {
   readonly message: string
 }
 
+/** A file of garbage has a mistake in every line; nobody reads more than these. */
+const MAX_PROBLEMS = 100
+
+/** Adds a problem to those of one input, as long as somebody would read it. */
+export function report(problems: Problem[], problem: Problem): void {
+  if (problems.length < MAX_PROBLEMS) problems.push(problem)
+  else if (problems.length === MAX_PROBLEMS)
+    problems.push({ source: problem.source, message: 'further problems are not told' })
+}
+
 /** `/.zosrc:3:7: no closing quote`, `kernel command line: …`. */
 export function formatProblem({ source, line, column, message }: Problem): string {
   const place = [source, line, column].filter((part) => part !== undefined).join(':')

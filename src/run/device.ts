@@ -79,3 +79,12 @@ export function probe(path: string): Superblock | undefined {
   close(fd)
   return found
 }
+
+/** Why nothing can be read of a device, as a negative errno; 0 where something can. */
+export function readError(path: string): number {
+  const fd = open(path, O_RDONLY | O_CLOEXEC)
+  if (fd < 0) return fd
+  const count = pread(fd, new Uint8Array(512), 0)
+  close(fd)
+  return Math.min(count, 0)
+}

@@ -5,6 +5,7 @@ import { quote, trim } from '../lib/text.ts'
 import type { MountStep, PseudoStep } from '../plan/step.ts'
 import {
   EACCES,
+  EBADMSG,
   EBUSY,
   EINVAL,
   EIO,
@@ -20,7 +21,7 @@ import {
 import { AT_SYMLINK_NOFOLLOW } from '../sys/flags.ts'
 import { chmod, chown, mkdir, mount, stat } from '../sys/linux.ts'
 import { warn } from './console.ts'
-import { blockDevices, findDevice, isDeviceSource, probe } from './device.ts'
+import { blockDevices, findDevice, isDeviceSource, probe, readError } from './device.ts'
 import { listDirectories, listNames, makeDirectories, readText } from './files.ts'
 import { loadModules } from './modules.ts'
 import { waitFor } from './wait.ts'
@@ -121,6 +122,9 @@ function mountDevice(what: Mountable, deadline: number): Mounted {
     )
   }
   const found = type === 'auto' ? probe(path)?.type : type
+  const unreadable = found === undefined ? readError(path) : 0
+  if (unreadable < 0)
+    throw new SysError(`mount ${path} on ${target}`, unreadable, 'nothing can be read of the disk')
   if (found === undefined) {
     throw new Error(
       `mount ${path} on ${target}: no file system that is known here (ext4, btrfs, xfs, vfat, iso9660, erofs, squashfs); is the disk formatted?`,
@@ -141,7 +145,7 @@ function diskHint(result: number, path: string, type: string, data: string): str
   const held = probe(path)?.type
   if (result === -ENODEV || held === undefined) return hint(result, type)
   if (held !== type) return `the disk holds ${held}, not ${type}`
-  const isDamaged = result === -EINVAL || result === -EUCLEAN || result === -EIO
+  const isDamaged = [EINVAL, EUCLEAN, EIO, EBADMSG].includes(-result)
   if (!isDamaged) return hint(result, type)
   const option =
     result === -EINVAL && data !== '' ? `it does not know one of the options ${quote(data)}, or ` : ''
@@ -205,7 +209,8 @@ function tryMount(what: Mountable): Mounted | number {
   if (result >= 0) return { type, readOnly: readOnly || sealed }
   if (readOnly || (result !== -EROFS && result !== -EACCES)) return result
   const again = mount(source, target, type, flags | MS_RDONLY, data)
-  if (again < 0) return result
+  // EROFS now: what it would need is to be written to.
+  if (again < 0) return again === -EROFS ? again : result
   if (!sealed) warn(`${source} is write-protected: mounted read-only on ${target}`)
   return { type, readOnly: true }
 }
@@ -228,6 +233,8 @@ function hint(result: number, type: string): string {
       return `this kernel has no ${type}`
     case EINVAL:
       return `not a valid ${type} file system, or an option that it does not know`
+    case EROFS:
+      return 'it was not unmounted cleanly, and can be mended only by writing: attach it writable once'
     case ENXIO:
     case ENOENT:
       return 'the device has gone'

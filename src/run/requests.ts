@@ -46,10 +46,15 @@ export function watchSignals(fd: number): void {
   signals = fd
 }
 
-/** To be waited for; the signals are the first. Looks for the power button at the first call, when it may be there. */
+/** Looks for the power button, once it can be there: its drivers may be modules. */
+export function listen(): void {
+  if (buttons === undefined || buttons.length === 0) buttons = openButtons()
+}
+
+/** To be waited for; the signals are the first. */
 export function requestFds(): PollFd[] {
-  buttons ??= openButtons()
-  return [signals, ...buttons].map((fd) => ({ fd, events: POLLIN }))
+  if (buttons === undefined) listen()
+  return [signals, ...(buttons ?? [])].map((fd) => ({ fd, events: POLLIN }))
 }
 
 /** All that came since the last call. */

@@ -64,8 +64,12 @@ function readFiles(device: string, type: string, problems: string[]): SeedFiles 
   const files: { -readonly [K in keyof SeedFiles]: string } = {}
   for (const [key, name] of SEED_FILE_NAMES) {
     const content = readFile(`${PLACE}/${name}`)
-    if (typeof content === 'string') files[key] = content
-    else if (content !== -ENOENT)
+    if (typeof content === 'string') {
+      files[key] = content
+      // What lies behind a disk's end is read as zeros.
+      if (content.includes('\0'))
+        problems.push(`seed: ${name} of ${device} has a NUL byte in it; is the disk cut off?`)
+    } else if (content !== -ENOENT)
       problems.push(
         new SysError(
           `seed: read ${name} of ${device}`,

@@ -5,7 +5,7 @@
  */
 
 import type { Identity } from '../config/users.ts'
-import { parseDecimal, parts, trim } from '../lib/text.ts'
+import { parseDecimal, parts, trim, words } from '../lib/text.ts'
 import { readAll, readText, writeValue } from '../run/files.ts'
 import { AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
 import { chown, close, mkdir, open, unlink, write } from '../sys/linux.ts'
@@ -29,9 +29,22 @@ export function openCgroup({ uid, gid }: Identity): number {
   unlink(OWN, AT_REMOVEDIR)
   mkdir(OWN, 0o755)
   if (uid !== 0) for (const file of DELEGATED) chown(OWN + file, uid, gid)
+  const limit = memoryLimit()
+  if (limit !== undefined) writeValue(`${OWN}/memory.max`, String(limit))
   close(directory)
   directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
   return directory < 0 ? directory : open('cgroup.procs', O_WRONLY | O_CLOEXEC, 0, directory)
+}
+
+/** What PID 1 needs for its own page faults and the kernel for it, in bytes: where that is missing, the kernel panics. */
+const RESERVE = 8 << 20
+
+/** All that there is but the reserve: a container that takes it to the last page is killed, and not the machine. */
+function memoryLimit(): number | undefined {
+  const lines = parts(readText('/proc/meminfo') ?? '', '\n')
+  const line = lines.find((each) => each.startsWith('MemAvailable:'))
+  const kilobytes = line === undefined ? undefined : parseDecimal(words(line)[1] ?? '')
+  return kilobytes === undefined || kilobytes * 1024 < 4 * RESERVE ? undefined : kilobytes * 1024 - RESERVE
 }
 
 /** All at once; one that is refused (a realtime process somewhere, cpu) must not take the others with it. */

@@ -115,7 +115,8 @@ function elfInterpreter(path: string, head: Bytes): string | undefined {
     const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     if (fd < 0) return undefined
     const bytes = new Uint8Array(Math.min(256, u64(head, at + 32)))
-    const count = pread(fd, bytes, u64(head, at + 8))
+    const offset = u64(head, at + 8)
+    const count = Number.isSafeInteger(offset) ? pread(fd, bytes, offset) : 0
     close(fd)
     const end = bytes.indexOf(0)
     return count <= 0 ? undefined : text(bytes, 0, end < 0 ? count : end)

@@ -6,8 +6,27 @@ import { debug, drainConsole, line, warn } from '../run/console.ts'
 import { makeDirectories, readText, updateFile } from '../run/files.ts'
 import { readStop, requestFds } from '../run/requests.ts'
 import { describeErrno, ECHILD } from '../sys/errno.ts'
-import { LINUX_REBOOT_CMD_HALT, SIGCONT, SIGKILL, SIGTERM, WNOHANG } from '../sys/flags.ts'
-import { kill, mount, poll, reboot, swapoff, umount, uptime, wait4 } from '../sys/linux.ts'
+import {
+  LINUX_REBOOT_CMD_HALT,
+  RLIMIT_FSIZE,
+  RLIMIT_NOFILE,
+  SIGCONT,
+  SIGKILL,
+  SIGTERM,
+  WNOHANG,
+} from '../sys/flags.ts'
+import {
+  kill,
+  mount,
+  poll,
+  reboot,
+  SYS_prlimit64,
+  swapoff,
+  syscall,
+  umount,
+  uptime,
+  wait4,
+} from '../sys/linux.ts'
 import { killCgroup, readUsage } from './cgroup.ts'
 import { answers, busyWith, guard, REBOOT_COMMANDS, syncWithin, unguard } from './guard.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
@@ -41,6 +60,7 @@ export interface ShutDown {
 /** Does not return. */
 export function shutDown({ outcome, power, grace, record }: ShutDown): never {
   unguard()
+  resetLimits()
   endProcesses(Math.min(grace, LEFTOVER_PATIENCE))
   // What is on disks first: a share whose server has died must not keep it from being written.
   unmountAll(outcome, power, record)
@@ -53,6 +73,13 @@ export function shutDown({ outcome, power, grace, record }: ShutDown): never {
     reboot(LINUX_REBOOT_CMD_HALT)
     poll([], -1)
   }
+}
+
+/** The container's root may have lowered PID 1's own (prlimit(2)). */
+function resetLimits(): void {
+  const unlimited = Uint32Array.of(~0, ~0, ~0, ~0)
+  syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, Uint32Array.of(1024, 0, 1024, 0), 0)
+  syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, unlimited, 0)
 }
 
 /** TERM to all and KILL to the rest; without any process left it costs one system call. */
@@ -163,7 +190,10 @@ function unmountAll(outcome: Outcome, power: PowerState, record: boolean): void 
 
 /** Where file systems with data are mounted, the last one first. */
 function mounted(): { target: string; type: string }[] {
-  const mounts = (readText('/proc/self/mounts') ?? '').split('\n').reverse()
+  // The container may have unmounted or covered it.
+  const proc = readText('/proc/self/mounts')
+  if (proc === undefined) mount('proc', '/proc', 'proc', 0)
+  const mounts = (proc ?? readText('/proc/self/mounts') ?? '').split('\n').reverse()
   return mounts.flatMap((entry) => {
     const [, escaped = '', type = ''] = entry.split(' ')
     const target = unescapeMount(escaped)

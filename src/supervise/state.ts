@@ -1,7 +1,7 @@
 /** The supervisor as a pure function: a state and an event give the next state and what is to be done. */
 
 import type { ExitPolicy } from '../config/machine.ts'
-import { SIGINT, SIGKILL, SIGPWR, SIGTERM } from '../sys/flags.ts'
+import { SIGCONT, SIGINT, SIGKILL, SIGPWR, SIGTERM } from '../sys/flags.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 
 export type PowerState = 'reboot' | 'poweroff' | 'halt'
@@ -129,7 +129,11 @@ function stop(
     case 'running':
       return {
         state: { is: 'stopping', pid: state.pid, deadline: now + policy.grace, power, killed: false },
-        actions: [{ do: 'kill', pid: state.pid, signal: SIGTERM }],
+        // One that is stopped handles TERM only when it goes on.
+        actions: [
+          { do: 'kill', pid: state.pid, signal: SIGTERM },
+          { do: 'kill', pid: state.pid, signal: SIGCONT },
+        ],
       }
     case 'stopping':
       // Asked twice: somebody is in a hurry.

@@ -28,6 +28,7 @@ export const ELOOP = 40
 export const ENOBUFS = 105
 export const EOPNOTSUPP = 95
 export const ETIMEDOUT = 110
+export const EBADMSG = 74
 export const EUCLEAN = 117
 
 /** One string and not a map: it costs nothing until an error is told. */

@@ -99,6 +99,7 @@ export const EV_KEY = 1
 export const KEY_POWER = 116
 
 // getrlimit(2)
+export const RLIMIT_FSIZE = 1
 export const RLIMIT_NOFILE = 7
 
 // clock_gettime(2)

@@ -215,9 +215,19 @@ describe('parseYaml tells, and goes on behind', () => {
       { a: '', c: '' },
       '1:4 a text that begins with @ needs quotes; skipped',
     ],
-    ['an alias of nothing', 'a: *b\n', { a: '' }, '1:4 no &b stands before *b; taken as empty'],
-    ['an alias of itself', 'a: &b [*b]\n', { a: [''] }, '1:8 no &b stands before *b; taken as empty'],
-    ['a tag of its own', 'a: !vault x\n', { a: 'x' }, '1:4 the tag !vault is ignored'],
+    [
+      'an alias of nothing',
+      'a: *b\n',
+      { a: '' },
+      "1:4 no anchor 'b' stands before its alias; taken as empty",
+    ],
+    [
+      'an alias of itself',
+      'a: &b [*b]\n',
+      { a: [''] },
+      "1:8 no anchor 'b' stands before its alias; taken as empty",
+    ],
+    ['a tag of its own', 'a: !vault x\n', { a: 'x' }, "1:4 the tag '!vault' is ignored"],
     ['a second document', 'a: 1\n---\nb: 2\n', { a: '1' }, '3:1 only the first document of a file is read'],
   ])('%s', (_, text, expected, problem) => {
     const result = read(text)

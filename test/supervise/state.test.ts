@@ -15,6 +15,7 @@ const SIGHUP = 1
 const SIGINT = 2
 const SIGKILL = 9
 const SIGTERM = 15
+const SIGCONT = 18
 const SIGPWR = 30
 
 const policy: Policy = { onExit: 'reboot', grace: 10_000 }
@@ -87,15 +88,17 @@ describe('a request to stop', () => {
     ['SIGPWR', signal(SIGPWR), 'poweroff'],
   ] as const)('by %s: TERM, the grace, KILL, and then the power state', (_, event, power) => {
     const stopped = run(policy, [100, event])
-    expect(stopped.actions).toEqual([{ do: 'kill', pid, signal: SIGTERM }])
+    // One that is stopped would not handle TERM.
+    const asked = [SIGTERM, SIGCONT].map((each) => ({ do: 'kill', pid, signal: each }))
+    expect(stopped.actions).toEqual(asked)
     expect(deadlineOf(stopped.state)).toBe(10_100)
 
-    expect(run(policy, [100, event], [10_099, { is: 'time' }]).actions).toHaveLength(1)
+    expect(run(policy, [100, event], [10_099, { is: 'time' }]).actions).toHaveLength(2)
     const killed = run(policy, [100, event], [10_100, { is: 'time' }])
     expect(killed.actions.at(-1)).toEqual({ do: 'kill', pid, signal: SIGKILL })
     expect(
       run(policy, [100, event], [10_100, { is: 'time' }], [10_101, { is: 'time' }]).actions,
-    ).toHaveLength(2)
+    ).toHaveLength(3)
 
     expect(run(policy, [100, event], [200, exit(0)]).actions.at(-1)).toEqual({
       do: 'shutDown',

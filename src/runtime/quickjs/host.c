@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "allocator.h"
@@ -302,6 +303,11 @@ static void say(const char *text)
 
 int main(void)
 {
+    /* What comes before PID 1 reads signals must wait for it: a TERM that is neither handled nor held back is lost.
+     * supervise/signals.ts does the same, and says why not all. */
+    static const uint64_t watched = ~UINT64_C(0x400405d8);
+    raw_syscall(SYS_rt_sigprocmask, (int64_t[]){SIG_BLOCK, (intptr_t)&watched, 0, sizeof watched, 0, 0});
+
     JSRuntime *rt = JS_NewRuntime2(&allocator, NULL);
     JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
     /* No search for cycles during the boot: there are next to none, and half of what is allocated stays. */

@@ -548,8 +548,8 @@ static char **commands_of_root(int *count) {
 int main(int argc, char **argv) {
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (argc > 1 && !strcmp(argv[1], "first")) {
-		/* By the kernel's log, whose clock also has the line "Run /init as init process". */
-		static const char text[] = "<5>probe: first instruction";
+		/* By the kernel's log, whose clock also has the line "Run /init as init process"; at a level that PID 1 leaves on. */
+		static const char text[] = "<2>probe: first instruction";
 		int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 		if (write(log, text, sizeof text - 1) < 0) say("/dev/kmsg: %s", strerror(errno));
 		close(log);

@@ -1,0 +1,185 @@
+/** Processes, memory, descriptors and space that the container uses up. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import type { Machine } from '../../src/launcher/machine.ts'
+import { booted } from '../boot/boot.ts'
+import { end, HOLD, press, pressAfter, record, said, scripted, told } from './faults.ts'
+
+/** Presses the button when a script has had time to do what it can't tell of any more. */
+const pressSoonAfter =
+  (text: string) =>
+  async (machine: Machine): Promise<void> => {
+    await machine.console.waitFor(text)
+    await sleep(1500)
+    await machine.powerdown()
+  }
+
+describe('a fork bomb of processes that ignore what they may', () => {
+  const boot = booted({
+    ...scripted(`
+      echo 800 > /proc/sys/kernel/pid_max
+      trap "" TERM
+      echo script: bombs
+      /fault bomb &
+      while :; do sleep 1; done`),
+    memoryMB: 512,
+    cmdline: 'zmachine.grace=1',
+    during: pressSoonAfter('script: bombs'),
+  })
+
+  test('is over some seconds after a stop', () => {
+    expect(end(boot())).toBe('code=137 signal=SIGKILL reason=stop powerdown')
+    expect(record(boot())).toMatchObject({ code: 137, reason: 'stop' })
+    expect(said(boot())).not.toContainEqual(expect.stringMatching(/survived KILL/))
+  })
+})
+
+describe('a hundred thousand children of PID 1 in a burst', () => {
+  const boot = booted(scripted('exec /fault children 100000'))
+
+  test('are all reaped', () => {
+    expect(boot().console).toContain('fault: of 100000 children 0 are left')
+    expect(end(boot())).toBe('code=0 signal=none reason=exit powerdown')
+  })
+})
+
+describe('a PID table that the container fills', () => {
+  const boot = booted({
+    ...scripted(`
+      echo 1000 > /proc/sys/kernel/pid_max
+      [ -e /run/twice ] && exec sleep 1000
+      > /run/twice
+      exec /fault fill`),
+    cmdline: 'zmachine.on_exit=restart',
+    during: pressSoonAfter('restarting in 0.1 s'),
+  })
+
+  test('is empty when the entrypoint is started again', () => {
+    expect(boot().console).toMatch(/fault: fork: (Resource temporarily unavailable|Try again)/)
+    expect(said(boot()).filter((line) => line.startsWith('exited '))).toHaveLength(2)
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
+  })
+})
+
+describe('a PID table that is full when a stop is asked for', () => {
+  const boot = booted({
+    ...scripted('echo 301 > /proc/sys/kernel/pid_max; /fault fill; echo script: holds; exec /fault deaf'),
+    cmdline: 'zmachine.grace=1',
+    during: pressAfter('fault: deaf'),
+  })
+
+  test('does not keep it from its end', () => {
+    expect(end(boot())).toBe('code=137 signal=SIGKILL reason=stop powerdown')
+    expect(record(boot())).toMatchObject({ code: 137 })
+  })
+})
+
+describe('an entrypoint that takes all memory', () => {
+  const boot = booted(scripted('exec /fault eat'))
+
+  test('is killed for it, and that is told', () => {
+    expect(end(boot())).toBe('code=137 signal=SIGKILL reason=oom powerdown')
+    expect(record(boot())).toMatchObject({ code: 137, signal: 'SIGKILL', reason: 'oom', oomKills: 1 })
+  })
+})
+
+describe('a child that takes all memory', () => {
+  const boot = booted(scripted('/fault eat; echo "script: child $?"; exit 4'))
+
+  test('is killed alone, and the record counts it', () => {
+    expect(told(boot())).toContain('child 137')
+    expect(end(boot())).toBe('code=4 signal=none reason=exit powerdown')
+    expect(record(boot())).toMatchObject({ code: 4, reason: 'exit', oomKills: 1 })
+  })
+})
+
+describe.each([
+  ['takes all memory for a tmpfs', ''],
+  ['takes all memory for a tmpfs, and exempts itself from being killed for that', '-1000'],
+])('a container that %s', (_, adjustment) => {
+  const boot = booted({
+    ...scripted(`
+      mount -t tmpfs -o size=100% none /tmp
+      echo ${adjustment} > /proc/self/oom_score_adj
+      echo script: fills
+      exec dd if=/dev/zero of=/tmp/x bs=1M`),
+    last: /^/,
+    during: async (machine) => {
+      await machine.console.waitFor('script: fills')
+      // Whom nobody may kill for want of memory waits for it until he is stopped.
+      await Promise.race([machine.exited, sleep(8000)])
+      await machine.powerdown().catch(() => {})
+    },
+  })
+
+  test('is ended, and PID 1 tells that', () => {
+    // Where nobody is left to kill when a page is wanted, by PID 1 among others, the kernel panics («System is deadlocked
+    // on memory»): the container's memory.max leaves PID 1 some.
+    expect(boot().exit.reason).toBe('powerdown')
+    expect(record(boot())).toMatchObject({ reason: expect.stringMatching(/^(oom|exit|stop)$/) })
+  })
+})
+
+describe('descriptors that are used up system-wide', () => {
+  const boot = booted({
+    ...scripted(`
+      [ -e /run/twice ] && echo script: holds && exec sleep 1000
+      > /run/twice
+      echo 1 > /proc/sys/fs/file-max
+      exit 1`),
+    cmdline: 'zmachine.on_exit=restart',
+    during: press,
+  })
+
+  test('keep PID 1 neither from a restart nor from a stop', () => {
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
+    expect(record(boot())).toMatchObject({ code: 143 })
+  })
+})
+
+describe('a container that freezes its own cgroup', () => {
+  const boot = booted({
+    ...scripted(
+      'trap "exit 7" TERM; echo script: freezes; echo 1 > /sys/fs/cgroup/container/cgroup.freeze; sleep 1000',
+    ),
+    cmdline: 'zmachine.grace=1',
+    during: pressSoonAfter('script: freezes'),
+  })
+
+  test('is killed after the grace', () => {
+    expect(end(boot())).toBe('code=137 signal=SIGKILL reason=stop powerdown')
+    expect(record(boot())).toMatchObject({ code: 137, reason: 'stop' })
+  })
+})
+
+describe('a container that removes PID 1’s room in its cgroup', () => {
+  const boot = booted({
+    ...scripted(`
+      mkdir /sys/fs/cgroup/container/below
+      echo $$ > /sys/fs/cgroup/container/below/cgroup.procs
+      for limit in pids.max memory.max; do echo 0 > /sys/fs/cgroup/container/$limit; done
+      sleep 1`),
+    cmdline: 'zmachine.grace=1',
+  })
+
+  test('is ended by that, and PID 1 is not', () => {
+    expect(boot().exit.reason).toBe('powerdown')
+    expect(record(boot())).toMatchObject({ code: boot().container?.code })
+  })
+})
+
+describe('a full /run and a full /dev/shm', () => {
+  const boot = booted({
+    ...scripted(`
+      for place in /run /dev /dev/shm; do dd if=/dev/zero of=$place/full bs=64k count=4000 2> /dev/null; done
+      ${HOLD}`),
+    cmdline: 'zmachine.grace=1',
+    during: press,
+  })
+
+  test('do not keep a stop from its end', () => {
+    expect(boot().exit.reason).toBe('powerdown')
+    expect(boot().container).toMatchObject({ reason: expect.stringMatching(/^(stop|oom)$/) })
+  })
+})

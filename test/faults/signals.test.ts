@@ -1,0 +1,175 @@
+/** Signals and stops: at every stage, in any number, to whom does not listen. Each deadly one: boot/all-ends.test.ts. */
+
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type BootOptions, booted } from '../boot/boot.ts'
+import { makeSeed } from '../boot/images.ts'
+import { modularKernel } from '../boot/kernel.ts'
+import { end, HOLD, press, pressAfter, record, said, scripted, told } from './faults.ts'
+
+describe.each<[stage: string, text: string | RegExp, options: BootOptions]>([
+  // Not before: what comes while ACPI is switched on, the kernel itself drops (acpi_hw_clear_acpi_status).
+  ['while the kernel starts', /input: Power Button/, {}],
+  ['while it waits for the root', 'waiting for', { root: 'none', cmdline: 'root=LABEL=none' }],
+  ['while it waits for a share', "waiting for the share 'late'", { cmdline: 'qsfs_late=/late' }],
+  ['while it waits for a disk', 'waiting for /dev/vda', { cmdline: 'vda=/data' }],
+  ['while it waits for a NIC', 'waiting for eth0', { cmdline: 'net_eth0=10.0.0.2/24' }],
+  [
+    'while it waits for SSH host keys',
+    'waiting for the SSH host key ed25519',
+    {
+      files: {
+        'etc/ssh/ssh_config': '',
+        'usr/bin/ssh-keygen': { text: '#!/busybox sh\n/bin/sleep 1000\n', mode: 0o755 },
+      },
+    },
+  ],
+])('a stop %s', (_, text, options) => {
+  const made = scripted('echo script: ran; sleep 5')
+  const boot = booted({
+    ...made,
+    ...options,
+    files: { ...made.files, ...options.files },
+    timeout: 60,
+    during: pressAfter(text),
+  })
+
+  test('is heard: nothing is started, and the machine goes down', () => {
+    expect(said(boot())).toContain('stopped on request, before the entrypoint was started')
+    expect(told(boot())).toEqual([])
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
+    if (options.root !== 'none') expect(record(boot())).toMatchObject({ code: 143, reason: 'stop' })
+  })
+})
+
+describe('a stop while it waits for a DHCP lease', () => {
+  const network = `version: 2
+ethernets:
+  eth0: {match: {macaddress: "52:54:00:00:00:01"}, dhcp4: true}
+`
+  const boot = booted(async (folder) => ({
+    ...scripted('echo script: ran'),
+    disks: [await makeSeed(join(folder, 'seed'), { 'network-config': network })],
+    nics: [{ backend: { kind: 'hub', hub: 0 } }],
+    during: pressAfter('waiting for a DHCP lease on eth0'),
+  }))
+
+  test('is heard: nothing is started, and the machine goes down', () => {
+    expect(said(boot())).toContain('stopped on request, before the entrypoint was started')
+    expect(told(boot())).toEqual([])
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
+  })
+})
+
+describe.each([
+  ['as PID 1 begins', 'Run /init as init process'],
+  ['as the entrypoint is started', 'zmachine: starting /script'],
+])('a stop %s', (_, text) => {
+  const boot = booted({ ...scripted('sleep 1000'), during: pressAfter(text) })
+
+  test('has one outcome, whether the entrypoint was first or it', () => {
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
+    expect(record(boot())).toMatchObject({ code: 143, signal: 'SIGTERM', reason: 'stop' })
+  })
+})
+
+describe('a stop by the power button on a kernel whose button is a module, after a wait', () => {
+  const user = '#cloud-config\nmounts:\n- [/dev/vdx, /x, auto, nofail]\n'
+  const boot = booted(async (folder) => ({
+    ...scripted(HOLD),
+    ...modularKernel(),
+    disks: [await makeSeed(join(folder, 'seed'), { 'user-data': user })],
+    cmdline: 'rootdelay=2 zmachine.grace=1',
+    timeout: 20,
+    during: press,
+    last: /^/,
+  }))
+
+  test('is heard', () => {
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
+  })
+})
+
+describe('a stop between two starts', () => {
+  const boot = booted({
+    ...scripted('exit 6'),
+    cmdline: 'zmachine.on_exit=restart',
+    // By then the next start is more than a second away.
+    during: pressAfter('restarting in 1.6 s'),
+  })
+
+  test('tells the last end, as stopped', () => {
+    expect(end(boot())).toBe('code=6 signal=none reason=stop powerdown')
+    expect(record(boot())).toMatchObject({ code: 6, reason: 'stop' })
+  })
+})
+
+describe('an entrypoint that has stopped itself', () => {
+  const boot = booted({
+    ...scripted('exec /fault stopped'),
+    cmdline: 'zmachine.grace=3',
+    during: async (machine) => {
+      await machine.console.waitFor('fault: stops itself')
+      await machine.qmp('query-status')
+      await machine.powerdown()
+    },
+  })
+
+  test('goes on, to end as TERM has it end', () => {
+    expect(end(boot())).toBe('code=7 signal=none reason=stop powerdown')
+  })
+})
+
+describe('a second press of the power button', () => {
+  const boot = booted({
+    ...scripted('exec /fault deaf'),
+    cmdline: 'zmachine.grace=600',
+    during: async (machine) => {
+      await pressAfter('fault: deaf')(machine)
+      await new Promise((done) => setTimeout(done, 500))
+      await machine.powerdown()
+    },
+  })
+
+  test('ends the grace', () => {
+    expect(end(boot())).toBe('code=137 signal=SIGKILL reason=stop powerdown')
+    expect(boot().container?.uptime).toBeLessThan(60)
+  })
+})
+
+// Not on a keyboard: our kernel has no driver for one.
+describe('SIGINT to PID 1, as of Ctrl-Alt-Del', () => {
+  const boot = booted({ ...scripted('kill -INT 1; sleep 1000') })
+
+  test('is a stop that ends in a reset', () =>
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop reset'))
+})
+
+describe('signals that end any other process, sent to PID 1 by the container', () => {
+  const boot = booted(scripted('for s in KILL STOP SEGV BUS ILL FPE TRAP SYS; do kill -$s 1; done; exit 3'))
+
+  test('do nothing', () => {
+    expect(end(boot())).toBe('code=3 signal=none reason=exit powerdown')
+    expect(said(boot()).filter((line) => line.includes('error'))).toEqual([])
+  })
+})
+
+describe('ten signals a millisecond to PID 1, while orphans end', () => {
+  const boot = booted(scripted('exec /fault storm 2000'))
+
+  test('lose no child', () => {
+    expect(boot().console).toMatch(/fault: at least 20000 signals: .*; of the orphans 0 are left/)
+    expect(end(boot())).toBe('code=0 signal=none reason=exit powerdown')
+  })
+})
+
+describe('the ends of the entrypoint and of the machine at once', () => {
+  const boot = booted({
+    ...scripted('trap "exit 0" TERM; kill -TERM 1; kill -INT 1; kill -PWR 1; sleep 1000'),
+  })
+
+  test('are one end', () => {
+    expect(boot().container).toMatchObject({ reason: 'stop' })
+    expect(said(boot()).filter((line) => line.startsWith('exited '))).toHaveLength(1)
+  })
+})

@@ -1,0 +1,40 @@
+/** What a container may expect of its PID 1, on this kernel, in namespaces: the same rows that the bench puts others to. */
+
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { ours, runInit } from './pid1.ts'
+import { rows } from './supervision.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'zmachine-supervise-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** The ends of every range; `npm run bench:supervise` and the boot tests take all 256. */
+const CODES = [0, 1, 2, 42, 125, 126, 127, 128, 129, 137, 143, 254, 255]
+
+for (const { name, expected, run } of rows({ codes: CODES, early: 8 })) {
+  test(`${name}: ${expected}`, async () => {
+    const found = await run(ours(), folder)
+    if (typeof expected === 'string') expect(found).toBe(expected)
+    else expect(found).toMatch(expected)
+  })
+}
+
+test('a restart is another start of the same, after a delay that doubles', async () => {
+  const place = join(folder, 'restart')
+  mkdirSync(place)
+  // The third start finds the file of the second one, and stops the machine.
+  const script =
+    'if [ -e /b ]; then kill -TERM 1; sleep 9; elif [ -e /a ]; then >/b; exit 8; else >/a; exit 7; fi'
+  const { output, exit } = await runInit(ours('zmachine.on_exit=restart'), place, ['/bin/sh', '-c', script])
+  expect(output).toMatch(/exited code=7 .*; restarting in 0\.1 s\r?\n/)
+  expect(output).toMatch(/exited code=8 .*; restarting in 0\.2 s\r?\n/)
+  expect(exit).toMatchObject({ reason: 'stop' })
+})
+
+test('10,000 orphans are reaped while they come', async () => {
+  const { output, code } = await runInit(ours(), join(folder, 'orphans'), ['/orphans', '10000', '1000'])
+  expect(output).toMatch(/orphans: 10000 in/)
+  expect(code).toBe(0)
+})

@@ -1,0 +1,123 @@
+/**
+ * `npm run soak [BOOTS] [SEED]`: random machines, one after the other; each must end as its plan says, and its entrypoint
+ * find what was asked for. Boot N of a seed is `npm run soak 1 SEED+N`. One that fails is kept in dist/soak/N: its plan,
+ * its serial log, and what is wrong.
+ */
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ROOT } from '../../build/paths.ts'
+import { privateFolder } from '../../src/launcher/guard.ts'
+import type { Machine } from '../../src/launcher/machine.ts'
+import type { Disk } from '../../src/launcher/options.ts'
+import { type Boot, bootContainer } from '../boot/boot.ts'
+import { makeExt4, writeTree } from '../boot/files.ts'
+import { makeDisk, makeSeed } from '../boot/images.ts'
+import { check } from './check.ts'
+import { cmdlineOf, commandsOf, DISKS, makeTrial, seedOf, type Trial } from './trial.ts'
+
+const BOOTS = 500
+const KEPT = join(ROOT, 'dist/soak')
+
+/** One image of each type, to be copied. */
+async function makeImages(folder: string): Promise<ReadonlyMap<string, string>> {
+  const tree = join(folder, 'tree')
+  writeTree(tree, { 'hello.txt': 'hello' })
+  const images = new Map([['ext4', await makeExt4(join(folder, 'ext4'), { 'hello.txt': 'hello' })]])
+  for (const disk of DISKS) images.set(disk.type, await makeDisk(join(folder, disk.type), disk, tree))
+  return images
+}
+
+async function disksOf(trial: Trial, folder: string, images: ReadonlyMap<string, string>): Promise<Disk[]> {
+  const disks: Disk[] = []
+  for (const [at, type] of trial.disks.entries()) {
+    const file = join(folder, `disk-${at}`)
+    await cp(images.get(type) ?? '', file)
+    disks.push({ file })
+  }
+  const seed = seedOf(trial)
+  if (seed !== undefined) disks.push(await makeSeed(join(folder, 'seed'), seed, { kind: trial.seedKind }))
+  return disks
+}
+
+/** Presses the button once the entrypoint is at work; a restarted one, at any moment. */
+async function during({ end }: Trial, machine: Machine): Promise<void> {
+  if (end.is !== 'button' && end.is !== 'restart') return
+  await machine.console.waitFor('probe: waiting')
+  await sleep(end.after)
+  await machine.powerdown()
+}
+
+async function run(trial: Trial, folder: string, images: ReadonlyMap<string, string>): Promise<Boot> {
+  const shares = Array.from({ length: trial.shares }, (_, at) => {
+    const directory = join(folder, `share-${at}`)
+    mkdirSync(directory)
+    return { tag: `tag${at}`, directory }
+  })
+  return bootContainer(folder, {
+    cmdline: cmdlineOf(trial),
+    probe: commandsOf(trial),
+    disks: await disksOf(trial, folder, images),
+    shares,
+    nics: trial.nics.map((_, hub) => ({ backend: { kind: 'hub', hub } })),
+    // What is mounted on a read-only root is there.
+    files: Object.fromEntries(
+      [...trial.disks.map((_, at) => `disks/${at}`), ...shares.map((_, at) => `shares/${at}`)].map((path) => [
+        path,
+        { directory: true as const },
+      ]),
+    ),
+    during: (machine) => during(trial, machine),
+  })
+}
+
+/** What is wrong with a boot, having kept it; nothing where all is well. */
+async function soak(seed: number, number: number, images: ReadonlyMap<string, string>): Promise<string[]> {
+  const trial = makeTrial(seed)
+  const folder = privateFolder()
+  let log = ''
+  let wrong: string[]
+  try {
+    const boot = await run(trial, folder.path, images)
+    log = boot.console
+    wrong = check(trial, boot)
+  } catch (error) {
+    wrong = [error instanceof Error ? error.message : String(error)]
+  }
+  await folder.remove()
+  if (wrong.length > 0) keep(number, { seed, ...trial }, log, wrong)
+  return wrong
+}
+
+function keep(number: number, trial: object, log: string, wrong: readonly string[]): void {
+  const folder = join(KEPT, String(number))
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'plan.json'), `${JSON.stringify(trial, null, 2)}\n`)
+  writeFileSync(join(folder, 'serial.log'), log)
+  writeFileSync(join(folder, 'wrong.txt'), `${wrong.join('\n')}\n`)
+}
+
+const minutes = (milliseconds: number): string => `${(milliseconds / 60_000).toFixed(1)} min`
+
+const [boots = BOOTS, seed = 1] = process.argv.slice(2).map(Number)
+rmSync(KEPT, { recursive: true, force: true })
+const folder = privateFolder()
+const images = await makeImages(folder.path)
+const began = performance.now()
+let failed = 0
+for (let number = 0; number < boots; number++) {
+  const wrong = await soak(seed + number, number, images)
+  if (wrong.length > 0) failed++
+  for (const each of wrong) console.error(`boot ${number} (seed ${seed + number}): ${each.slice(0, 400)}`)
+  const took = performance.now() - began
+  const left = (took / (number + 1)) * (boots - number - 1)
+  if (process.stdout.isTTY)
+    process.stdout.write(`${number + 1} of ${boots}, ${failed} failed, ${minutes(left)} left   \r`)
+}
+await folder.remove()
+console.log(
+  `${boots} boots, ${failed} failed${failed > 0 ? ', kept in dist/soak' : ''}; ${minutes(performance.now() - began)}`,
+)
+process.exitCode = failed === 0 ? 0 : 1
