@@ -12,7 +12,7 @@ import { type Kernel, ownKernel, packagedKernel } from './kernels.ts'
 import { boot, type MachineExit, machineCommands } from './machine.ts'
 import type { Disk, MachineOptions } from './options.ts'
 import { type RootKind, rootKind } from './root-kind.ts'
-import { readInRoot } from './root-reader.ts'
+import { readInRoot, resolveInRoot } from './root-reader.ts'
 import { RUN_HELP, type RunRequest, readRunOptions, readVariable } from './run-options.ts'
 import { type Configuration, configurationOf } from './run-plan.ts'
 import { type Screen, showMachine } from './run-screen.ts'
@@ -122,16 +122,13 @@ function hostnameFor(root: string): string {
 function checkEntrypoint(request: RunRequest, startup: Startup | undefined, directory: string): void {
   const isGiven = request.entrypoint !== undefined || request.args.length > 0
   if (isGiven || startup?.entrypoint !== undefined || request.cmdline.includes('init=')) return
-  const ofRoot = ['/sbin/init', '/.zosrc'].some((path) => existsInRoot(directory, path))
+  const ofRoot = ['/sbin/init', '/.zosrc'].some((path) => resolveInRoot(directory, path) !== undefined)
   if (ofRoot) return
   throw new UsageError(
     `nothing says what to run: no ENTRYPOINT after --, and the root has no ${STARTUP_PATH}, /.zosrc or /sbin/init`,
     `zmachine run ${request.root} -- /bin/sh`,
   )
 }
-
-const existsInRoot = (root: string, path: string): boolean =>
-  readInRoot(root, path) !== undefined || existsSync(join(root, path))
 
 interface Found {
   readonly kind: RootKind

@@ -3,8 +3,8 @@
 import { info } from '../run/console.ts'
 import { forget, readRequests, requestFds } from '../run/requests.ts'
 import { ESRCH } from '../sys/errno.ts'
-import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL, WNOHANG } from '../sys/flags.ts'
-import { kill, type PollFd, poll, uptime, wait4 } from '../sys/linux.ts'
+import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL } from '../sys/flags.ts'
+import { kill, type PollFd, poll, reap, uptime } from '../sys/linux.ts'
 import { killCgroup, readOomKills } from './cgroup.ts'
 import type { Outcome } from './outcome.ts'
 import { formatOutcome } from './outcome.ts'
@@ -89,13 +89,12 @@ export function supervise({ pid, policy, start, shutDown, service }: Supervision
   // A press before anybody listened makes nothing readable.
   takeRequests()
 
-  const isMain = (ended: number): boolean => 'pid' in state && state.pid === ended
-
+  const status = new Uint32Array(1)
   for (;;) {
     // One SIGCHLD may stand for many children, so each wake-up reaps all that have ended.
-    for (let waited = wait4(-1, WNOHANG); waited.pid > 0; waited = wait4(-1, WNOHANG)) {
-      if (!isMain(waited.pid)) continue
-      feed({ is: 'ended', pid: waited.pid, status: waited.status, oom: readOomKills() > oomKills })
+    for (let ended = reap(status); ended > 0; ended = reap(status)) {
+      if (!('pid' in state) || ended !== state.pid) continue
+      feed({ is: 'ended', pid: ended, status: status[0] ?? 0, oom: readOomKills() > oomKills })
     }
     const due = Math.min(deadlineOf(state) ?? NEVER, service?.deadline() ?? NEVER)
     const ready = poll(fds, due === NEVER ? -1 : Math.max(0, due - uptime()))

@@ -13,19 +13,18 @@ import {
   SIGCONT,
   SIGKILL,
   SIGTERM,
-  WNOHANG,
 } from '../sys/flags.ts'
 import {
   kill,
   mount,
   poll,
+  reap,
   reboot,
   SYS_prlimit64,
   swapoff,
   syscall,
   umount,
   uptime,
-  wait4,
 } from '../sys/linux.ts'
 import { killCgroup, readUsage } from './cgroup.ts'
 import { answers, busyWith, guard, REBOOT_COMMANDS, syncWithin, unguard } from './guard.ts'
@@ -98,8 +97,9 @@ function endProcesses(grace: number): void {
 
 /** True where no process is left: all that there are descend from PID 1. */
 function reapAll(): boolean {
+  const status = new Uint32Array(1)
   for (;;) {
-    const { pid } = wait4(-1, WNOHANG)
+    const pid = reap(status)
     if (pid === 0) return false
     if (pid < 0) return pid === -ECHILD
   }
