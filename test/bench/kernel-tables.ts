@@ -74,7 +74,12 @@ async function difference(
   ]
 }
 
-export async function kernelTable(kernels: readonly Rival[], costs: Costs): Promise<string> {
+/** @param reported further rows, of figures that others measured */
+export async function kernelTable(
+  kernels: readonly Rival[],
+  costs: Costs,
+  reported: readonly (readonly string[])[],
+): Promise<string> {
   const rows = kernels.map(async ({ name, elf, bzImage }) => {
     const [direct, packed] = [costs.get(elf), costs.get(bzImage)]
     const { available = Number.NaN, instructions = Number.NaN } = direct ?? packed ?? {}
@@ -93,7 +98,7 @@ export async function kernelTable(kernels: readonly Rival[], costs: Costs): Prom
       ...['kernel', 'bzImage, bytes', 'ELF, bytes', 'MemAvailable, KiB', 'instructions, M'],
       ...['time from the ELF, ms', 'time from the bzImage, ms'],
     ],
-    await Promise.all(rows),
+    [...(await Promise.all(rows)), ...reported],
   )
 }
 
