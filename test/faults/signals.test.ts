@@ -1,4 +1,4 @@
-/** Signals and stops: at every stage, in any number, to whom does not listen. Each deadly one: boot/all-ends.test.ts. */
+/** Signals and stops: at every stage, in any number, to whom does not listen. Each deadly one: kernel/supervise.test.ts. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
