@@ -39,11 +39,14 @@ export function openCgroup({ uid, gid }: Identity): number {
 /** What PID 1 needs for its own page faults and the kernel for it, in bytes: where that is missing, the kernel panics. */
 const RESERVE = 8 << 20
 
+const AVAILABLE = 'MemAvailable:'
+
 /** All that there is but the reserve: a container that takes it to the last page is killed, and not the machine. */
 function memoryLimit(): number | undefined {
-  const lines = parts(readText('/proc/meminfo') ?? '', '\n')
-  const line = lines.find((each) => each.startsWith('MemAvailable:'))
-  const kilobytes = line === undefined ? undefined : parseDecimal(words(line)[1] ?? '')
+  const text = readText('/proc/meminfo') ?? ''
+  const at = text.indexOf(AVAILABLE)
+  const [number = ''] = words(text.slice(at + AVAILABLE.length, at + AVAILABLE.length + 20))
+  const kilobytes = at < 0 ? undefined : parseDecimal(number)
   return kilobytes === undefined || kilobytes * 1024 < 4 * RESERVE ? undefined : kilobytes * 1024 - RESERVE
 }
 
