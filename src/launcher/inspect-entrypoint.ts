@@ -5,7 +5,17 @@
 
 import { closeSync, constants, lstatSync, openSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { type Bytes, u16, u32, u64 } from '../lib/bytes.ts'
+import { type Bytes, u16 } from '../lib/bytes.ts'
+import {
+  EM_386,
+  EM_X86_64,
+  interpreterSegment,
+  isElf,
+  isScript,
+  machineName,
+  shebang,
+} from '../lib/executable.ts'
+import { isInit } from '../lib/inits.ts'
 import { quote } from '../lib/text.ts'
 import { fromByteText, toByteText } from './byte-text.ts'
 import { readAt } from './input.ts'
@@ -47,7 +57,12 @@ export function inspectEntrypoint(root: string, lookup: Lookup): EntrypointFile 
   if ('refusal' in found) return { init: false, refusal: found.refusal }
   const { path } = found
   const target = fromRoot(root, found.place)
-  const init = isInit(root, path, target, lookup.args)
+  const init = isInit(
+    path,
+    () => target,
+    lookup.args,
+    () => readStart(join(root, onDisk(target))),
+  )
   return { path, target, init, ...formatOf(root, found.place, `entrypoint ${quote(path)}`, 0) }
 }
 
@@ -125,9 +140,8 @@ function formatOf(root: string, place: string, name: string, depth: number): For
   }
   try {
     const head = readAt(fd, 0, 4096)
-    const interpreter = shebang(head)
-    if (interpreter !== undefined) return scriptOf(root, interpreter, name, depth)
-    if (u32(head, 0) === ELF_MAGIC) return elfOf(root, fd, head, name)
+    if (isScript(head)) return scriptOf(root, shebang(head) ?? '', name, depth)
+    if (isElf(head)) return elfOf(root, fd, head, name)
     const why =
       head.length === 0 ? 'the file is empty' : 'it is neither an ELF binary nor a script that begins with #!'
     return { format: 'unknown', refusal: `${name} can't be executed: ${why}` }
@@ -149,34 +163,9 @@ function scriptOf(root: string, path: string, name: string, depth: number): Form
   return refusal === undefined ? script : { ...script, refusal }
 }
 
-/** As the kernel reads it (fs/binfmt_script.c). A carriage return is a part of the name. */
-function shebang(head: Bytes): string | undefined {
-  if (head[0] !== 0x23 || head[1] !== 0x21) return undefined
-  const [line = ''] = Buffer.from(head.subarray(2, 256)).toString('latin1').split('\n')
-  return line.split(/[ \t]/).find((word) => word !== '') ?? ''
-}
-
-const ELF_MAGIC = 0x464c457f
-const EM_386 = 3
-const EM_X86_64 = 62
-const PT_INTERP = 3
-
-/** Of `e_machine`, elf(5), by the names that `supervise/explain.ts` has for them. */
-const MACHINES: Readonly<Record<number, string>> = {
-  [EM_386]: 'i386',
-  8: 'MIPS',
-  21: 'ppc64',
-  22: 's390',
-  40: '32-bit ARM',
-  [EM_X86_64]: 'x86-64',
-  183: 'arm64',
-  243: 'RISC-V',
-  258: 'LoongArch',
-}
-
 function elfOf(root: string, fd: number, head: Bytes, name: string): Format {
   const number = u16(head, 18)
-  const machine = MACHINES[number] ?? `ELF machine ${number}`
+  const machine = machineName(number)
   const elf = { format: 'elf', machine } as const
   const cannot = (why: string): Pick<Format, 'refusal'> => ({ refusal: `${name} can't be executed: ${why}` })
   // A kernel for x86-64 may well run i386, too.
@@ -192,56 +181,25 @@ function elfOf(root: string, fd: number, head: Bytes, name: string): Format {
   return { ...loader, ...cannot(why) }
 }
 
-/** elf(5): the path in the PT_INTERP segment; of 64-bit files only. */
+/** The path in an ELF file's PT_INTERP segment; of 64-bit files only. */
 function elfInterpreter(fd: number, head: Bytes): string | undefined {
-  if (head[4] !== 2) return undefined
-  const table = u64(head, 32)
-  const size = u16(head, 54)
-  for (let i = 0; i < u16(head, 56) && i < 64; i++) {
-    const at = table + i * size
-    if (at + 56 > head.length || u32(head, at) !== PT_INTERP) continue
-    const offset = u64(head, at + 8)
-    if (!Number.isSafeInteger(offset)) return undefined
-    const bytes = readAt(fd, offset, Math.min(256, u64(head, at + 32)))
-    const [path = ''] = Buffer.from(bytes).toString('latin1').split('\0')
-    return path === '' ? undefined : path
-  }
-  return undefined
+  const segment = head[4] === 2 ? interpreterSegment(head) : undefined
+  if (segment === undefined) return undefined
+  const bytes = readAt(fd, segment.offset, segment.size)
+  const [path = ''] = Buffer.from(bytes).toString('latin1').split('\0')
+  return path === '' ? undefined : path
 }
 
-/** As `INITS` of `supervise/entrypoint.ts`; the tests compare them. */
-export const INITS: readonly string[] = [
-  'systemd',
-  'openrc-init',
-  'runit',
-  'runit-init',
-  's6-svscan',
-  's6-linux-init',
-  'finit',
-  'dinit',
-  'dinit-init',
-  'shepherd',
-]
-
-/** As `wantsPid1` there, for `auto`. */
-function isInit(root: string, path: string, target: string, args: readonly string[]): boolean {
-  if (path === '/sbin/init' || path === '/usr/sbin/init') return true
-  const file = target.slice(target.lastIndexOf('/') + 1)
-  if (INITS.includes(file)) return true
-  if (file === 'zinit') return args[0] === 'init'
-  return path === '/init' && readsLikeS6(join(root, onDisk(target)))
-}
-
-function readsLikeS6(place: string): boolean {
+/** The beginning of a file as a byte string; nothing where it can't be read. */
+function readStart(place: string): string {
   try {
     const fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
-      const start = Buffer.from(readAt(fd, 0, 4096)).toString('latin1')
-      return start.includes('execlineb') || start.includes('s6-overlay')
+      return Buffer.from(readAt(fd, 0, 4096)).toString('latin1')
     } finally {
       closeSync(fd)
     }
   } catch {
-    return false
+    return ''
   }
 }

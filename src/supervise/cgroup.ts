@@ -31,7 +31,7 @@ export function openCgroup({ uid, gid }: Identity): number {
   if (uid !== 0) for (const file of DELEGATED) chown(OWN + file, uid, gid)
   const limit = memoryLimit()
   if (limit !== undefined) writeValue(`${OWN}/memory.max`, String(limit))
-  close(directory)
+  if (directory >= 0) close(directory)
   directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
   return directory < 0 ? directory : open('cgroup.procs', O_WRONLY | O_CLOEXEC, 0, directory)
 }

@@ -2,6 +2,7 @@
 
 import type { Mode } from '../config/machine.ts'
 import type { Bytes } from '../lib/bytes.ts'
+import { isInit } from '../lib/inits.ts'
 import { quote } from '../lib/text.ts'
 import { describeErrno, EACCES } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../sys/flags.ts'
@@ -67,20 +68,6 @@ function check(path: string): Found | Missing {
   return { path }
 }
 
-/** Programs that want to be PID 1, by the name of the file that the entrypoint's symlinks lead to. */
-const INITS: readonly string[] = [
-  'systemd',
-  'openrc-init',
-  'runit',
-  'runit-init',
-  's6-svscan',
-  's6-linux-init',
-  'finit',
-  'dinit',
-  'dinit-init',
-  'shepherd',
-]
-
 /**
  * Whether PID 1 is handed over. `auto`: only to what is an init beyond doubt, since an application that is PID 1 and
  * exits makes the kernel panic.
@@ -88,22 +75,16 @@ const INITS: readonly string[] = [
  */
 export function wantsPid1(mode: Mode, path: string, args: readonly string[]): boolean {
   if (mode !== 'auto') return mode === 'exec'
-  if (path === '/sbin/init' || path === '/usr/sbin/init') return true
-  const file = baseName(finalTarget(path))
-  if (INITS.includes(file)) return true
-  if (file === 'zinit') return args[0] === 'init'
-  // s6-overlay's is a script of its own kind; other images call anything /init.
-  return path === '/init' && readsLikeS6(path)
+  return isInit(
+    path,
+    () => finalTarget(path),
+    args,
+    () => {
+      const head = readHead(path)
+      return text(head, 0, head.length)
+    },
+  )
 }
-
-function readsLikeS6(path: string): boolean {
-  const head = readHead(path)
-  // s6-overlay 3 names itself only in its last lines.
-  const start = text(head, 0, head.length)
-  return start.includes('execlineb') || start.includes('s6-overlay')
-}
-
-const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
 function finalTarget(path: string): string {
   let at = path

@@ -1,6 +1,7 @@
 /** Why an entrypoint that is there can't be executed, and what would mend it. */
 
-import { type Bytes, u16, u32, u64 } from '../lib/bytes.ts'
+import { type Bytes, u16 } from '../lib/bytes.ts'
+import { EM_X86_64, interpreterSegment, isElf, machineName, shebang } from '../lib/executable.ts'
 import { nearest, quote } from '../lib/text.ts'
 import { listNames } from '../run/files.ts'
 import { describeErrno, E2BIG, EACCES, ENOENT, ENOEXEC, EPERM, ETXTBSY } from '../sys/errno.ts'
@@ -71,55 +72,14 @@ export function nearPrograms(init: string, cwd: string, path: string): string {
   return ''
 }
 
-const EM_X86_64 = 62
-
-function machineName(machine: number): string {
-  const names: Readonly<Record<number, string>> = {
-    3: 'i386',
-    8: 'MIPS',
-    21: 'ppc64',
-    22: 's390',
-    40: '32-bit ARM',
-    183: 'arm64',
-    243: 'RISC-V',
-    258: 'LoongArch',
-  }
-  return names[machine] ?? `ELF machine ${machine}`
-}
-
-const isElf = (head: Bytes): boolean => u32(head, 0) === 0x464c457f
-
-/** A script's interpreter, as the kernel reads it (fs/binfmt_script.c). */
-export function shebang(head: Bytes): string | undefined {
-  if (head[0] !== 0x23 || head[1] !== 0x21) return undefined
-  let line = ''
-  for (let at = 2; at < head.length && at < 256 && head[at] !== 0x0a; at++)
-    line += String.fromCharCode(head[at] ?? 0)
-  // Only blanks and tabs count: a carriage return is part of the name, and then the reason why it is not found.
-  return line
-    .split('\t')
-    .join(' ')
-    .split(' ')
-    .find((word) => word !== '')
-}
-
-const PT_INTERP = 3
-
-/** elf(5): the path in the PT_INTERP segment of a 64-bit file. */
+/** The path in an ELF file's PT_INTERP segment. */
 function elfInterpreter(path: string, head: Bytes): string | undefined {
-  const table = u64(head, 32)
-  const size = u16(head, 54)
-  for (let i = 0; i < u16(head, 56) && i < 64; i++) {
-    const at = table + i * size
-    if (at + 56 > head.length || u32(head, at) !== PT_INTERP) continue
-    const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    if (fd < 0) return undefined
-    const bytes = new Uint8Array(Math.min(256, u64(head, at + 32)))
-    const offset = u64(head, at + 8)
-    const count = Number.isSafeInteger(offset) ? pread(fd, bytes, offset) : 0
-    close(fd)
-    const end = bytes.indexOf(0)
-    return count <= 0 ? undefined : text(bytes, 0, end < 0 ? count : end)
-  }
-  return undefined
+  const segment = interpreterSegment(head)
+  const fd = segment === undefined ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  if (segment === undefined || fd < 0) return undefined
+  const bytes = new Uint8Array(segment.size)
+  const count = pread(fd, bytes, segment.offset)
+  close(fd)
+  const end = bytes.indexOf(0)
+  return count <= 0 ? undefined : text(bytes, 0, end < 0 ? count : end)
 }

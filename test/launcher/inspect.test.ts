@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it, test, vi } from 'vitest'
 import { type InspectDocument, inspectCommand } from '../../src/launcher/inspect.ts'
-import { INITS, inspectEntrypoint } from '../../src/launcher/inspect-entrypoint.ts'
+import { inspectEntrypoint } from '../../src/launcher/inspect-entrypoint.ts'
 import { UsageError } from '../../src/launcher/usage.ts'
 import { anyBytes } from '../bytes.ts'
 import { type Ran, temporaryFolder } from './plan-helpers.ts'
@@ -206,10 +206,13 @@ describe('the entrypoint’s file', () => {
     )
   })
 
-  it('is an init by the names that PID 1 knows', () => {
-    const source = readFileSync(new URL('../../src/supervise/entrypoint.ts', import.meta.url), 'utf8')
-    const [, list = ''] = /const INITS[^=]*= \[([^\]]*)\]/.exec(source) ?? []
-    expect(INITS).toEqual([...list.matchAll(/'([^']+)'/g)].map(([, name]) => name))
+  it.each([
+    ...['systemd', 'openrc-init', 'runit', 'runit-init', 's6-svscan', 's6-linux-init', 'finit', 'dinit'],
+    ...['dinit-init', 'shepherd'],
+  ])('is an init where its symlinks lead to %s, as PID 1 knows it', (name) => {
+    const root = make({ [`/lib/${name}`]: '', '/app': { link: `lib/${name}` } })
+    const lookup = { init: '/app', args: [], cwd: '/', path: '' }
+    expect(inspectEntrypoint(root, lookup).init).toBe(true)
   })
 })
 
