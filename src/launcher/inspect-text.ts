@@ -1,23 +1,20 @@
 /** An inspected root for people: sections of aligned rows, as a plan has them. Byte strings. */
 
-import { formatProblem } from '../lib/problem.ts'
-import { fromByteText, printable, shown, toByteText } from './byte-text.ts'
+import { printable, shown, toByteText } from './byte-text.ts'
 import type { EntrypointFile } from './inspect-entrypoint.ts'
 import type { Inspection, Size, Start } from './inspection.ts'
-import type { Style } from './plan-text.ts'
-
-type Row = readonly [label: string, value: string, from?: string]
-type Section = readonly [title: string, rows: readonly Row[]]
+import { formatSection, notices, type Row, type Section, type Style, sourceColumn } from './sections.ts'
 
 export function formatInspection(inspection: Inspection, style: Style): string {
   const { start } = inspection
   const sections = [root(inspection), files(inspection)]
   if (start !== undefined)
     sections.push(entrypoint(start, inspection.kind?.kind === 'container'), environment(start))
-  const place = sourceColumn(sections)
+  // Only rows with a source have a say in where the sources stand.
+  const place = sourceColumn(sections, ([, , from]) => from !== undefined)
   return [
     ...sections.map((section) => formatSection(section, place, style)),
-    ...notices(inspection, style),
+    ...notices(inspection, 'it would not boot', style),
   ].join('\n')
 }
 
@@ -92,46 +89,3 @@ const environment = ({ environment }: Start): Section => [
     ({ value: [key, value], from }): Row => [key === '' ? "''" : shown(key), shown(value), from],
   ),
 ]
-
-function notices({ problems, refusals }: Inspection, style: Style): string[] {
-  const found = problems.map((problem) => `  ${style.warning(printable(formatProblem(problem)))}`)
-  const text = [section('problems', found.length === 0 ? ['  none'] : found, style)]
-  if (refusals.length > 0) {
-    const reasons = refusals.map((problem) => `  ${style.error(printable(formatProblem(problem)))}`)
-    text.push(section('it would not boot', reasons, style))
-  }
-  return text
-}
-
-const section = (title: string, lines: readonly string[], style: Style): string =>
-  [style.heading(title), ...lines, ''].join('\n')
-
-/** As in a plan: how far the widest label and value reach; longer ones push their own line only. */
-const WIDEST_LABEL = 28
-const WIDEST_VALUE = 64
-
-function formatSection([title, rows]: Section, place: number, style: Style): string {
-  const wide = labelWidth(rows)
-  const lines = rows.map(([label, value, from]) => {
-    const start = `  ${pad(label, wide)}  ${value}`
-    return from === undefined ? start : `${pad(start, place)}  ${style.dim(printable(from))}`
-  })
-  return section(title, lines, style)
-}
-
-/** Only rows with a source have a say in where the sources stand. */
-function sourceColumn(sections: readonly Section[]): number {
-  const widths = sections.flatMap(([, rows]) =>
-    rows
-      .filter(([, , from]) => from !== undefined)
-      .map(([, value]) => 4 + labelWidth(rows) + Math.min(width(value), WIDEST_VALUE)),
-  )
-  return Math.max(0, ...widths)
-}
-
-const labelWidth = (rows: readonly Row[]): number =>
-  Math.min(WIDEST_LABEL, Math.max(...rows.map(([label]) => width(label))))
-
-const width = (text: string): number => [...(fromByteText(text) ?? text)].length
-
-const pad = (text: string, to: number): string => text + ' '.repeat(Math.max(0, to - width(text)))

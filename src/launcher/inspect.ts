@@ -7,7 +7,7 @@ import { formatInspection } from './inspect-text.ts'
 import { type Inspection, inspect, type Size, type Start } from './inspection.ts'
 import type { Output } from './plan.ts'
 import { type Sourced, type Text, textOf } from './plan-json.ts'
-import { COLOURS, PLAIN } from './plan-text.ts'
+import { COLOURS, PLAIN } from './sections.ts'
 import { type Report, rootDirectory } from './unpack.ts'
 import { parseOptions, UsageError } from './usage.ts'
 

@@ -2,37 +2,19 @@
 
 import { parseMountOptions } from '../config/mount-options.ts'
 import { formatCidr, formatIp } from '../lib/ip.ts'
-import { formatProblem } from '../lib/problem.ts'
 import { sortMounts } from '../plan/plan.ts'
 import { describeRoute, type Step } from '../plan/step.ts'
-import { fromByteText, printable, shown } from './byte-text.ts'
+import { printable, shown } from './byte-text.ts'
 import type { PlanResult, StageStep } from './plan-result.ts'
-
-/** What a terminal is told for bold, dim and colours; nothing where it is none. */
-export interface Style {
-  readonly heading: (text: string) => string
-  readonly dim: (text: string) => string
-  readonly warning: (text: string) => string
-  readonly error: (text: string) => string
-}
-
-const coloured =
-  (code: number) =>
-  (text: string): string =>
-    `\x1b[${code}m${text}\x1b[0m`
-const asItIs = (text: string): string => text
-
-export const COLOURS: Style = {
-  heading: coloured(1),
-  dim: coloured(2),
-  warning: coloured(33),
-  error: coloured(31),
-}
-export const PLAIN: Style = { heading: asItIs, dim: asItIs, warning: asItIs, error: asItIs }
-
-/** Two blanks deeper for each level. The source is left out where the row above says it. */
-type Row = readonly [label: string, value: string, from?: string]
-type Section = readonly [title: string, rows: readonly Row[]]
+import {
+  formatSection,
+  notices,
+  type Row,
+  type Section,
+  type Style,
+  section,
+  sourceColumn,
+} from './sections.ts'
 
 export function formatPlan(result: PlanResult, style: Style): string {
   const sections = [
@@ -47,7 +29,7 @@ export function formatPlan(result: PlanResult, style: Style): string {
   ].filter(([, rows]) => rows.length > 0)
   const place = sourceColumn(sections)
   const text = sections.map((section) => formatSection(section, place, style))
-  text.push(steps(result, style), ...notices(result, style))
+  text.push(steps(result, style), ...notices(result, 'PID 1 refuses to boot', style))
   return text.join('\n')
 }
 
@@ -208,45 +190,3 @@ function remark(step: Step | StageStep, strict: boolean, style: Style): string {
   if (strict || step.kind === 'root' || (step.kind === 'mount' && !step.nofail)) return style.dim('  (fatal)')
   return ''
 }
-
-function notices({ problems, refusals }: PlanResult, style: Style): string[] {
-  const found = problems.map((problem) => `  ${style.warning(printable(formatProblem(problem)))}`)
-  const text = [section('problems', found.length === 0 ? ['  none'] : found, style)]
-  if (refusals.length > 0) {
-    const reasons = refusals.map((problem) => `  ${style.error(printable(formatProblem(problem)))}`)
-    text.push(section('PID 1 refuses to boot', reasons, style))
-  }
-  return text
-}
-
-const section = (title: string, lines: readonly string[], style: Style): string =>
-  [style.heading(title), ...lines, ''].join('\n')
-
-/** How far the widest labels reach; longer ones push their own line only. */
-const WIDEST_LABEL = 28
-const WIDEST_VALUE = 64
-
-function formatSection([title, rows]: Section, place: number, style: Style): string {
-  const wide = labelWidth(rows)
-  const lines = rows.map(([label, value, from]) => {
-    const start = `  ${pad(label, wide)}  ${value}`
-    return from === undefined ? start : `${pad(start, place)}  ${style.dim(printable(from))}`
-  })
-  return section(title, lines, style)
-}
-
-/** Where the sources stand: one column for all sections. */
-function sourceColumn(sections: readonly Section[]): number {
-  const widths = sections.flatMap(([, rows]) =>
-    rows.map(([, value]) => 4 + labelWidth(rows) + Math.min(width(value), WIDEST_VALUE)),
-  )
-  return Math.max(...widths)
-}
-
-const labelWidth = (rows: readonly Row[]): number =>
-  Math.min(WIDEST_LABEL, Math.max(...rows.map(([label]) => width(label))))
-
-/** In characters; those that a terminal shows two cells wide are counted as one. */
-const width = (text: string): number => [...(fromByteText(text) ?? text)].length
-
-const pad = (text: string, to: number): string => text + ' '.repeat(Math.max(0, to - width(text)))

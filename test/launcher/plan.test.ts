@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { planDocument } from '../../src/launcher/plan-json.ts'
 import { planOf } from '../../src/launcher/plan-result.ts'
-import { COLOURS, formatPlan, PLAIN } from '../../src/launcher/plan-text.ts'
+import { formatPlan } from '../../src/launcher/plan-text.ts'
+import { COLOURS, PLAIN } from '../../src/launcher/sections.ts'
 import { anyBytes, utf8 } from '../bytes.ts'
 import {
   canMakeFat,
