@@ -17,6 +17,16 @@ export default defineConfig({
         hookTimeout: 300_000,
         maxWorkers: 2,
       }),
+      // The same boots with the node build as PID 1. What is left out boots a kernel of its own or the lean build by name.
+      project('boot-node', ['test/boot/**/*.test.ts'], {
+        exclude: ['flist', 'kernel-*', 'modules', 'package', 'run', 'run-kill'].map(
+          (name) => `test/boot/${name}.test.ts`,
+        ),
+        env: { ZMACHINE_RUNTIME: 'node' },
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        maxWorkers: 2,
+      }),
       project('faults', ['test/faults/**/*.test.ts'], {
         testTimeout: 300_000,
         hookTimeout: 300_000,

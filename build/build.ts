@@ -5,13 +5,14 @@ import { buildDebianKernel } from './debian-kernel.ts'
 import { buildFlist } from './flist.ts'
 import { buildLean } from './lean.ts'
 import { buildLibrary } from './library.ts'
+import { buildNodeInit, buildNodeInitramfs } from './node.ts'
 import { PRODUCTS, type Products } from './paths.ts'
 import { command, note, size, step } from './progress.ts'
 import { buildEngine } from './quickjs.ts'
 import { ensurePackages } from './system.ts'
 import { buildZmachine } from './zmachine.ts'
 
-const HELP = `npm run build [-- --only PRODUCT]
+const HELP = `npm run build [-- --only PRODUCT | --runtime node]
 
 Makes what a zos host boots, in dist/:
 
@@ -22,22 +23,29 @@ Makes what a zos host boots, in dist/:
 
 and only where it is asked for by its name:
 
+  node          dist/node/         PID 1 as one executable of Node, and its initramfs.img (docs/builds.md)
   debian-cloud  dist/debian-cloud/ Debian's cloud kernel, an initramfs with its modules, a manifest
 
 The kernel is compiled the first time, which takes 5 to 15 minutes on two cores.
 
-  --only NAME   this product and what it is made of
-  --help        this text
+  --only NAME      this product and what it is made of
+  --runtime node   the node build too; lean is made anyway
+  --help           this text
 
 What is slow is cached in $XDG_CACHE_HOME/zmachine-init (~/.cache/zmachine-init); delete it at any time.
 Raw output of compilers and apt is in dist/log/.
 `
 
-const NAMES = ['zmachine', 'lean', 'flist', 'debian-cloud'] as const
+const NAMES = ['zmachine', 'lean', 'flist', 'node', 'debian-cloud'] as const
 type Name = (typeof NAMES)[number]
 
-/** Builds a product and what it is made of; without a name, all but debian-cloud. Prints a line for each. */
+/** Builds a product and what it is made of; without a name, all but the last two. Prints a line for each. */
 export async function buildAll(only?: Name): Promise<Products> {
+  if (only === 'node') {
+    await ensurePackages(['build'])
+    await buildNode()
+    return PRODUCTS
+  }
   if (only !== 'lean' && only !== 'debian-cloud') {
     await step('dist/zmachine.js', () => buildZmachine(), size)
     await step('dist/library.js', buildLibrary, size)
@@ -57,6 +65,12 @@ export async function buildAll(only?: Name): Promise<Products> {
   return PRODUCTS
 }
 
+/** PID 1 as an executable of Node: for who wants a debugger in it, and for the tests. */
+export async function buildNode(): Promise<void> {
+  await step('dist/node/init', buildNodeInit, size)
+  await step('dist/node/initramfs.img', buildNodeInitramfs, size)
+}
+
 /** Debian's kernel with modules: a product that nobody needs but tests, and who wants to see how it is done. */
 export async function buildDebianCloud(): Promise<void> {
   const { release, missing } = await step('dist/debian-cloud', buildDebianKernel, ({ files }) =>
@@ -71,7 +85,9 @@ function isName(text: string): text is Name {
 
 if (import.meta.main) {
   await command(async () => {
-    const { values } = parseArgs({ options: { only: { type: 'string' }, help: { type: 'boolean' } } })
+    const { values } = parseArgs({
+      options: { only: { type: 'string' }, runtime: { type: 'string' }, help: { type: 'boolean' } },
+    })
     if (values.help) {
       process.stdout.write(HELP)
       return
@@ -82,6 +98,10 @@ if (import.meta.main) {
         `It is one of: ${NAMES.join(', ')}`,
       )
     }
+    if (values.runtime !== undefined && values.runtime !== 'lean' && values.runtime !== 'node') {
+      throw new BuildError(`--runtime ${values.runtime}: there is no such build`, 'It is one of: lean, node')
+    }
     await buildAll(values.only)
+    if (values.runtime === 'node') await buildNode()
   })
 }

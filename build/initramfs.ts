@@ -5,11 +5,14 @@ import { constants, zstdCompressSync } from 'node:zlib'
 import { cpio, type Entry } from './cpio.ts'
 import { PRODUCTS } from './paths.ts'
 
-/** What every image begins with, compressed. */
-export async function baseImage(): Promise<Uint8Array> {
+/** What every image with the lean build begins with, compressed. */
+export const baseImage = async (): Promise<Uint8Array> => image(await readFile(PRODUCTS.init))
+
+/** PID 1 with `more` beside it, compressed. */
+export function image(init: Uint8Array, more: readonly Entry[] = [], level?: number): Uint8Array {
   const directory = (path: string): Entry => ({ path, type: 'directory', mode: 0o755 })
   const archive = cpio([
-    { path: 'init', type: 'file', mode: 0o755, data: await readFile(PRODUCTS.init) },
+    { path: 'init', type: 'file', mode: 0o755, data: init },
     directory('dev'),
     // The kernel opens it as PID 1's standard streams before devtmpfs is mounted.
     { path: 'dev/console', type: 'character', mode: 0o600, major: 5, minor: 1 },
@@ -17,8 +20,9 @@ export async function baseImage(): Promise<Uint8Array> {
     directory('sys'),
     // Where the container's root is mounted before it becomes the root.
     directory('root'),
+    ...more,
   ])
-  return compress(archive)
+  return compress(archive, level)
 }
 
 /**
@@ -37,9 +41,9 @@ export async function baseImage(): Promise<Uint8Array> {
  * xz takes longer than PID 1 itself. Every kernel since 5.9 unpacks zstd unless somebody took it out: Debian's, the
  * one that cloud-hypervisor documents, and zos's (5.12) do.
  */
-export function compress(archive: Uint8Array): Uint8Array {
+export function compress(archive: Uint8Array, level = 22): Uint8Array {
   return zstdCompressSync(archive, {
-    params: { [constants.ZSTD_c_compressionLevel]: 22, [constants.ZSTD_c_checksumFlag]: 1 },
+    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
     // Known beforehand, the kernel's decoder allocates a window of this size and not of the highest level's 128 MB.
     pledgedSrcSize: archive.length,
   })

@@ -21,6 +21,8 @@ export const PRODUCTS = {
   init: join(ROOT, 'dist/lean/init'),
   /** What a zos host boots containers with. */
   flist: kernelFolder('flist'),
+  /** The node build. */
+  node: { init: join(ROOT, 'dist/node/init'), initramfs: join(ROOT, 'dist/node/initramfs.img') },
   /** A kernel with modules. */
   debianCloud: kernelFolder('debian-cloud'),
 } as const

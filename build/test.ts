@@ -1,7 +1,7 @@
 /** `npm test`: builds, checks and tests everything, and says in the end what failed. `--images`: only the images. */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { buildAll, buildDebianCloud } from './build.ts'
+import { buildAll, buildDebianCloud, buildNode } from './build.ts'
 import { ROOT } from './paths.ts'
 import { command, note } from './progress.ts'
 import { ensurePackages } from './system.ts'
@@ -20,6 +20,7 @@ const CHECKS: readonly Check[] = [
   { name: 'unit tests', program: 'vitest', args: ['run', '--project', 'unit'] },
   { name: 'tests on this kernel', program: 'vitest', args: ['run', '--project', 'kernel'] },
   { name: 'boots in QEMU', program: 'vitest', args: ['run', '--project', 'boot'] },
+  { name: 'boots of the node build', program: 'vitest', args: ['run', '--project', 'boot-node'] },
   { name: 'faults', program: 'vitest', args: ['run', '--project', 'faults'] },
 ]
 
@@ -62,7 +63,10 @@ await command(async () => {
   await ensurePackages(onlyImages ? ['build', 'run', 'images'] : ['build', 'run', 'demo', 'test', 'images'])
   sayWhatNeedsRoot()
   await buildAll()
-  if (!onlyImages) await buildDebianCloud()
+  if (!onlyImages) {
+    await buildNode()
+    await buildDebianCloud()
+  }
 
   const failed: string[] = []
   for (const check of onlyImages ? [IMAGES] : [...CHECKS, IMAGES])

@@ -27,7 +27,16 @@ import type { PowerState } from './supervise/state.ts'
 import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
 import { SysError } from './sys/errno.ts'
 import { LINUX_REBOOT_CMD_CAD_OFF, O_PATH } from './sys/flags.ts'
-import { close, open, reboot, setConsoleLevel, uptime, useRuntime, wait4 } from './sys/linux.ts'
+import {
+  close,
+  currentRuntime,
+  open,
+  reboot,
+  setConsoleLevel,
+  uptime,
+  useRuntime,
+  wait4,
+} from './sys/linux.ts'
 import type { Runtime } from './sys/port.ts'
 
 /** Kernel messages on the console: errors and worse, so that the container's output can be read; all but debugging. */
@@ -36,6 +45,10 @@ const LOUD = 7
 
 /** How long file systems may keep PID 1 from going on, in milliseconds, beside the time that they have to appear. */
 const PATIENCE = 60_000
+/** A debugger may stop it for as long as it likes. */
+const NO_HURRY = 1_000_000_000
+
+const patience = ({ inspect }: Settings): number => (inspect === undefined ? PATIENCE : NO_HURRY)
 
 /** Where there is nothing to start again, `restart` begins with the machine. */
 const restartOr = (onExit: ExitPolicy): PowerState => (onExit === 'restart' ? 'reboot' : onExit)
@@ -79,12 +92,13 @@ function run(boot: Boot): never {
   // The start of this program among it, which is a few milliseconds.
   boot.times.push({ name: () => 'kernel', took: began }, { name: () => 'initramfs', took: uptime() - began })
   const cmdline = timed(boot, 'command line', () => readCommandLine(boot))
+  inspect(boot.settings)
   const wanted = { ...DEFAULT_ROOT, ...cmdline.root }
   const deadline = uptime() + wanted.delay * 1000
   const initramfs = openInitramfs()
   const mounted = timed(boot, `root ${wanted.source}`, () => mountRoot(wanted, deadline))
   // From here on the host's file servers are asked, and one that has died answers never.
-  guard(Math.max(0, deadline - uptime()) + PATIENCE, restartOr(boot.settings.onExit))
+  guard(Math.max(0, deadline - uptime()) + patience(boot.settings), restartOr(boot.settings.onExit))
   busyWith(`the root ${wanted.source}`)
   // Behind the root, for which one may have had to wait: a seed that comes late is there by now as well.
   const host = timed(boot, 'seed', () => [cmdline, ...readSeed()])
@@ -134,6 +148,18 @@ function readCommandLine(boot: Boot): Layer {
   boot.settings = { ...DEFAULT_SETTINGS, ...layer.settings }
   setLogLevel(boot.settings.log)
   return layer
+}
+
+/** As early as the port is known. A debugger is no reason not to boot. */
+function inspect({ inspect: port }: Settings): void {
+  if (port === undefined) return
+  const { inspect } = currentRuntime()
+  try {
+    if (inspect !== undefined) inspect(port)
+    else warn('zmachine.inspect: this build has no inspector; the node build has one')
+  } catch (error) {
+    warn(`zmachine.inspect: port ${port}: ${error instanceof Error ? error.message : String(error)}`)
+  }
 }
 
 /** The seed, the stronger part, where there is one. */
@@ -186,7 +212,7 @@ function start(boot: Boot, config: MachineConfig): never {
     pid,
     policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
     start: () => {
-      guard(PATIENCE, 'reboot')
+      guard(patience(settings), 'reboot')
       busyWith(workload.path)
       openTerminal()
       const again = launch(workload)

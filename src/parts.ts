@@ -1,8 +1,11 @@
-/** Parts of the program that are loaded when they are needed, and what they export. `build/lean.ts` has the same list. */
+/**
+ * Parts of the program that are loaded when they are needed, and what they export. `build/lean.ts` and
+ * `runtime/node/parts.ts` have the same list.
+ */
 
 import { currentRuntime } from './sys/linux.ts'
 
-interface Parts {
+export interface Parts {
   /** Where a NIC asks for its address. */
   readonly dhcp: typeof import('./run/leases.ts')
   /** Where the root has /etc/environment. */

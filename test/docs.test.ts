@@ -55,7 +55,8 @@ describe('the table of the kernel command line', () => {
   it('has the defaults of all settings', () => {
     const shown = (name: string, value: unknown): string => {
       if (typeof value === 'boolean') return value ? 'on' : 'off'
-      return name === 'user' && value === undefined ? (ROOT_USER.name ?? '') : String(value)
+      if (value === undefined) return name === 'user' ? (ROOT_USER.name ?? '') : 'none'
+      return String(value)
     }
     const expected = Object.entries(DEFAULT_SETTINGS).map(([name, value]) => {
       const key = `zmachine.${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`

@@ -30,7 +30,7 @@ interface Collected {
 }
 
 /** Our own keys, without their `zmachine.`. */
-const OWN_KEYS = ['mode', 'on_exit', 'grace', 'user', 'cwd', 'strict', 'log', 'timeline', 'shell']
+const OWN_KEYS = ['mode', 'on_exit', 'grace', 'user', 'cwd', 'strict', 'log', 'timeline', 'shell', 'inspect']
 
 /** Names for the documentation and its test. */
 export const KEY_NAMES: readonly string[] = [
@@ -151,6 +151,9 @@ function applyOwn(into: Collected, name: string, value: string): void {
     case 'grace':
       assign(settings, 'grace', readSeconds(into, value))
       break
+    case 'inspect':
+      assign(settings, 'inspect', readPort(into, value))
+      break
     case 'user':
       if (value !== '') settings.user = value
       break
@@ -190,6 +193,13 @@ function readSeconds(into: Collected, value: string): number | undefined {
   const seconds = parseDecimal(value)
   if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
   return seconds
+}
+
+function readPort(into: Collected, value: string): number | undefined {
+  const port = parseDecimal(value)
+  if (port !== undefined && port > 0 && port < 0x10000) return port
+  into.complain(`${quote(value)} is not a TCP port; ignored`)
+  return undefined
 }
 
 function nameServers(into: Collected, value: string): void {

@@ -68,6 +68,8 @@ export interface Settings {
   readonly log: LogLevel
   readonly timeline: boolean
   readonly shell: boolean
+  /** The TCP port of the engine's debugger. */
+  readonly inspect: number | undefined
 }
 
 export interface MachineConfig {

@@ -27,6 +27,7 @@ export const DEFAULT_SETTINGS: Settings = {
   log: 'info',
   timeline: false,
   shell: false,
+  inspect: undefined,
 }
 
 /** Docker's PATH; systemd and sshd build much the same. TERM as the kernel hands it to init. HOME comes with the user. */

@@ -196,9 +196,10 @@ function variables({ environment = {} }: CmdlineData): readonly Key[] {
 }
 
 function settings({ settings = {} }: CmdlineData): readonly Key[] {
-  const { mode, onExit, grace, user, cwd, strict, log, timeline, shell } = settings
+  const { mode, onExit, grace, user, cwd, strict, log, timeline, shell, inspect } = settings
   if (cwd?.startsWith('/') === false) throw refusal('settings.cwd', `${show(cwd)} is not an absolute path`)
   const seconds = grace === undefined ? undefined : checkNumber('settings.grace', grace, 0, MOST_SECONDS)
+  const port = inspect === undefined ? undefined : checkNumber('settings.inspect', inspect, 1, 65_535)
   const setting = (name: string, value: string | undefined): readonly Key[] =>
     optional(`settings.${name}`, `zmachine.${name}`, value)
   const onOff = (name: string, value: boolean | undefined): readonly Key[] =>
@@ -213,6 +214,7 @@ function settings({ settings = {} }: CmdlineData): readonly Key[] {
     ...setting('log', log),
     ...onOff('timeline', timeline),
     ...onOff('shell', shell),
+    ...setting('inspect', port?.toString()),
   ]
 }
 

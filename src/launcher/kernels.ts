@@ -11,8 +11,11 @@ export interface Kernel {
   readonly initramfs?: string
 }
 
+/** PID 1 as QuickJS's bytecode, or as an executable of Node (docs/builds.md). */
+export type Build = 'lean' | 'node'
+
 /** This package's own, where the build or the package's tarball put it: beside the command, or in the source's dist/. */
-export function packagedKernel(): Required<Kernel> {
+export function packagedKernel(runtime: Build = 'lean'): Required<Kernel> {
   const here = dirname(fileURLToPath(import.meta.url))
   const folders = [join(here, 'flist'), join(here, '../../dist/flist')]
   const folder = folders.find((each) => existsSync(join(each, 'kernel')))
@@ -22,7 +25,14 @@ export function packagedKernel(): Required<Kernel> {
       'npm run build makes it; --kernel and --initramfs name others',
     )
   }
-  return { kernel: join(folder, 'kernel'), initramfs: join(folder, 'initramfs-linux.img') }
+  const kernel = join(folder, 'kernel')
+  if (runtime === 'lean') return { kernel, initramfs: join(folder, 'initramfs-linux.img') }
+  const initramfs = join(folder, '../node/initramfs.img')
+  if (existsSync(initramfs)) return { kernel, initramfs }
+  throw new UsageError(
+    `--runtime node: no ${initramfs}`,
+    'npm run build -- --runtime node makes it, in a clone of the source: it is too large for the package',
+  )
 }
 
 /**

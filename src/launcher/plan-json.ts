@@ -109,6 +109,8 @@ export interface PlanDocument {
     readonly log: Sourced<string>
     readonly timeline: Sourced<boolean>
     readonly shell: Sourced<boolean>
+    /** A TCP port; null: none. */
+    readonly inspect: Sourced<number | null>
   }
   readonly authorizedKeys: readonly Sourced<Text>[]
   readonly steps: readonly PlanStep[]
@@ -179,6 +181,7 @@ export function planDocument(result: PlanResult, readRoot: PlanInput['readRoot']
       log: setting('log'),
       timeline: setting('timeline'),
       shell: setting('shell'),
+      inspect: sourced('settings.inspect', settings.inspect ?? null),
     },
     authorizedKeys: result.authorizedKeys.map(({ value, from }) => ({ value: textOf(value), from })),
     steps: result.steps.map(({ step, description }) => stepOf(step, description, readRoot)),

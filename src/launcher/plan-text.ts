@@ -159,7 +159,7 @@ const files = ({ steps, originOf, authorizedKeys }: PlanResult): Section => [
 ]
 
 function settings({ config, originOf }: PlanResult): Section {
-  const { onExit, grace, strict, log, timeline, shell } = config.settings
+  const { onExit, grace, strict, log, timeline, shell, inspect } = config.settings
   const yes = (value: boolean): string => (value ? 'yes' : 'no')
   return [
     'settings',
@@ -170,6 +170,9 @@ function settings({ config, originOf }: PlanResult): Section {
       ['log', log, originOf('settings.log')],
       ['timeline', yes(timeline), originOf('settings.timeline')],
       ['shell', yes(shell), originOf('settings.shell')],
+      ...(inspect === undefined
+        ? []
+        : [['inspect', `port ${inspect}`, originOf('settings.inspect')] as const]),
     ],
   ]
 }

@@ -203,7 +203,7 @@ function kernelFor(request: RunRequest, kind: RootKind, folder: string, screen: 
   }
   const { kernel, initramfs } = given
   if (kernel !== undefined && initramfs !== undefined) return { kernel, initramfs }
-  return { ...packagedKernel(), ...given }
+  return { ...packagedKernel(request.runtime), ...given }
 }
 
 /** Everything that would run, and the seed, for people and for copying. */

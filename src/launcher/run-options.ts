@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { formatIp, parseCidr, parseIp } from '../lib/ip.ts'
+import type { Build } from './kernels.ts'
 import type { Forward } from './options.ts'
 import type { Accel } from './programs.ts'
 import { didYouMean, UsageError } from './usage.ts'
@@ -29,7 +30,7 @@ What runs
       --ssh-key KEY|FILE    into root's authorized_keys; a public key or a file of them
 
 What it has
-  -m, --memory SIZE         256M; K, M and G are powers of 1024, and a number alone is MB
+  -m, --memory SIZE         256M (512M with --runtime node); K, M and G are powers of 1024, a number alone is MB
       --cpus N              1
   -v, --volume DIR:TARGET[:ro]              a directory of this computer (virtiofs)
       --disk FILE[:TARGET[:TYPE[:OPTIONS]]] a disk image; without TARGET it is attached and not mounted
@@ -48,6 +49,7 @@ Network
       --dns ADDRESS         a name server; repeatable
 
 How it boots
+      --runtime node        PID 1 as an executable of Node, for --cmdline zmachine.inspect=PORT; or lean (default)
       --kernel FILE         another kernel, for a container (a bzImage, or an ELF with a PVH entry)
       --initramfs FILE      another initramfs
       --cmdline TEXT        more for the kernel command line, our own zmachine.* keys among it
@@ -97,6 +99,7 @@ const OPTIONS = {
   ip: { type: 'string', multiple: true },
   gateway: { type: 'string', multiple: true },
   dns: { type: 'string', multiple: true },
+  runtime: { type: 'string' },
   kernel: { type: 'string' },
   initramfs: { type: 'string' },
   cmdline: { type: 'string' },
@@ -172,6 +175,7 @@ export interface RunRequest {
   /** Checked, at most one of a family. */
   readonly gateways: readonly string[]
   readonly nameservers: readonly string[]
+  readonly runtime: Build
   readonly kernel?: string
   readonly initramfs?: string
   readonly cmdline: string
@@ -195,6 +199,9 @@ export function readRunOptions(argv: readonly string[]): RunRequest | 'help' {
   const { values, root, rest } = split(argv)
   if (values.help === true) return 'help'
   if (root === undefined) return fail('the root is missing: a directory, or a .tar of one')
+  const runtime = oneOf(values.runtime ?? 'lean', '--runtime', ['lean', 'node'])
+  if (runtime === 'node' && values.initramfs !== undefined)
+    fail('--runtime and --initramfs both say which PID 1 it is')
   const network = readNetwork(values.network ?? 'user')
   const forwards = (values.publish ?? []).map(readForward)
   const addresses = (values.ip ?? []).map(readAddress)
@@ -230,7 +237,8 @@ export function readRunOptions(argv: readonly string[]): RunRequest | 'help' {
     environment: (values.env ?? []).map(readVariable),
     environmentFiles: values['env-file'] ?? [],
     sshKeys: values['ssh-key'] ?? [],
-    memoryMB: readMemory(values.memory ?? '256M'),
+    runtime,
+    memoryMB: readMemory(values.memory ?? (runtime === 'node' ? '512M' : '256M')),
     cpus: readCount(values.cpus ?? '1', '--cpus', 255),
     volumes: (values.volume ?? []).map(readVolume),
     disks: (values.disk ?? []).map(readDisk),

@@ -10,7 +10,7 @@ import type { Words } from '../sys/port.ts'
  * All but those that a fault of PID 1's own raises (ILL, TRAP, BUS, FPE, SEGV, SYS: they must not be held back) and
  * those that can't be caught (KILL, STOP): a sigset_t of 64 bits.
  */
-const WATCHED: Words = Uint32Array.of(~0x4004_05d8, ~0)
+export const WATCHED: Words = Uint32Array.of(~0x4004_05d8, ~0)
 
 /** Holds back every signal; `run/requests.ts` reads them from then on. Early: what comes during the boot waits. */
 export function openSignals(): void {

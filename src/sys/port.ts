@@ -47,4 +47,10 @@ export interface Runtime {
    * names and types them). What is not loaded costs no instruction and no memory.
    */
   load(part: string): unknown
+
+  /**
+   * Opens the engine's own debugger at a TCP port of all addresses, and returns at once; throws where the port can't be
+   * had. Absent where there is no debugger.
+   */
+  readonly inspect?: (port: number) => void
 }

@@ -11,7 +11,7 @@ import { type PrivateFolder, privateFolder } from '../../src/launcher/guard.ts'
 import { boot, type Machine, type MachineExit } from '../../src/launcher/machine.ts'
 import type { MachineOptions, Root } from '../../src/launcher/options.ts'
 import { probeProgram, type Tree, writeTree } from './files.ts'
-import { testKernel } from './kernel.ts'
+import { LEAST_MEMORY, testKernel } from './kernel.ts'
 import { consoleReport, parseReport, type Report } from './report.ts'
 
 /** No boot of a test takes longer, under TCG on a computer that does much else. In seconds. */
@@ -96,6 +96,7 @@ export async function bootContainer(folder: string, options: BootOptions): Promi
   const machine = await boot({
     timeout: TIMEOUT,
     ...testKernel(),
+    memoryMB: LEAST_MEMORY,
     ...machineOptions,
     root: kind === 'none' ? { kind } : { kind, directory: root },
     cmdline: [

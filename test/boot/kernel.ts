@@ -7,11 +7,18 @@ export interface Kernel {
   readonly initramfs: string
 }
 
+/** Which build the boots are of: vitest.config.ts has a project for each. */
+export const ofNodeBuild = process.env['ZMACHINE_RUNTIME'] === 'node'
+
 /** Ours; or another one, to try it: ZMACHINE_KERNEL and ZMACHINE_INITRAMFS. */
 export function testKernel(): Kernel {
   const { ZMACHINE_KERNEL: kernel, ZMACHINE_INITRAMFS: initramfs } = process.env
-  return { kernel: kernel ?? PRODUCTS.flist.kernel, initramfs: initramfs ?? PRODUCTS.flist.initramfs }
+  const own = ofNodeBuild ? PRODUCTS.node.initramfs : PRODUCTS.flist.initramfs
+  return { kernel: kernel ?? PRODUCTS.flist.kernel, initramfs: initramfs ?? own }
 }
+
+/** What a guest of a test has at least, in MB. */
+export const LEAST_MEMORY = ofNodeBuild ? 512 : 256
 
 /** Debian's cloud kernel, whose drivers are modules that PID 1 has to load. It has no 9p. */
 export const modularKernel = (): Kernel => PRODUCTS.debianCloud

@@ -6,9 +6,10 @@ import { describe, expect, test } from 'vitest'
 import type { Machine } from '../../src/launcher/machine.ts'
 import { type Boot, booted } from './boot.ts'
 import { makeExt4, probeProgram, writeTree } from './files.ts'
+import { ofNodeBuild } from './kernel.ts'
 
-/** Long enough that PID 1 waits by then. In milliseconds. */
-const LATE = 1500
+/** Long enough that PID 1 waits by then, for which Node takes a second. In milliseconds. */
+const LATE = ofNodeBuild ? 4000 : 1500
 
 /** Plugs something in when PID 1 has been waiting for a while. */
 function late(plug: (machine: Machine) => Promise<void>): (machine: Machine) => Promise<void> {
@@ -27,7 +28,7 @@ function woken({ console: text }: Boot): number {
   return started - Math.max(...times)
 }
 
-const SOON = 1
+const SOON = ofNodeBuild ? 3 : 1
 
 describe('a virtiofs root that comes late', () => {
   const boot = booted((folder) => {

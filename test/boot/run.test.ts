@@ -14,6 +14,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { run } from '../../build/command.ts'
 import { commandLine } from '../../src/launcher/child.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
+import { freePort } from '../free-port.ts'
 import { makeExt4, readExt4, type Tree, writeTree } from './files.ts'
 
 /** With what Node is to leave alone, as the file's own first line has it. */
@@ -129,14 +130,6 @@ async function listen(): Promise<{ server: Server; port: number }> {
 
 const portOf = (address: AddressInfo | string | null): number =>
   typeof address === 'object' && address !== null ? address.port : 0
-
-/** One that nobody has at this moment. */
-async function freePort(): Promise<number> {
-  const { server, port } = await listen()
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 const root = makeRoot('root')
 

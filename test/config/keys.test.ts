@@ -28,9 +28,19 @@ describe('KEY_NAMES', () => {
     const contract = [
       ...['root', 'rootfstype', 'rootflags', 'ro', 'rw', 'rootdelay', 'rootwait', 'init', 'host'],
       ...['net_ethX', 'net_r4', 'net_r6', 'net_dns', 'vdX', 'qsfs_TAG'],
-      ...['mode', 'on_exit', 'grace', 'env.KEY', 'user', 'cwd', 'strict', 'log', 'timeline', 'shell'].map(
-        (name) => `zmachine.${name}`,
-      ),
+      ...[
+        'mode',
+        'on_exit',
+        'grace',
+        'env.KEY',
+        'user',
+        'cwd',
+        'strict',
+        'log',
+        'timeline',
+        'shell',
+        'inspect',
+      ].map((name) => `zmachine.${name}`),
     ]
     expect([...KEY_NAMES].sort()).toEqual(contract.sort())
   })
@@ -265,6 +275,8 @@ describe('parseKeys', () => {
     ['zmachine.log=debug', { log: 'debug' }],
     ['zmachine.timeline', { timeline: true }],
     ['zmachine.shell', { shell: true }],
+    ['zmachine.inspect=9229', { inspect: 9229 }],
+    ['zmachine.inspect=65535', { inspect: 65_535 }],
   ])('%s', (text, settings) => {
     expect(layer(text).settings).toEqual(settings)
   })

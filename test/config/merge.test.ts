@@ -45,6 +45,7 @@ describe('merge', () => {
       log: 'info',
       timeline: false,
       shell: false,
+      inspect: undefined,
     })
     expect(config.init).toBe('/sbin/init')
     expect(config.args).toEqual([])

@@ -8,10 +8,11 @@ import { text } from 'node:stream/consumers'
 import { beforeAll, expect, test } from 'vitest'
 import { run } from '../../build/command.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
+import { freePort } from '../free-port.ts'
 import { temporaryFolder } from '../launcher/plan-helpers.ts'
 import { unpackRoot } from './debian.ts'
 import { SERVERS } from './roots.ts'
-import { describeAsRoot, freePort, start } from './zmachine.ts'
+import { describeAsRoot, start } from './zmachine.ts'
 
 describeAsRoot('servers', () => {
   const folder = temporaryFolder()

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFailed, onTestFinished, test } from 'vitest'
@@ -106,14 +105,3 @@ function cleanUp(child: ChildProcess, ended: Promise<Ended>): void {
 /** Without colours, cursor movements and the terminal's returns. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what these begin with
 const plain = (text: string): string => text.replaceAll(/\x1b\[[\d;?]*[A-Za-z]|\r/g, '')
-
-/** A port of 127.0.0.1 that nobody uses now. */
-export function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  const server = createServer().on('error', reject)
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(address)))
-  })
-  return promise
-}

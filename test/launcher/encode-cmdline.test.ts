@@ -126,6 +126,7 @@ const settings: fc.Arbitrary<Partial<Settings>> = partial({
   log: fc.constantFrom('info', 'quiet', 'debug'),
   timeline: fc.boolean(),
   shell: fc.boolean(),
+  inspect: fc.integer({ min: 1, max: 65_535 }),
 })
 const mountKey = { selector: (each: { target: string }) => normalizeTarget(each.target), maxLength: 3 }
 const data: fc.Arbitrary<CmdlineData> = partial({

@@ -8,23 +8,10 @@
 
 import { Buffer } from 'node:buffer'
 import ffi from 'node:ffi'
-import { createRequire } from 'node:module'
 import { EINVAL } from '../../sys/errno.ts'
 import type { Argument, Memory, Runtime, Words } from '../../sys/port.ts'
+import { PARTS } from './parts.ts'
 import { prepareSpawn } from './spawn.ts'
-
-const require = createRequire(import.meta.url)
-
-/** The parts of `parts.ts`. */
-const PARTS: Readonly<Record<string, string>> = {
-  dhcp: '../../run/leases.ts',
-  environment: '../../config/environment.ts',
-  hostKeys: '../../run/host-keys.ts',
-  seed: '../../run/seed.ts',
-  supervise: '../../supervise/part.ts',
-  users: '../../config/users.ts',
-  zosrc: '../../config/zosrc.ts',
-}
 
 const MAX_ARGS = 6
 const REGISTER = 'int64'
@@ -99,5 +86,9 @@ export const nodeRuntime: Runtime = {
     return view(memory).write(text, offset, 'latin1')
   },
 
-  load: (part) => require(PARTS[part] ?? part),
+  load(part) {
+    const exports = PARTS[part]
+    if (exports === undefined) throw new ReferenceError(`no module ${part}`)
+    return exports
+  },
 }

@@ -1,13 +1,12 @@
 /**
  * `Runtime.spawn` for Node. The child shares all memory with us until it execs, other threads of Node go on
  * meanwhile, and so it may run neither JavaScript nor libc: only a few instructions that make the prepared system
- * calls. They are written here as bytes, since with them nothing has to be compiled or shipped beside the binary;
- * libc's clone(2) calls them by address.
+ * calls. libc's clone(2) calls them by address.
  */
 
-import { Buffer } from 'node:buffer'
 import ffi from 'node:ffi'
 import type { Memory, Runtime, Words } from '../../sys/port.ts'
+import { mapCode, mapMemory } from './machine-code.ts'
 
 /** x86-64, position-independent. rdi: the address of two words, the calls (`sys/calls.ts`) and their count. */
 const MAKE_CALLS = [
@@ -37,23 +36,17 @@ const MAKE_CALLS = [
 
 const CALL_SIZE = 64
 const STACK_SIZE = 0x4000
-const PAGE_SIZE = 0x1000
 
-// mmap(2), fcntl(2), clone(2), signal(7)
-const SYS_mmap = 9
-const SYS_mprotect = 10
+// fcntl(2), clone(2), signal(7)
 const SYS_fcntl = 72
 const F_SETFD = 2
-const PROT_READ = 1
-const PROT_WRITE = 2
-const PROT_EXEC = 4
-const MAP_PRIVATE = 2
-const MAP_ANONYMOUS = 0x20
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
 const SIGCHLD = 17
-const SIGPIPE = 13
 const SIG_DFL = 0n
+
+/** SIGPIPE and SIGXFSZ, which Node ignores from its start on. */
+export const IGNORED = [13, 25]
 
 export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall']): Runtime['spawn'] {
   // int clone(int (*fn)(void *), void *stack, int flags, void *arg); the stack's end, since it grows down.
@@ -66,27 +59,16 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
   let code = 0n
   let stackEnd = 0n
 
-  function map(size: number): bigint {
-    const address = syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    if (address < 0) throw new Error(`mmap of ${size} bytes for a child: errno ${-address}`)
-    return BigInt(address)
-  }
-
-  function loadCode(): void {
-    const bytes = new Uint8Array(Buffer.from(MAKE_CALLS.join('').replaceAll(' ', ''), 'hex'))
-    code = map(PAGE_SIZE)
-    ffi.exportArrayBufferView(bytes, code, bytes.length)
-    const result = syscall(SYS_mprotect, Number(code), PAGE_SIZE, PROT_READ | PROT_EXEC)
-    if (result < 0) throw new Error(`mprotect of a child's code: errno ${-result}`)
-    stackEnd = map(STACK_SIZE) + BigInt(STACK_SIZE)
-    // Node marks the standard streams close-on-exec when it starts; a child keeps ours unless its calls say otherwise.
-    for (const fd of [0, 1, 2]) syscall(SYS_fcntl, fd, F_SETFD, 0)
+  function prepare(): void {
+    code = mapCode(syscall, MAKE_CALLS)
+    stackEnd = mapMemory(syscall, STACK_SIZE) + BigInt(STACK_SIZE)
+    passOnStandardStreams(syscall)
   }
 
   return function spawn(calls: Words, count: number, stack?: Memory): number {
     if (count < 1 || count * CALL_SIZE > calls.byteLength)
       throw new RangeError('spawn: more calls than memory')
-    if (code === 0n) loadCode()
+    if (code === 0n) prepare()
     const argument = new BigUint64Array([ffi.getRawPointer(calls), BigInt(count)])
     if (stack !== undefined) {
       // At the end of its stack, since it may read them when we are long gone from here.
@@ -95,11 +77,16 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
       const pid = clone(code, end, CLONE_VM | SIGCHLD, end)
       return pid < 0 ? -ffi.getInt32(errno) : pid
     }
-    // Node ignores SIGPIPE, and what is ignored stays ignored over execve: not for our children.
-    const before = signal(SIGPIPE, SIG_DFL)
+    // What is ignored stays ignored over execve: not for our children.
+    const before = IGNORED.map((number) => signal(number, SIG_DFL))
     const pid = clone(code, stackEnd, CLONE_VM | CLONE_VFORK | SIGCHLD, ffi.getRawPointer(argument))
     const result = pid < 0 ? -ffi.getInt32(errno) : pid
-    signal(SIGPIPE, before)
+    for (const [index, number] of IGNORED.entries()) signal(number, before[index] ?? SIG_DFL)
     return result
   }
+}
+
+/** Node marks the standard streams close-on-exec when it starts; who comes after us keeps ours. */
+export function passOnStandardStreams(syscall: Runtime['syscall']): void {
+  for (const fd of [0, 1, 2]) syscall(SYS_fcntl, fd, F_SETFD, 0)
 }
