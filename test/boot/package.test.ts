@@ -38,6 +38,12 @@ test('npx zmachine run boots a root', async () => {
   expect(output.toString()).toContain('probe: cat /proc/self/cmdline: /probe')
 })
 
+test('the node build is too large for the package, which says where it is', async () => {
+  const command = join(project, 'node_modules/.bin/zmachine')
+  const refused = run(node, [command, 'run', '--runtime', 'node', root, '--', '/probe'], { cwd: project })
+  await expect(refused).rejects.toThrow(/--runtime node: no .*\n.*npm run build -- --runtime node makes it/)
+})
+
 const PROGRAM = `
 import { boot, containerExit, encodeSeed, type MachineOptions, readTimeline, seedImage } from 'zmachine-init'
 import { writeFileSync } from 'node:fs'

@@ -213,6 +213,20 @@ describe('what was asked for', () => {
   })
 })
 
+describe('--runtime node', () => {
+  const SCRIPT = 'wc -l </proc/1/maps; exit 5'
+  const run = (runtime: string): Promise<Ended> =>
+    zmachine('run', '--runtime', runtime, '--network', 'none', root, '--', 'sh', '-c', SCRIPT)
+  const node = ran(() => run('node'))
+  const lean = ran(() => run('lean'))
+
+  test('has an executable of Node for PID 1, with all its libraries, and is the same otherwise', () => {
+    expect([node().code, lean().code]).toEqual([5, 5])
+    expect(Number(lean().text)).toBeLessThan(30)
+    expect(Number(node().text)).toBeGreaterThan(50)
+  })
+})
+
 describe('both protocols', () => {
   const SCRIPT =
     'env | sort; cat /proc/mounts; ip address; ip route; ip -6 route; cat /etc/resolv.conf; id; pwd'
