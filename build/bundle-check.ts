@@ -1,18 +1,16 @@
 /**
- * Finds what a bundle uses that the engine in the lean binary does not have. The engine is linked without its
- * compiler, regular expressions, Date, JSON, Proxy, promises and Unicode normalization (src/runtime/quickjs/host.c);
- * the type checker knows none of that, and QuickJS itself would only tell when the line is run, as PID 1.
+ * Finds what a bundle uses that the engine in the lean binary does not have, and what it names that the engine must
+ * have. The engine has a handful of global objects (src/runtime/quickjs/engine.c), of their methods those that the bundle
+ * names (build/quickjs-prune.ts), and no compiler, promises, generators or big integers; the type checker knows none of
+ * that, and QuickJS itself would only tell when the line is run, as PID 1.
  */
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { parseAst } from 'rolldown/parseAst'
 
-/** The engine's global names as linked, without `eval` and `Function`, which need the compiler. */
+/** The engine's global names: src/runtime/quickjs/engine.c has the same. */
 const GLOBALS = new Set(
-  `Object Error EvalError RangeError ReferenceError SyntaxError TypeError URIError InternalError AggregateError
-   Array parseInt parseFloat isNaN isFinite decodeURI decodeURIComponent encodeURI encodeURIComponent Infinity NaN
-   undefined Number Boolean String Math Reflect Symbol BigInt Map Set WeakMap WeakSet ArrayBuffer
-   Uint8ClampedArray Int8Array Uint8Array Int16Array Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array
-   Float32Array Float64Array DataView arguments host`.split(/\s+/),
+  `Object Error Array parseInt parseFloat isNaN isFinite Infinity NaN undefined Number String Math Map Set
+   Uint8Array Uint16Array Uint32Array host`.split(/\s+/),
 )
 
 /** Methods that are missing, or that need what is missing. Only calls count: a property may have such a name. */
@@ -46,30 +44,56 @@ interface Finding {
 export function checkBundle(code: string, map: string): string[] {
   const positions = new SourceMap(JSON.parse(map) as SourceMapPayload)
   const found: Finding[] = []
-  const declared = new Set<string>()
-  const used: { name: string; at: number }[] = []
-  visit(parseAst(code) as unknown as Node, (node) => {
-    for (const pattern of bindings(node)) for (const name of namesOf(pattern)) declared.add(name)
-    for (const { name, start } of references(node)) used.push({ name: String(name), at: start })
+  const program = parse(code)
+  visit(program, (node) => {
     const lacking = lacks(node)
     if (lacking) found.push({ at: node.start, text: lacking })
   })
-  for (const { name, at } of used) {
-    if (declared.has(name) || GLOBALS.has(name)) continue
-    found.push({ at, text: `global ${name}` })
-  }
+  for (const { name, start } of globals(program))
+    if (!GLOBALS.has(name)) found.push({ at: start, text: `global ${name}` })
   found.sort((a, b) => a.at - b.at)
   return found.map(({ at, text }) => `${original(code, positions, at)}: ${text}`)
+}
+
+/**
+ * Every name by which a bundle can reach a property of the engine's objects: properties, strings (they may become
+ * names), and globals. A name that is put together at run time is not among them; nothing here does so for a method.
+ */
+export function mentionedNames(code: string): Set<string> {
+  const program = parse(code)
+  const names = new Set(globals(program).map(({ name }) => name))
+  visit(program, (node) => {
+    if (node.type === 'Literal' && typeof node['value'] === 'string') names.add(node['value'])
+    const key = NAME_KEYS.get(node.type)
+    if (key === undefined || node['computed']) return
+    for (const { type, name } of children(node, key)) if (type === 'Identifier') names.add(String(name))
+  })
+  return names
+}
+
+const parse = (code: string): Node => parseAst(code) as unknown as Node
+
+/** The names that nothing in the bundle declares, where they are. */
+function globals(program: Node): { name: string; start: number }[] {
+  const declared = new Set<string>()
+  const used: { name: string; start: number }[] = []
+  visit(program, (node) => {
+    for (const pattern of bindings(node)) for (const name of namesOf(pattern)) declared.add(name)
+    for (const { name, start } of references(node)) used.push({ name: String(name), start })
+  })
+  return used.filter(({ name }) => !declared.has(name))
 }
 
 function lacks(node: Node): string | undefined {
   switch (node.type) {
     case 'Literal':
-      return node['regex'] ? `regular expression ${String(node['raw'])}` : undefined
+      if (node['regex']) return `regular expression ${String(node['raw'])}`
+      return typeof node['value'] === 'bigint' ? `big integer ${String(node['raw'])}` : undefined
     case 'FunctionDeclaration':
     case 'FunctionExpression':
     case 'ArrowFunctionExpression':
-      return node['async'] ? 'async function (needs promises)' : undefined
+      if (node['async']) return 'async function (needs promises)'
+      return node['generator'] ? 'generator function' : undefined
     case 'ImportExpression':
       return 'import() (needs promises)'
     case 'CallExpression': {

@@ -2,14 +2,14 @@
  * The lean binary: TypeScript → one module (esbuild) → bytecode (qjsc) → one static ELF together with the engine
  * and src/runtime/quickjs/host.c. The same input gives the same bytes.
  */
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { type Bundle, bundle } from './bundle.ts'
-import { checkBundle } from './bundle-check.ts'
+import { checkBundle, mentionedNames } from './bundle-check.ts'
 import { BuildError, freshLog, run } from './command.ts'
 import { PRODUCTS, ROOT } from './paths.ts'
-import { buildEngine, compileForLean, type Engine, LEAN_CC } from './quickjs.ts'
+import { buildEngine, compileEngine, compileForLean, type Engine, LEAN_CC } from './quickjs.ts'
 
 /** The issue's limit. What PID 1 takes is what a guest of 250 MB does not have. */
 const LIMIT = 700_000
@@ -25,8 +25,8 @@ const ENTRIES = {
   users: 'src/config/users.ts',
   zosrc: 'src/config/zosrc.ts',
 }
-/** Every C file here is the host. */
 const HOST = 'src/runtime/quickjs'
+const HOST_SOURCES = ['allocator', 'host'].map((name) => join(ROOT, HOST, `${name}.c`))
 const LINK_FLAGS = [
   '-static',
   '-no-pie',
@@ -48,7 +48,7 @@ export async function buildLean(
   if (lacking.length > 0) {
     throw new BuildError(
       `the bundle uses what the engine in the lean binary does not have:\n${lacking.join('\n')}`,
-      'Write it without, or link the intrinsic in src/runtime/quickjs/host.c and say so in build/bundle-check.ts.',
+      'Write it without, or add it to the engine (src/runtime/quickjs/engine.c) and say so in build/bundle-check.ts.',
     )
   }
   const work = await mkdtemp(join(tmpdir(), 'zmachine-lean-'))
@@ -75,15 +75,20 @@ async function link(engine: Engine, modules: readonly Bundle[], work: string): P
   const names = modules.map(({ name }) => name)
   await run(engine.qjsc, ['-c', '-m', '-s', '-p', 'part_', '-o', 'bytecode.c', ...names], { log, cwd: work })
   await writeFile(file('bundle.c'), moduleTable(names))
-  const host = (await readdir(join(ROOT, HOST))).filter((name) => name.endsWith('.c')).sort()
-  const sources = [...host.map((name) => join(ROOT, HOST, name)), file('bundle.c')]
+  const sources = [...HOST_SOURCES, file('bundle.c')]
   const objects = sources.map((source) => file(`${basename(source)}.o`))
+  const wanted = new Set(modules.flatMap(({ code }) => [...mentionedNames(code)]))
+  const engineObject = await compileEngine(engine, wanted)
   await Promise.all(
     sources.map((source, index) =>
       compileForLean(source, objects[index] ?? '', [engine.include, join(ROOT, HOST)], log),
     ),
   )
-  await run(LEAN_CC, [...LINK_FLAGS, ...objects, ...engine.objects, '-lm', '-o', file('init')], { log })
+  await run(
+    LEAN_CC,
+    [...LINK_FLAGS, ...objects, engineObject, ...engine.objects, '-lm', '-o', file('init')],
+    { log },
+  )
 }
 
 /** The C table of all modules, as host.c declares it; qjsc names each array by its file. */

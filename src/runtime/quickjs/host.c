@@ -18,7 +18,7 @@
 
 #include "allocator.h"
 #include "bundle.h"
-#include "quickjs.h"
+#include "engine.h"
 
 #define MAX_ARGS 6
 #define GC_THRESHOLD (1024 * 1024)
@@ -256,24 +256,6 @@ static JSModuleDef *find_module(JSContext *ctx, const char *name, void *opaque)
     return NULL;
 }
 
-/* Reads and runs a module with what it imports. Its exports, or an exception. */
-static JSValue load_module(JSContext *ctx, const char *name)
-{
-    JSModuleDef *module = find_module(ctx, name, NULL);
-    if (!module)
-        return JS_EXCEPTION;
-    JSValue value = JS_MKPTR(JS_TAG_MODULE, module);
-    if (JS_ResolveModule(ctx, value) < 0)
-        return JS_EXCEPTION;
-    JSValue result = JS_EvalFunction(ctx, JS_DupValue(ctx, value));
-    if (JS_IsException(result))
-        return result;
-    if (JS_PromiseState(ctx, result) == JS_PROMISE_REJECTED)
-        return JS_Throw(ctx, JS_PromiseResult(ctx, result));
-    JS_FreeValue(ctx, result);
-    return JS_GetModuleNamespace(ctx, module);
-}
-
 static JSValue host_load(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     const char *part = JS_ToCString(ctx, argv[0]);
@@ -283,7 +265,7 @@ static JSValue host_load(JSContext *ctx, JSValueConst this_value, int argc, JSVa
     if (strlen(part) < sizeof name - 4)
         strcat(strcpy(name, part), ".js");
     JS_FreeCString(ctx, part);
-    return load_module(ctx, name);
+    return engine_load(ctx, find_module, name);
 }
 
 static const JSCFunctionListEntry host_functions[] = {
@@ -308,25 +290,17 @@ int main(void)
     static const uint64_t watched = ~UINT64_C(0x400405d8);
     raw_syscall(SYS_rt_sigprocmask, (int64_t[]){SIG_BLOCK, (intptr_t)&watched, 0, sizeof watched, 0, 0});
 
-    JSRuntime *rt = JS_NewRuntime2(&allocator, NULL);
-    JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
-    /* No search for cycles during the boot: there are next to none, and half of what is allocated stays. */
-    if (rt)
-        JS_SetGCThreshold(rt, GC_THRESHOLD);
+    JSContext *ctx = engine_new(&allocator);
     if (ctx) {
-        JS_AddIntrinsicBaseObjects(ctx);
-        JS_AddIntrinsicMapSet(ctx);
-        JS_AddIntrinsicTypedArrays(ctx);
-        /* Not for the bundle: the engine settles a promise when a module has run. */
-        JS_AddIntrinsicPromise(ctx);
+        /* No search for cycles during the boot: there are next to none, and half of what is allocated stays. */
+        JS_SetGCThreshold(JS_GetRuntime(ctx), GC_THRESHOLD);
         JSValue global = JS_GetGlobalObject(ctx);
         JSValue host = JS_NewObject(ctx);
         JS_SetPropertyFunctionList(ctx, host, host_functions, sizeof host_functions / sizeof *host_functions);
         JS_SetPropertyStr(ctx, global, "host", host);
         JS_FreeValue(ctx, global);
 
-        JS_SetModuleLoaderFunc(rt, NULL, find_module, NULL);
-        if (JS_IsException(load_module(ctx, "main.js"))) {
+        if (JS_IsException(engine_load(ctx, find_module, "main.js"))) {
             const char *message = JS_ToCString(ctx, JS_GetException(ctx));
             say("zmachine: internal error: ");
             say(message ? message : "unknown");

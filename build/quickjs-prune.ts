@@ -1,0 +1,85 @@
+/**
+ * Takes out of the engine's source what the bundle does not use, so that the compiler drops everything behind it: half
+ * of the binary is methods that nobody calls. Pure: text to text.
+ *
+ * Two kinds of it. Built-in properties are rows of tables; a row stays where the bundle has its name anywhere as a
+ * property or as a string, so nothing can be missing that is asked for by a name. What the language itself needs (big
+ * integers, promises, generators' relatives) is reached through the interpreter; `build/bundle-check.ts` refuses the
+ * syntax for it, and the functions here stop the program.
+ */
+import { BuildError } from './command.ts'
+
+/** Names that the engine itself looks up, whatever the bundle says. */
+const INTERNAL: ReadonlySet<string> = new Set([
+  ...['constructor', 'toString', 'valueOf', 'prototype', 'name', 'message', 'length'],
+  ...['next', 'done', 'value', 'return', 'throw'],
+  // Array.prototype.toString joins, a Map is filled by set, a Set by add; arrays are iterated by values.
+  ...['join', 'set', 'add', 'values'],
+  // What `${}` is compiled to.
+  'concat',
+])
+
+/** Functions by the beginning of their names that only syntax can reach which the bundle has not. */
+const UNREACHABLE = [
+  // 10n and BigInt
+  'js_bigint_',
+  'JS_StringToBigInt',
+  'JS_ToBigIntFree',
+  // async, await, import()
+  'js_dynamic_import',
+  'JS_CreateAsyncFromSyncIterator',
+  'js_async_function_resolve_create',
+  'perform_promise_then',
+  'js_promise_resolve(',
+  'js_promise_constructor',
+  'js_new_promise_capability',
+  'js_async_generator_',
+  // eval
+  'JS_EvalObject',
+  'JS_EvalInternal',
+  // RegExp
+  'js_regexp_constructor_internal',
+  // console.log of the debugger
+  'JS_DumpMemoryUsage',
+]
+
+const TABLE = /^(static const JSCFunctionListEntry \w+\[\] = \{\n)(.*?)(^\};)/gms
+const ROW = /^\s*JS_[A-Z0-9_]+\("([^"]+)"(?:, "([^"]+)")?/
+
+/** @param names what the bundle has as properties and strings */
+export function pruneEngine(source: string, names: ReadonlySet<string>): string {
+  const wanted = (name: string): boolean => names.has(name) || INTERNAL.has(name) || name.startsWith('[')
+  const rows = source.replaceAll(TABLE, (_, head: string, body: string, end: string) => {
+    const lines = body.split('\n')
+    // An alias needs what it is another name of.
+    const targets = new Set(
+      lines.flatMap((line) => {
+        const [, name, target] = line.includes('JS_ALIAS_') ? (ROW.exec(line) ?? []) : []
+        return name !== undefined && target !== undefined && wanted(name) ? [target] : []
+      }),
+    )
+    const kept = lines.filter((line) => {
+      const name = ROW.exec(line)?.[1]
+      return name === undefined || wanted(name) || targets.has(name)
+    })
+    return head + kept.join('\n') + end
+  })
+  return UNREACHABLE.reduce(stop, rows)
+}
+
+/** Replaces the bodies of functions whose names begin so. */
+function stop(source: string, name: string): string {
+  const definition = new RegExp(
+    `^((?:[a-zA-Z_][^\\n;{}#]*[ *])?${quoted(name)}[^;{}#]*\\)\\n)\\{\\n[\\s\\S]*?^\\}\\n`,
+    'gm',
+  )
+  let found = false
+  const result = source.replaceAll(definition, (_, head: string) => {
+    found = true
+    return `${head}{ __builtin_trap(); }\n`
+  })
+  if (!found) throw new BuildError(`the engine's source has no function ${name}`)
+  return result
+}
+
+const quoted = (text: string): string => text.replaceAll('(', '\\(')

@@ -1,0 +1,156 @@
+/*
+ * The engine: QuickJS' own source in one piece with what of it PID 1 needs. build/quickjs-prune.ts has taken the methods
+ * out of it that the bundle does not name; here are the objects of the language without those that it does not name
+ * (build/bundle-check.ts has the same list), and modules without promises. So the compiler sees that nobody uses the rest.
+ */
+#include "quickjs.c"
+
+#include "engine.h"
+
+#define ADD_FUNCTIONS(object, list) JS_SetPropertyFunctionList(ctx, object, list, countof(list))
+
+/* A prototype that wraps a primitive, as Number.prototype is a number. */
+static JSValueConst add_primitive(JSContext *ctx, JSClassID class, JSValue primitive)
+{
+    JSValue proto = JS_NewObjectProtoClass(ctx, ctx->class_proto[JS_CLASS_OBJECT], class);
+    JS_SetObjectData(ctx, proto, primitive);
+    return ctx->class_proto[class] = proto;
+}
+
+static void add_base(JSContext *ctx)
+{
+    JSValueConst proto;
+
+    ctx->throw_type_error = ctx->eval_obj = ctx->function_ctor = JS_UNDEFINED;
+    ctx->global_obj = JS_NewObject(ctx);
+    ctx->global_var_obj = JS_NewObjectProto(ctx, JS_NULL);
+    ADD_FUNCTIONS(ctx->global_obj, js_global_funcs);
+
+    proto = ctx->class_proto[JS_CLASS_OBJECT];
+    ADD_FUNCTIONS(proto, js_object_proto_funcs);
+    ADD_FUNCTIONS(JS_NewGlobalCConstructor(ctx, "Object", js_object_constructor, 1, proto), js_object_funcs);
+
+    ADD_FUNCTIONS(ctx->function_proto, js_function_proto_funcs);
+
+    /* The other kinds are the engine's to throw, and nobody's to name. */
+    JS_NewGlobalCConstructor2(
+        ctx, JS_NewCFunctionMagic(ctx, js_error_constructor, "Error", 1, JS_CFUNC_constructor_or_func_magic, -1), "Error",
+        ctx->class_proto[JS_CLASS_ERROR]);
+
+    ctx->iterator_proto = JS_NewObject(ctx);
+    ADD_FUNCTIONS(ctx->iterator_proto, js_iterator_proto_funcs);
+
+    proto = ctx->class_proto[JS_CLASS_ARRAY];
+    ADD_FUNCTIONS(proto, js_array_proto_funcs);
+    ctx->array_proto_values = JS_GetProperty(ctx, proto, JS_ATOM_values);
+    JSValueConst array = JS_NewGlobalCConstructor(ctx, "Array", js_array_constructor, 1, proto);
+    ADD_FUNCTIONS(array, js_array_funcs);
+    ctx->array_ctor = JS_DupValue(ctx, array);
+    ctx->class_proto[JS_CLASS_ARRAY_ITERATOR] = JS_NewObjectProto(ctx, ctx->iterator_proto);
+    ADD_FUNCTIONS(ctx->class_proto[JS_CLASS_ARRAY_ITERATOR], js_array_iterator_proto_funcs);
+
+    proto = add_primitive(ctx, JS_CLASS_NUMBER, JS_NewInt32(ctx, 0));
+    ADD_FUNCTIONS(proto, js_number_proto_funcs);
+    ADD_FUNCTIONS(JS_NewGlobalCConstructor(ctx, "Number", js_number_constructor, 1, proto), js_number_funcs);
+
+    proto = add_primitive(ctx, JS_CLASS_BOOLEAN, JS_NewBool(ctx, FALSE));
+    ADD_FUNCTIONS(proto, js_boolean_proto_funcs);
+
+    proto = add_primitive(ctx, JS_CLASS_STRING, JS_AtomToString(ctx, JS_ATOM_empty_string));
+    ADD_FUNCTIONS(proto, js_string_proto_funcs);
+    ADD_FUNCTIONS(JS_NewGlobalCConstructor(ctx, "String", js_string_constructor, 1, proto), js_string_funcs);
+    ctx->class_proto[JS_CLASS_STRING_ITERATOR] = JS_NewObjectProto(ctx, ctx->iterator_proto);
+    ADD_FUNCTIONS(ctx->class_proto[JS_CLASS_STRING_ITERATOR], js_string_iterator_proto_funcs);
+
+    ADD_FUNCTIONS(ctx->global_obj, js_math_obj);
+}
+
+static void add_collection(JSContext *ctx, JSClassID class, const char *name, JSClassID iterator)
+{
+    int magic = class - JS_CLASS_MAP;
+    JSValue proto = ctx->class_proto[class] = JS_NewObject(ctx);
+    JS_SetPropertyFunctionList(ctx, proto, js_map_proto_funcs_ptr[magic], js_map_proto_funcs_count[magic]);
+    JSValue constructor =
+        JS_NewCFunctionMagic(ctx, js_map_constructor, name, 0, JS_CFUNC_constructor_magic, magic);
+    JS_NewGlobalCConstructor2(ctx, constructor, name, proto);
+    ctx->class_proto[iterator] = JS_NewObjectProto(ctx, ctx->iterator_proto);
+    magic = 4 + (iterator - JS_CLASS_MAP_ITERATOR);
+    JS_SetPropertyFunctionList(ctx, ctx->class_proto[iterator], js_map_proto_funcs_ptr[magic],
+                               js_map_proto_funcs_count[magic]);
+}
+
+static void add_typed_arrays(JSContext *ctx)
+{
+    static const struct {
+        JSClassID class;
+        const char *name;
+    } kinds[] = {
+        {JS_CLASS_UINT8_ARRAY, "Uint8Array"},
+        {JS_CLASS_UINT16_ARRAY, "Uint16Array"},
+        {JS_CLASS_UINT32_ARRAY, "Uint32Array"},
+    };
+    ctx->class_proto[JS_CLASS_ARRAY_BUFFER] = JS_NewObject(ctx);
+    ADD_FUNCTIONS(ctx->class_proto[JS_CLASS_ARRAY_BUFFER], js_array_buffer_proto_funcs);
+
+    JSValue base_proto = JS_NewObject(ctx);
+    ADD_FUNCTIONS(base_proto, js_typed_array_base_proto_funcs);
+    JSValue base = JS_NewCFunction2(ctx, js_typed_array_base_constructor, "TypedArray", 0, JS_CFUNC_constructor_or_func, 0);
+    ADD_FUNCTIONS(base, js_typed_array_base_funcs);
+    JS_SetConstructor(ctx, base, base_proto);
+    const JSCFunctionType function = {.generic_magic = js_typed_array_constructor};
+    for (size_t i = 0; i < countof(kinds); i++) {
+        JSClassID class = kinds[i].class;
+        ctx->class_proto[class] = JS_NewObjectProto(ctx, base_proto);
+        JSValue constructor =
+            JS_NewCFunction3(ctx, function.generic, kinds[i].name, 3, JS_CFUNC_constructor_magic, class, base);
+        JS_NewGlobalCConstructor2(ctx, constructor, kinds[i].name, ctx->class_proto[class]);
+    }
+    JS_FreeValue(ctx, base_proto);
+    JS_FreeValue(ctx, base);
+}
+
+JSContext *engine_new(const JSMallocFunctions *memory)
+{
+    JSRuntime *rt = JS_NewRuntime2(memory, NULL);
+    JSContext *ctx = rt ? JS_NewContextRaw(rt) : NULL;
+    if (!ctx)
+        return NULL;
+    add_base(ctx);
+    add_collection(ctx, JS_CLASS_MAP, "Map", JS_CLASS_MAP_ITERATOR);
+    add_collection(ctx, JS_CLASS_SET, "Set", JS_CLASS_SET_ITERATOR);
+    add_typed_arrays(ctx);
+    return ctx;
+}
+
+/* The body of a module is an async function, as far as the engine is concerned; here none of them waits for anything. */
+static int run_body(JSContext *ctx, JSModuleDef *module)
+{
+    JSAsyncFunctionState *state = async_func_init(ctx, module->func_obj, JS_UNDEFINED, 0, NULL);
+    if (!state)
+        return -1;
+    JSValue result = async_func_resume(ctx, state);
+    async_func_free(ctx->rt, state);
+    JS_FreeValue(ctx, result);
+    return JS_IsException(result) ? -1 : 0;
+}
+
+static int run_module(JSContext *ctx, JSModuleDef *module)
+{
+    if (module->status != JS_MODULE_STATUS_LINKED)
+        return 0;
+    module->status = JS_MODULE_STATUS_EVALUATED;
+    for (int i = 0; i < module->req_module_entries_count; i++)
+        if (run_module(ctx, module->req_module_entries[i].module) < 0)
+            return -1;
+    return run_body(ctx, module);
+}
+
+JSValue engine_load(JSContext *ctx, engine_find *find, const char *name)
+{
+    JS_SetModuleLoaderFunc(ctx->rt, NULL, find, NULL);
+    JSModuleDef *module = js_host_resolve_imported_module(ctx, "", name);
+    if (!module || js_resolve_module(ctx, module) < 0 || js_create_module_function(ctx, module) < 0 ||
+        js_link_module(ctx, module) < 0 || run_module(ctx, module) < 0)
+        return JS_EXCEPTION;
+    return JS_GetModuleNamespace(ctx, module);
+}
