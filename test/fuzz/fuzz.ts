@@ -1,15 +1,12 @@
-/**
- * npm run fuzz [SECONDS] [TARGET] [SEED]: every decoder on inputs that nobody thought of, led by which lines they reach.
- * npm run fuzz replay TARGET FILE: one input, with the stack of what it breaks.
- *
- * The same seed makes the same inputs, as many as there is time for. What reached something new is put into corpus/,
- * and the unit tests run it (corpus.test.ts); what broke a decoder into crashes/, as small as it could be made.
- */
+/** `npm run fuzz`: every decoder on inputs that nobody thought of, led by which lines they reach; --help tells the rest. */
 
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
+import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
+import { BuildError } from '../../build/command.ts'
+import { command } from '../../build/progress.ts'
 import type { Bytes } from '../../src/lib/bytes.ts'
 import { writeCrash } from './corpus.ts'
 import { TARGETS } from './targets.ts'
@@ -20,6 +17,17 @@ setFlagsFromString('--no-opt')
 setFlagsFromString('--no-maglev')
 
 const TEN_MINUTES = 600
+
+const NAMES = TARGETS.map((each) => each.name).join(', ')
+
+const HELP = `npm run fuzz [-- SECONDS [TARGET [SEED]]]     all decoders, or one; default ${TEN_MINUTES} seconds for all together
+npm run fuzz -- replay TARGET FILE            one input, with the stack of what it breaks
+
+The same seed makes the same inputs, as many as there is time for. What reached something new is put into
+test/fuzz/corpus, which the unit tests run; what broke a decoder into test/fuzz/crashes, as small as it could be made.
+
+Targets: ${NAMES}
+`
 
 /** A decoder that has not come back from one input in this time never will. Milliseconds. */
 const HANGS = 20_000
@@ -76,15 +84,26 @@ function replay(name: string | undefined, file: string | undefined): void {
   console.log(`${name}: nothing breaks, in ${(performance.now() - began).toFixed(1)} ms`)
 }
 
-const [first, name, last] = process.argv.slice(2)
-if (first === 'replay') {
-  replay(name, last)
-} else {
+async function main([first, name, last]: readonly string[]): Promise<void> {
+  if (first === 'replay') {
+    replay(name, last)
+    return
+  }
   const wanted = TARGETS.filter((each) => name === undefined || each.name === name)
-  if (wanted.length === 0) throw new Error(`targets: ${TARGETS.map((each) => each.name).join(', ')}`)
   const seconds = Number(first ?? TEN_MINUTES) / wanted.length
+  if (wanted.length === 0) throw new BuildError(`${name}: no such target`, `It is one of: ${NAMES}`)
+  if (!(seconds > 0)) throw new BuildError(`${first}: not a number of seconds`, 'npm run fuzz -- --help')
   let crashes = 0
   for (const target of wanted) crashes += await fuzzTarget(target.name, seconds, Number(last ?? 1))
   console.log(crashes === 0 ? 'nothing broke' : `${crashes} failures`)
   process.exitCode = crashes === 0 ? 0 : 1
 }
+
+await command(async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean' } },
+  })
+  if (values.help) process.stdout.write(HELP)
+  else await main(positionals)
+})

@@ -1,14 +1,15 @@
-/**
- * `npm run soak [BOOTS] [SEED]`: random machines, one after the other; each must end as its plan says, and its entrypoint
- * find what was asked for. Boot N of a seed is `npm run soak 1 SEED+N`. One that fails is kept in dist/soak/N: its plan,
- * its serial log, and what is wrong.
- */
+/** `npm run soak`: random machines, one after the other; --help tells the rest. */
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { buildAll } from '../../build/build.ts'
+import { BuildError } from '../../build/command.ts'
 import { ROOT } from '../../build/paths.ts'
+import { command, note } from '../../build/progress.ts'
+import { ensurePackages } from '../../build/system.ts'
 import { privateFolder } from '../../src/launcher/guard.ts'
 import type { Machine } from '../../src/launcher/machine.ts'
 import type { Disk } from '../../src/launcher/options.ts'
@@ -19,6 +20,17 @@ import { check } from './check.ts'
 import { cmdlineOf, commandsOf, DISKS, makeTrial, seedOf, type Trial } from './trial.ts'
 
 const BOOTS = 500
+
+const HELP = `npm run soak [-- BOOTS [SEED]]
+
+Boots random machines, one after the other: NICs, disks, shares, seeds, command lines, users, ends. Each must end as its
+plan says, and its entrypoint find what was asked for.
+
+  BOOTS    how many; default ${BOOTS}, for which half an hour is enough
+  SEED     of the first; default 1. Boot N of a seed is: npm run soak 1 SEED+N
+
+One that fails is kept in dist/soak/N: its plan, its serial log, and what is wrong.
+`
 const KEPT = join(ROOT, 'dist/soak')
 
 /** One image of each type, to be copied. */
@@ -101,23 +113,44 @@ function keep(number: number, trial: object, log: string, wrong: readonly string
 
 const minutes = (milliseconds: number): string => `${(milliseconds / 60_000).toFixed(1)} min`
 
-const [boots = BOOTS, seed = 1] = process.argv.slice(2).map(Number)
-rmSync(KEPT, { recursive: true, force: true })
-const folder = privateFolder()
-const images = await makeImages(folder.path)
-const began = performance.now()
-let failed = 0
-for (let number = 0; number < boots; number++) {
-  const wrong = await soak(seed + number, number, images)
-  if (wrong.length > 0) failed++
-  for (const each of wrong) console.error(`boot ${number} (seed ${seed + number}): ${each.slice(0, 400)}`)
-  const took = performance.now() - began
-  const left = (took / (number + 1)) * (boots - number - 1)
-  if (process.stdout.isTTY)
-    process.stdout.write(`${number + 1} of ${boots}, ${failed} failed, ${minutes(left)} left   \r`)
+async function main(boots: number, seed: number): Promise<void> {
+  await ensurePackages(['build', 'run', 'demo', 'test'])
+  await buildAll('flist')
+  rmSync(KEPT, { recursive: true, force: true })
+  const folder = privateFolder()
+  const images = await makeImages(folder.path)
+  const began = performance.now()
+  let failed = 0
+  for (let number = 0; number < boots; number++) {
+    const wrong = await soak(seed + number, number, images)
+    if (wrong.length > 0) failed++
+    for (const each of wrong) console.error(`boot ${number} (seed ${seed + number}): ${each.slice(0, 400)}`)
+    const took = performance.now() - began
+    const left = (took / (number + 1)) * (boots - number - 1)
+    const progress = `${number + 1} of ${boots}, ${failed} failed, ${minutes(left)} left`
+    if (process.stdout.isTTY) process.stdout.write(`${progress}   \r`)
+    else if ((number + 1) % 50 === 0) note(progress)
+  }
+  folder.remove()
+  const kept = failed > 0 ? ', kept in dist/soak' : ''
+  note(`${boots} boots, ${failed} failed${kept}; ${minutes(performance.now() - began)}`)
+  process.exitCode = failed === 0 ? 0 : 1
 }
-await folder.remove()
-console.log(
-  `${boots} boots, ${failed} failed${failed > 0 ? ', kept in dist/soak' : ''}; ${minutes(performance.now() - began)}`,
-)
-process.exitCode = failed === 0 ? 0 : 1
+
+await command(async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean' } },
+  })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return
+  }
+  const [boots = BOOTS, seed = 1] = positionals.map(Number)
+  if (positionals.length > 2 || !(boots > 0) || !Number.isSafeInteger(boots) || !Number.isSafeInteger(seed))
+    throw new BuildError(
+      `${positionals.join(' ')}: these are no numbers of boots and seed`,
+      'npm run soak -- --help',
+    )
+  await main(boots, seed)
+})
