@@ -59,7 +59,8 @@ export async function buildVariants(
   const missing = variants.filter((variant) => !isMade(variant))
   if (mayCompile && missing.length > 0) {
     await ensurePackages(['kernel'])
-    const workshop = await openWorkshop(await readLock(), whole.version)
+    const begun = missing.some(({ over }) => over === 'nothing')
+    const workshop = await openWorkshop(await readLock(), whole.version, begun)
     for (const [index, variant] of missing.entries()) {
       await step(`${variant.name} (${index + 1} of ${missing.length})`, () =>
         cached('kernel-variant', inputs(variant), (fresh) => compileVariant(workshop, variant, fresh)),
@@ -86,8 +87,11 @@ interface Workshop {
   readonly remove: () => Promise<void>
 }
 
-/** Unpacks the source and compiles the whole kernel. What an interrupted run has left of that is used. */
-async function openWorkshop(lock: KernelLock, version: string): Promise<Workshop> {
+/**
+ * Unpacks the source and compiles the whole kernel, where its objects are wanted: of somebody else's configuration none is
+ * the same. What an interrupted run has left of that is used.
+ */
+async function openWorkshop(lock: KernelLock, version: string, begun: boolean): Promise<Workshop> {
   const folder = join(cacheRoot(), `kernel-workshop-${version}`)
   const workshop: Workshop = {
     source: join(folder, 'source'),
@@ -102,6 +106,7 @@ async function openWorkshop(lock: KernelLock, version: string): Promise<Workshop
     await rm(`${source}.parts`, { recursive: true, force: true })
     await step('the source', () => unpackSource(lock, version, source, log))
   }
+  if (!begun) return workshop
   const fragment = await readFile(CONFIG, 'utf8')
   const made = await readFile(join(whole, 'fragment'), 'utf8').catch(() => undefined)
   if (made !== fragment) {
@@ -123,7 +128,10 @@ async function compileVariant(
   { over, settings }: Variant,
   folder: string,
 ): Promise<void> {
-  if (!existsSync(objects)) await run('cp', ['--archive', whole, objects])
+  if (!existsSync(objects)) {
+    if (over === 'nothing') await run('cp', ['--archive', whole, objects])
+    else await mkdir(objects)
+  }
   const file = join(folder, 'settings')
   await writeFile(file, settings)
   if (over === 'nothing') {
