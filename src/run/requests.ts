@@ -111,8 +111,8 @@ function readSignals(): number[] {
   const found: number[] = []
   for (;;) {
     const length = read(signals, infos)
-    if (length <= 0) return found
     for (let at = 0; at < length; at += SIGINFO) found.push(u32(infos, at))
+    if (length < infos.length) return found
   }
 }
 

@@ -4,10 +4,11 @@ import { info } from '../run/console.ts'
 import { forget, readRequests, requestFds } from '../run/requests.ts'
 import { ESRCH } from '../sys/errno.ts'
 import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL } from '../sys/flags.ts'
-import { kill, type PollFd, poll, reap, uptime } from '../sys/linux.ts'
+import { kill, type PollFd, poll, uptime } from '../sys/linux.ts'
 import { killCgroup, readOomKills } from './cgroup.ts'
 import type { Outcome } from './outcome.ts'
 import { formatOutcome } from './outcome.ts'
+import { NOBODY, reap } from './reap.ts'
 import {
   type Action,
   deadlineOf,
@@ -81,25 +82,25 @@ export function supervise({ pid, policy, start, shutDown, service }: Supervision
     }
   }
 
-  const takeRequests = (): void => {
+  /** @returns whether children have ended */
+  const takeRequests = (): boolean => {
     const { signals, pressed } = readRequests()
     for (const signal of signals) if (!NOT_FORWARDED.includes(signal)) feed({ is: 'signal', signal })
     if (pressed) feed({ is: 'button' })
+    return signals.includes(SIGCHLD)
   }
   // A press before anybody listened makes nothing readable.
-  takeRequests()
+  let gather = takeRequests()
 
-  const status = new Uint32Array(1)
   for (;;) {
     // One SIGCHLD may stand for many children, so each wake-up reaps all that have ended.
-    for (let ended = reap(status); ended > 0; ended = reap(status)) {
-      if (!('pid' in state) || ended !== state.pid) continue
-      feed({ is: 'ended', pid: ended, status: status[0] ?? 0, oom: readOomKills() > oomKills })
-    }
+    const child = 'pid' in state ? state.pid : NOBODY
+    const { status, answer } = reap(child, gather)
+    if (status !== undefined) feed({ is: 'ended', pid: child, status, oom: readOomKills() > oomKills })
     const due = Math.min(deadlineOf(state) ?? NEVER, service?.deadline() ?? NEVER)
-    const ready = poll(fds, due === NEVER ? -1 : Math.max(0, due - uptime()))
+    const ready = poll(fds, answer > 0 ? 0 : due === NEVER ? -1 : Math.max(0, due - uptime()))
     if (typeof ready === 'number') continue
-    takeRequests()
+    gather = takeRequests()
     let called = false
     for (const [index, events] of ready.entries()) {
       const watched = fds[index]

@@ -3,8 +3,8 @@
 import { line, openTerminal } from '../run/console.ts'
 import { readStop, requestFds, type StopPower } from '../run/requests.ts'
 import { ECHILD, SysError } from '../sys/errno.ts'
-import { WNOHANG } from '../sys/flags.ts'
-import { poll, wait4 } from '../sys/linux.ts'
+import { poll } from '../sys/linux.ts'
+import { reap } from './reap.ts'
 import { ROOT, startWorkload } from './workload.ts'
 
 const SHELL = '/bin/sh'
@@ -29,10 +29,9 @@ export function runShell(): StopPower | undefined {
     return undefined
   }
   for (;;) {
-    const { pid: ended } = wait4(-1, WNOHANG)
-    if (ended === pid || ended === -ECHILD) return undefined
-    if (ended > 0) continue
-    poll(requestFds(), -1)
+    const { status, answer } = reap(pid)
+    if (status !== undefined || answer === -ECHILD) return undefined
+    poll(requestFds(), answer > 0 ? 0 : -1)
     const power = readStop()
     if (power !== undefined) return power
   }

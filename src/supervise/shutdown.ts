@@ -14,21 +14,11 @@ import {
   SIGKILL,
   SIGTERM,
 } from '../sys/flags.ts'
-import {
-  kill,
-  mount,
-  poll,
-  reap,
-  reboot,
-  SYS_prlimit64,
-  swapoff,
-  syscall,
-  umount,
-  uptime,
-} from '../sys/linux.ts'
+import { kill, mount, poll, reboot, SYS_prlimit64, swapoff, syscall, umount, uptime } from '../sys/linux.ts'
 import { killCgroup, readUsage } from './cgroup.ts'
 import { answers, busyWith, guard, REBOOT_COMMANDS, syncWithin, unguard } from './guard.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
+import { NOBODY, reap } from './reap.ts'
 import type { PowerState } from './state.ts'
 
 /** How long KILL may take: processes in an uninterruptible sleep do not go at all. Milliseconds. */
@@ -83,7 +73,7 @@ function resetLimits(): void {
 
 /** TERM to all and KILL to the rest; without any process left it costs one system call. */
 function endProcesses(grace: number): void {
-  if (reapAll()) return
+  if (reap(NOBODY).answer === -ECHILD) return
   kill(-1, SIGTERM)
   // A stopped process handles TERM only when it goes on.
   kill(-1, SIGCONT)
@@ -95,26 +85,18 @@ function endProcesses(grace: number): void {
     warn('some processes survived KILL: in the middle of I/O that does not come back')
 }
 
-/** True where no process is left: all that there are descend from PID 1. */
-function reapAll(): boolean {
-  const status = new Uint32Array(1)
-  for (;;) {
-    const pid = reap(status)
-    if (pid === 0) return false
-    if (pid < 0) return pid === -ECHILD
-  }
-}
-
 /** @param hurried whether one more request to stop ends the wait: somebody is in a hurry */
 function waitForAll(patience: number, hurried: boolean): boolean {
   const deadline = uptime() + patience
-  while (!reapAll()) {
+  for (;;) {
+    const { answer } = reap(NOBODY)
+    // All that there are descend from PID 1.
+    if (answer === -ECHILD) return true
     const left = deadline - uptime()
     if (left <= 0) return false
-    poll(requestFds(), left)
+    poll(requestFds(), answer > 0 ? 0 : left)
     if (readStop() !== undefined && hurried) return false
   }
-  return true
 }
 
 function writeRecord(outcome: Outcome): void {

@@ -2,12 +2,12 @@ import { putWord64, word } from '../lib/bytes.ts'
 import type { Argument, Memory, Runtime, Words } from './port.ts'
 
 /**
- * A prepared list of system calls for `Runtime.spawn`: what a child does between fork and exec. Each record is
- * eight 64-bit integers (here as words, the lower half first): the call's number, six arguments, and the result. `struct call` in
- * `runtime/quickjs/host.c` is the same.
+ * A prepared list of system calls: what a child does between fork and exec (`Runtime.spawn`), or what is repeated often
+ * (`Runtime.drain`). Each record is eight 64-bit integers (here as words, the lower half first): the call's number, six
+ * arguments, and the result. `struct call` in `runtime/quickjs/host.c` is the same.
  */
-const CALL_WORDS = 16
-const RESULT = 14
+export const CALL_WORDS = 16
+export const RESULT = 14
 
 export interface Call {
   readonly number: number

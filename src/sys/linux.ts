@@ -13,7 +13,6 @@ import {
   LINUX_REBOOT_MAGIC1,
   LINUX_REBOOT_MAGIC2,
   RESOLVE_IN_ROOT,
-  WNOHANG,
 } from './flags.ts'
 import type { Argument, Memory, Runtime, Words } from './port.ts'
 
@@ -236,12 +235,6 @@ export function wait4(pid: number, options: number): Waited {
   const status = new Uint32Array(1)
   return { pid: runtime.syscall(SYS_wait4, pid, status, options, 0), status: word(status, 0) }
 }
-
-/**
- * The same for any child that has ended, without waiting: its process id, 0 where none has, -ECHILD where there is none.
- * With memory of the caller's, since an orphan's status is of no interest and there may be very many.
- */
-export const reap = (status: Words): number => runtime.syscall(SYS_wait4, -1, status, WNOHANG, 0)
 
 /** int sigprocmask(int how, const sigset_t *set, sigset_t *old) — sigprocmask(2); the kernel's set has 64 bits, signal 1 in the lowest. */
 export const sigprocmask = (how: number, set: Words): number =>

@@ -27,6 +27,13 @@ export interface Runtime {
   addressOf(memory: Memory | Words): number
 
   /**
+   * A prepared list of system calls, made by ourselves in order for as long as they give more than 0: what empties something,
+   * without the engine between one call and the next. `calls` holds records of 64 bytes (see `sys/calls.ts`), into which
+   * the answers are written, the one that was the last as well. Returns how many gave more than 0.
+   */
+  drain(calls: Words, count: number): number
+
+  /**
    * clone(CLONE_VM | CLONE_VFORK | SIGCHLD), and in the child a prepared list of system calls, as one step: no
    * JavaScript may run between fork and exec, since Node has threads. `calls` holds records of 64 bytes
    * (see `sys/calls.ts`); the last one is the execve. Returns the child's process id, or a negative errno where

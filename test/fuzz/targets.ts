@@ -243,6 +243,7 @@ function fileRuntime(file: Bytes): Runtime {
       return textOf(memory.slice(offset, offset + length))
     },
     addressOf: refuse,
+    drain: refuse,
     spawn: refuse,
     put: refuse,
     load: refuse,

@@ -79,8 +79,11 @@ export const ours = (options = ''): Init => ({
   },
 })
 
-/** Another one, in this machine's own root. */
-export const other = (name: string, command: readonly string[]): Init => ({
+/**
+ * Another one, in this machine's own root, and sealed as ours is: the filter costs a tenth of a microsecond a system call.
+ * @param command its name, as Debian's package has it too, and its options
+ */
+export const other = (name: string, [program = '', ...options]: readonly string[]): Init => ({
   name,
   programs: async () => ({
     probe: await probeProgram(),
@@ -89,7 +92,9 @@ export const other = (name: string, command: readonly string[]): Init => ({
   }),
   command: async (_, child) => [
     ...[...UNSHARE, '--mount-proc', 'sh', '-c', `echo ${BEGINS}; exec "$@"`, 'sh'],
-    ...command,
+    await guestProgram(SEALED),
+    needProgram(program, program),
+    ...options,
     ...child,
   ],
 })

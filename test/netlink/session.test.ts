@@ -70,6 +70,7 @@ function fakeKernel(answer: (sent: Bytes) => readonly Reply[]): Fake {
       }
     },
     addressOf: () => 0,
+    drain: () => 0,
     spawn: () => -38,
     text: () => '',
     put: () => 0,

@@ -11,7 +11,7 @@ import ffi from 'node:ffi'
 import { EINVAL } from '../../sys/errno.ts'
 import type { Argument, Memory, Runtime, Words } from '../../sys/port.ts'
 import { PARTS } from './parts.ts'
-import { prepareSpawn } from './spawn.ts'
+import { CALL_SIZE, prepareSpawn } from './spawn.ts'
 
 const MAX_ARGS = 6
 const REGISTER = 'int64'
@@ -61,6 +61,19 @@ function syscall(number: number, ...args: readonly Argument[]): number {
   return result === -1n ? -ffi.getInt32(errno) : Number(result)
 }
 
+/** With records as in `sys/calls.ts`. */
+function drain(calls: Words, count: number): number {
+  if (count < 1 || count * CALL_SIZE > calls.byteLength) throw new RangeError('more calls than memory')
+  const records = new BigInt64Array(calls.buffer, calls.byteOffset, count * 8)
+  for (let at = 0; at < records.length; at += 8) {
+    const [number = 0n, a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = records.subarray(at, at + 7)
+    const result = libcSyscall(number, a, b, c, d, e, f)
+    records[at + 7] = result === -1n ? BigInt(-ffi.getInt32(errno)) : result
+    if (result <= 0n) return at / 8
+  }
+  return count
+}
+
 function checkRange(what: string, memory: Memory, offset: number, length: number): void {
   if (offset < 0 || length < 0 || offset + length > memory.length) {
     throw new RangeError(`${what}: outside the memory`)
@@ -73,6 +86,7 @@ const addressOf = (memory: Memory | Words): number => Number(ffi.getRawPointer(m
 export const nodeRuntime: Runtime = {
   syscall,
   addressOf,
+  drain,
   spawn: prepareSpawn(libc, syscall),
 
   text(memory, offset, length) {

@@ -34,7 +34,8 @@ const MAKE_CALLS = [
   '0f 05           ', //        syscall
 ]
 
-const CALL_SIZE = 64
+/** A record of `sys/calls.ts`. */
+export const CALL_SIZE = 64
 const STACK_SIZE = 0x4000
 
 // fcntl(2), clone(2), signal(7)
@@ -66,8 +67,7 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
   }
 
   return function spawn(calls: Words, count: number, stack?: Memory): number {
-    if (count < 1 || count * CALL_SIZE > calls.byteLength)
-      throw new RangeError('spawn: more calls than memory')
+    if (count < 1 || count * CALL_SIZE > calls.byteLength) throw new RangeError('more calls than memory')
     if (code === 0n) prepare()
     const argument = new BigUint64Array([ffi.getRawPointer(calls), BigInt(count)])
     if (stack !== undefined) {

@@ -158,15 +158,38 @@ static int run_beside(void *own)
     return make_calls(child->calls, child->count);
 }
 
+/* A list and its length, the first two arguments; NULL with an exception. */
+static struct call *calls_of(JSContext *ctx, JSValueConst *argv, int32_t *count)
+{
+    size_t length;
+    struct call *calls = (struct call *)bytes_of(ctx, argv[0], &length);
+    if (!calls || JS_ToInt32(ctx, count, argv[1]))
+        return NULL;
+    if (*count < 1 || (size_t)*count * sizeof *calls > length) {
+        JS_ThrowRangeError(ctx, "more calls than memory");
+        return NULL;
+    }
+    return calls;
+}
+
+static JSValue host_drain(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    int32_t count, made = 0;
+    struct call *calls = calls_of(ctx, argv, &count);
+    if (!calls)
+        return JS_EXCEPTION;
+    while (made < count && (calls[made].result = raw_syscall(calls[made].number, calls[made].args)) > 0)
+        made++;
+    return JS_NewInt32(ctx, made);
+}
+
 static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     size_t length;
     int32_t count;
-    struct call *calls = (struct call *)bytes_of(ctx, argv[0], &length);
-    if (!calls || JS_ToInt32(ctx, &count, argv[1]))
+    struct call *calls = calls_of(ctx, argv, &count);
+    if (!calls)
         return JS_EXCEPTION;
-    if (count < 1 || (size_t)count * sizeof *calls > length)
-        return JS_ThrowRangeError(ctx, "spawn: more calls than memory");
 
     if (argc > 2 && !JS_IsUndefined(argv[2])) {
         uint8_t *stack = bytes_of(ctx, argv[2], &length);
@@ -271,6 +294,7 @@ static JSValue host_load(JSContext *ctx, JSValueConst this_value, int argc, JSVa
 static const JSCFunctionListEntry host_functions[] = {
     JS_CFUNC_DEF("syscall", 1, host_syscall),
     JS_CFUNC_DEF("addressOf", 1, host_address_of),
+    JS_CFUNC_DEF("drain", 2, host_drain),
     JS_CFUNC_DEF("spawn", 3, host_spawn),
     JS_CFUNC_DEF("text", 3, host_text),
     JS_CFUNC_DEF("put", 3, host_put),

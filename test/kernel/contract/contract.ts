@@ -3,7 +3,8 @@
  * engine lacks. `contract.test.ts` runs them.
  */
 
-import { type Call, spawn, spawnBeside, stringVector } from '../../../src/sys/calls.ts'
+import { putWord64 } from '../../../src/lib/bytes.ts'
+import { CALL_WORDS, type Call, RESULT, spawn, spawnBeside, stringVector } from '../../../src/sys/calls.ts'
 import { EINVAL, ENOENT } from '../../../src/sys/errno.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, SIG_BLOCK, SIG_SETMASK, SIGUSR1 } from '../../../src/sys/flags.ts'
 import {
@@ -24,7 +25,7 @@ import {
   useRuntime,
   wait4,
 } from '../../../src/sys/linux.ts'
-import type { Memory, Runtime } from '../../../src/sys/port.ts'
+import type { Memory, Runtime, Words } from '../../../src/sys/port.ts'
 
 export interface Check {
   readonly name: string
@@ -108,6 +109,23 @@ function readText(runtime: Runtime, fd: number): string {
 
 const shell = (runtime: Runtime, script: string, ...before: Call[]): [number, string] =>
   outputOf(runtime, exec(runtime, '/bin/sh', '-c', script), ...before)
+
+/** Calls that each read into an argument that read(2) does not have. */
+function reads(runtime: Runtime, fd: number, count: number, length: number): Words {
+  const calls: Words = new Uint32Array(count * CALL_WORDS)
+  for (let at = 0; at < calls.length; at += CALL_WORDS) {
+    calls[at + 2] = fd
+    putWord64(calls, at + 4, runtime.addressOf(calls) + (at + 8) * 4)
+    calls[at + 6] = length
+  }
+  return calls
+}
+
+function results(calls: Words): number[] {
+  const found: number[] = []
+  for (let at = RESULT; at < calls.length; at += CALL_WORDS) found.push((calls[at] ?? 0) | 0)
+  return found
+}
 
 const CHECKS: readonly Check[] = [
   {
@@ -208,6 +226,35 @@ const CHECKS: readonly Check[] = [
       const last = kept[4] ?? new Uint8Array(0)
       same(runtime.addressOf(last.subarray(10)), (addresses[4] ?? 0) + 10)
       same(runtime.addressOf(new Uint32Array(last.buffer, 0, 4)), addresses[4])
+    },
+  },
+  {
+    name: 'drain makes calls for as long as they give something',
+    run(runtime) {
+      const [from, to] = pipe(runtime)
+      same(runtime.syscall(SYS_write, to, 'abcdefg', 7), 7)
+      const calls = reads(runtime, from, 5, 2)
+      same(runtime.drain(calls, 2), 2)
+      close(to)
+      same(runtime.drain(calls, 5), 2)
+      same(results(calls), [2, 1, 0, 0, 0])
+      same(runtime.text(new Uint8Array(calls.buffer), 8 * 4, 2), 'ef')
+      close(from)
+    },
+  },
+  {
+    name: 'drain tells the errno of the last one',
+    run(runtime) {
+      const calls = reads(runtime, -1, 2, 2)
+      same(runtime.drain(calls, 2), 0)
+      same(results(calls), [-EBADF, 0])
+    },
+  },
+  {
+    name: 'drain throws for more calls than there are',
+    run(runtime) {
+      refuses(() => runtime.drain(new Uint32Array(16), 2), 'more calls than memory')
+      refuses(() => runtime.drain(new Uint32Array(16), 0), 'more calls than memory')
     },
   },
   {
