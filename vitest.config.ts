@@ -18,7 +18,8 @@ export default defineConfig({
         maxWorkers: 2,
       }),
       // The same boots with the node build as PID 1. What is left out boots a kernel of its own or the lean build by name.
-      project('boot-node', ['test/boot/**/*.test.ts'], {
+      // Floods of signals and orphans are added: Node's threads must lose none.
+      project('boot-node', ['test/boot/**/*.test.ts', 'test/faults/signals.test.ts'], {
         exclude: ['flist', 'kernel-*', 'modules', 'package', 'run', 'run-kill'].map(
           (name) => `test/boot/${name}.test.ts`,
         ),
