@@ -14,6 +14,8 @@ import { asText, type Complaining, entryOf, isNull, readFields, readItems, show 
 interface Collected extends Complaining {
   readonly source: string
   readonly mounts: MountConfig[]
+  /** Of the mounts; there may be very many. */
+  readonly targets: Set<string>
   readonly authorizedKeys: string[]
   hostname?: string
   /** Its first label is the hostname where none is given. */
@@ -44,7 +46,7 @@ export function parseUserData(text: string, source: string): Parsed {
     return { layer: { source }, problems: [{ source, line: 1, column: 1, message }] }
   }
   const { root, problems, complain } = parseYaml(text, source)
-  const into: Collected = { source, mounts: [], authorizedKeys: [], complain }
+  const into: Collected = { source, mounts: [], targets: new Set(), authorizedKeys: [], complain }
   readFields(into, root, 0, 'the file', readField)
   const { mounts, authorizedKeys } = into
   const hostname = into.hostname ?? into.fqdn
@@ -132,8 +134,9 @@ function readMount(into: Collected, node: YamlNode, at: Place): void {
     const path = normalizeTarget(target)
     if (path === undefined)
       into.complain(at, `${quote(target)} is no place to mount on; it must be a path below /`)
-    else if (into.mounts.some((mount) => mount.target === path))
+    else if (into.targets.has(path))
       into.complain(at, `${quote(path)} is the target of an earlier mount too; this one counts`)
+    else into.targets.add(path)
     // Without a target it is planned all the same: the plan refuses it, as data on the wrong disk are lost data.
     into.mounts.push({
       source: normalizeSource(source, type),

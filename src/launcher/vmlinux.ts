@@ -239,8 +239,13 @@ interface ProgramHeader {
  */
 export function hasPvhEntry(elf: Uint8Array): boolean {
   if (elf.length < 64) return false
-  const notes = programHeaders(elf)?.filter(({ type }) => type === PT_NOTE)
-  return notes?.some((header) => hasXenEntry(elf, header)) ?? false
+  const notes = programHeaders(elf)?.filter(({ type }) => type === PT_NOTE) ?? []
+  // Segments that lie over one another are made up: no more is read than the file has.
+  let left = elf.length
+  return notes.some((header) => {
+    left -= header.size
+    return left >= 0 && hasXenEntry(elf, header)
+  })
 }
 
 function hasXenEntry(elf: Uint8Array, { offset, size, align }: ProgramHeader): boolean {
