@@ -3,14 +3,13 @@
  * suite of our choice, from the archive that this machine is set up for. Needs no root. apt verifies signatures.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { retarget, type Want } from './apt-sources.ts'
+import { ETC, ownSources } from './apt-files.ts'
+import type { Want } from './apt-sources.ts'
 import { cached } from './cache.ts'
 import { BuildError, freshLog, run } from './command.ts'
 import { codename } from './system.ts'
-
-const ETC = '/etc/apt'
 
 /** A private apt, ready for `apt-get` and `apt-cache` with `options`. */
 export interface Apt {
@@ -69,20 +68,8 @@ function optionsFor(folder: string): string[] {
 
 /** The machine's own sources file for Debian, with another suite or type. */
 async function privateSources(want: Want): Promise<{ file: string; text: string }> {
-  const files = [join(ETC, 'sources.list')]
-  if (existsSync(join(ETC, 'sources.list.d'))) {
-    const parts = (await readdir(join(ETC, 'sources.list.d'))).sort()
-    files.push(
-      ...parts
-        .filter((name) => /\.(list|sources)$/.test(name))
-        .map((name) => join(ETC, 'sources.list.d', name)),
-    )
-  }
-  for (const file of files.filter(existsSync)) {
-    const format = file.endsWith('.sources') ? 'deb822' : 'one-line'
-    const text = retarget(await readFile(file, 'utf8'), format, await codename(), want)
-    if (text) return { file: format === 'deb822' ? 'zmachine.sources' : 'zmachine.list', text }
-  }
+  const [first] = ownSources(await codename(), want)
+  if (first !== undefined) return { file: `zmachine.${first.extension}`, text: first.text }
   throw new BuildError(
     `no Debian archive for ${await codename()} main found in ${ETC}/sources.list or ${ETC}/sources.list.d`,
     'The build fetches QuickJS and a kernel from Debian. Run it on Debian 12 or 13, for example in a container.',

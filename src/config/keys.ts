@@ -1,5 +1,6 @@
 /** What the kernel command line's keys mean (protocol, section 2). */
 
+import { isInterfaceName } from '../lib/interface-name.ts'
 import { type Cidr, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
 import type { Problem } from '../lib/problem.ts'
 import { nearest, parseDecimal, parts, quote, trim, visible } from '../lib/text.ts'
@@ -253,7 +254,7 @@ function nic(into: Collected, name: string, value: string): void {
       continue
     else addresses.push(cidr)
   }
-  if (!isInterfaceName(name)) into.complain(`${quote(name)} is no name of an interface; skipped`)
+  if (!isNicName(name)) into.complain(`${quote(name)} is no name of an interface; skipped`)
   else into.nics.push({ name, addresses })
 }
 
@@ -274,7 +275,7 @@ function routes(into: Collected, value: string, family: 4 | 6): void {
       into.complain(`${quote(via)} is not an IPv${family} gateway; the route is skipped`)
       continue
     }
-    if (gateway === undefined && !isInterfaceName(via)) {
+    if (gateway === undefined && !isNicName(via)) {
       into.complain(`${quote(via)} is neither an IP address nor an interface; the route is skipped`)
       continue
     }
@@ -292,15 +293,11 @@ function routes(into: Collected, value: string, family: 4 | 6): void {
 
 const familyOf = (ip: Ip): 4 | 6 => (ip.length === 4 ? 4 : 6)
 
-/** What the kernel takes as an interface's name (dev_valid_name), less what can only be a mistyped address. */
-function isInterfaceName(text: string): boolean {
+/** An interface's name, less what can only be a mistyped address. */
+function isNicName(text: string): boolean {
   const first = text.charAt(0)
-  return (
-    text.length <= 15 &&
-    ((first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z')) &&
-    !text.includes('/') &&
-    !text.includes(':')
-  )
+  const isLetter = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z')
+  return isLetter && isInterfaceName(text)
 }
 
 /** What is wrong with a hostname (hostname(7)), or undefined. Underscores are not by the book, and common. */

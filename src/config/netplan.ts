@@ -3,6 +3,7 @@
  * as the contract has it. Ethernet only; what is not understood is told and left out.
  */
 
+import { isInterfaceName } from '../lib/interface-name.ts'
 import { type Cidr, type Ip, isIpv6, parseCidr, parseIp, parseMac } from '../lib/ip.ts'
 import { quote, visible } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
@@ -335,15 +336,6 @@ function readRouteField(route: Route, key: string, value: YamlNode, at: Place): 
       return true
   }
   return false
-}
-
-/** What the kernel takes as an interface's name (dev_valid_name), less what only a pattern or a mistake has. */
-function isInterfaceName(name: string): boolean {
-  if (name === '' || name.length > 15 || name === '.' || name === '..') return false
-  for (let at = 0; at < name.length; at++) {
-    if (name.charCodeAt(at) <= 32 || '/:*?[]'.includes(name.charAt(at))) return false
-  }
-  return true
 }
 
 /** One word of resolv.conf, which a white space or a comment would break up. */

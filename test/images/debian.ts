@@ -3,11 +3,11 @@
  * is set up for. They are kept as tarballs outside the tree, and each test unpacks one of its own.
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { retarget } from '../../build/apt-sources.ts'
+import { ETC, ownSources } from '../../build/apt-files.ts'
 import { cached, isCached } from '../../build/cache.ts'
 import { BuildError, freshLog, run } from '../../build/command.ts'
 import { step } from '../../build/progress.ts'
@@ -30,9 +30,6 @@ const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*']
 
 /** This machine's own name and name servers, which mmdebstrap copies. */
 const OURS = ['/etc/hostname', '/etc/resolv.conf']
-
-/** Where apt lists archives (sources.list(5)). */
-const ETC = '/etc/apt'
 
 /** Makes the recipe's tarball where the cache has none; its file. */
 export async function tarball(recipe: Recipe): Promise<string> {
@@ -81,20 +78,14 @@ function writeBelow(folder: string, path: string, text: string): void {
 
 /** The machine's own archives of its release, without those of third parties: a file for each of apt's own. */
 function sources(release: string, scratch: string): string[] {
-  const parts = join(ETC, 'sources.list.d')
-  const names = existsSync(parts) ? readdirSync(parts).sort() : []
-  const files = [join(ETC, 'sources.list'), ...names.map((name) => join(parts, name))]
-  const found = files.filter(existsSync).flatMap((file, at) => {
-    if (!/\.(list|sources)$/.test(file)) return []
-    const format = file.endsWith('.sources') ? 'deb822' : 'one-line'
-    const text = retarget(readFileSync(file, 'utf8'), format, release, { name: 'images', type: 'deb' })
-    if (text === undefined) return []
-    const copy = join(scratch, `${at}.${format === 'deb822' ? 'sources' : 'list'}`)
+  const found = ownSources(release, { name: 'images', type: 'deb' })
+  if (found.length === 0)
+    throw new BuildError(`no Debian archive for ${release} main found in ${ETC}`, 'Run the tests on Debian.')
+  return found.map(({ extension, text }, at) => {
+    const copy = join(scratch, `${at}.${extension}`)
     writeFileSync(copy, text)
-    return [copy]
+    return copy
   })
-  if (found.length > 0) return found
-  throw new BuildError(`no Debian archive for ${release} main found in ${ETC}`, 'Run the tests on Debian.')
 }
 
 /** Unpacks a root, with its owners, modes and devices, into a folder that is made. */
