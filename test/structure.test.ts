@@ -27,9 +27,10 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   [['sys/'], ['lib/']],
   // Pure files among effects.
   [['run/superblock.ts'], ['lib/']],
+  [['run/stop.ts'], CONSTANTS],
   [
     ['supervise/outcome.ts', 'supervise/state.ts'],
-    ['config/machine.ts', 'lib/', ...CONSTANTS],
+    ['config/machine.ts', 'run/stop.ts', 'lib/', ...CONSTANTS],
   ],
   // A lease's packets and states are pure; what it asks of the kernel are netlink's codecs.
   [
@@ -43,7 +44,10 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   // A root is configured before there is a plan, and the early mounts are a part of the plan.
   [['run/'], ['config/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // The supervisor tells the console and writes the exit record: with the same functions as the steps.
-  [['supervise/'], ['config/', 'run/console.ts', 'run/files.ts', 'run/requests.ts', 'sys/', 'lib/']],
+  [
+    ['supervise/'],
+    ['config/', 'run/console.ts', 'run/files.ts', 'run/requests.ts', 'run/stop.ts', 'sys/', 'lib/'],
+  ],
   [['runtime/quickjs/'], ['main.ts', 'sys/']],
   // The same parts as the lean build loads one by one.
   [['runtime/node/parts.ts'], ['parts.ts', 'config/', 'run/', 'supervise/']],
@@ -56,7 +60,15 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
 ]
 
 /** What may not reach an effect, however many imports away. */
-const PURE = ['lib/', 'config/', 'plan/', 'run/superblock.ts', 'supervise/outcome.ts', 'supervise/state.ts']
+const PURE = [
+  'lib/',
+  'config/',
+  'plan/',
+  'run/superblock.ts',
+  'run/stop.ts',
+  'supervise/outcome.ts',
+  'supervise/state.ts',
+]
 
 /** What makes system calls, or is made of what does. */
 const EFFECTS = [
@@ -121,7 +133,7 @@ describe('the source', () => {
     const violations = files.flatMap((file) => {
       const [, allowed = []] = TABLE.find(([patterns]) => matches(file, patterns)) ?? []
       // A pure file among effects is one because it does not import its neighbours' effects.
-      const own = matches(file, ['run/superblock.ts']) ? [] : [folderOf(file)]
+      const own = matches(file, ['run/superblock.ts', 'run/stop.ts']) ? [] : [folderOf(file)]
       return imports(file)
         .filter((target) => !matches(target, [...allowed, ...own]))
         .map((target) => `${file} imports ${target}`)

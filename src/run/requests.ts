@@ -2,23 +2,10 @@
 
 import { u16, u32 } from '../lib/bytes.ts'
 import { trim, words } from '../lib/text.ts'
-import {
-  EV_KEY,
-  EVIOCGBIT_EV_KEY,
-  KEY_POWER,
-  O_CLOEXEC,
-  O_NONBLOCK,
-  O_RDONLY,
-  POLLIN,
-  SIGINT,
-  SIGPWR,
-  SIGTERM,
-} from '../sys/flags.ts'
+import { EV_KEY, EVIOCGBIT_EV_KEY, KEY_POWER, O_CLOEXEC, O_NONBLOCK, O_RDONLY, POLLIN } from '../sys/flags.ts'
 import { close, ioctl, open, type PollFd, poll, read } from '../sys/linux.ts'
 import { listNames, readText } from './files.ts'
-
-/** What a stop ends in. */
-export type StopPower = 'poweroff' | 'reboot'
+import { type StopPower, stopOf } from './stop.ts'
 
 /** A stop was asked for while the machine was still being set up. */
 export class Stopped extends Error {
@@ -38,23 +25,29 @@ const INPUT_EVENT = 24
 
 let signals = -1
 let buttons: number[] | undefined
+/** Of both; undefined where it is to be made anew. */
+let watched: readonly PollFd[] | undefined
 /** The button was pressed before anybody listened. */
 let pressedEarly = false
 
 /** @param fd the signalfd of all signals */
 export function watchSignals(fd: number): void {
   signals = fd
+  watched = undefined
 }
 
 /** Looks for the power button, once it can be there: its drivers may be modules. */
 export function listen(): void {
-  if (buttons === undefined || buttons.length === 0) buttons = openButtons()
+  if (buttons !== undefined && buttons.length > 0) return
+  buttons = openButtons()
+  watched = undefined
 }
 
 /** To be waited for; the signals are the first. */
-export function requestFds(): PollFd[] {
+export function requestFds(): readonly PollFd[] {
   if (buttons === undefined) listen()
-  return [signals, ...(buttons ?? [])].map((fd) => ({ fd, events: POLLIN }))
+  watched ??= [signals, ...(buttons ?? [])].map((fd) => ({ fd, events: POLLIN }))
+  return watched
 }
 
 /** All that came since the last call. */
@@ -73,12 +66,6 @@ export function readStop(): StopPower | undefined {
   const requests = readRequests()
   if (requests.pressed) return 'poweroff'
   return requests.signals.map(stopOf).find((power) => power !== undefined)
-}
-
-/** What a signal to PID 1 asks for. Ctrl-Alt-Del is SIGINT (reboot(2), LINUX_REBOOT_CMD_CAD_OFF). */
-export function stopOf(signal: number): StopPower | undefined {
-  if (signal === SIGINT) return 'reboot'
-  return signal === SIGTERM || signal === SIGPWR ? 'poweroff' : undefined
 }
 
 /** @throws Stopped where a stop was asked for */
@@ -104,6 +91,7 @@ export function pollOrStop(fds: readonly PollFd[], timeout: number): readonly nu
 /** Descriptors that went away would be ready for ever. */
 export function forget(fd: number): void {
   buttons = buttons?.filter((each) => each !== fd)
+  watched = undefined
 }
 
 function readSignals(): number[] {

@@ -7,8 +7,8 @@
 import type { Identity } from '../config/users.ts'
 import { parseDecimal, parts, trim, words } from '../lib/text.ts'
 import { readAll, readText, writeValue } from '../run/files.ts'
-import { AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
-import { chown, close, mkdir, open, unlink, write } from '../sys/linux.ts'
+import { AT_REMOVEDIR, DT_DIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
+import { chown, close, mkdir, open, readDirectory, unlink, write } from '../sys/linux.ts'
 import type { Usage } from './outcome.ts'
 
 const ROOT = '/sys/fs/cgroup'
@@ -61,9 +61,31 @@ function enableControllers(): void {
 
 /** Ends everybody in it, also who is frozen or forks all the time. */
 export function killCgroup(): void {
+  if (directory >= 0) writeBelow(directory, 'cgroup.kill', '1')
+}
+
+/** More than these nobody needs, and a container might make them without end. */
+const MOST_CGROUPS = 1000
+
+/** Lets go on whom the container froze, in cgroups of its own as well: TERM is handled only then. */
+export function thawCgroup(): void {
   if (directory < 0) return
-  const fd = open('cgroup.kill', O_WRONLY | O_CLOEXEC, 0, directory)
-  write(fd, Uint8Array.of(0x31))
+  const paths = ['.']
+  for (let at = 0; at < Math.min(paths.length, MOST_CGROUPS); at++) {
+    const path = paths[at] ?? ''
+    const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, directory)
+    if (fd < 0) continue
+    writeBelow(fd, 'cgroup.freeze', '0')
+    const entries = readDirectory(fd)
+    close(fd)
+    if (typeof entries === 'number') continue
+    for (const { name, type } of entries) if (type === DT_DIR) paths.push(`${path}/${name}`)
+  }
+}
+
+function writeBelow(directory: number, file: string, digit: '0' | '1'): void {
+  const fd = open(file, O_WRONLY | O_CLOEXEC, 0, directory)
+  write(fd, Uint8Array.of(digit.charCodeAt(0)))
   close(fd)
 }
 

@@ -5,7 +5,7 @@ import { forget, readRequests, requestFds } from '../run/requests.ts'
 import { ESRCH } from '../sys/errno.ts'
 import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL } from '../sys/flags.ts'
 import { kill, type PollFd, poll, uptime } from '../sys/linux.ts'
-import { killCgroup, readOomKills } from './cgroup.ts'
+import { killCgroup, readOomKills, thawCgroup } from './cgroup.ts'
 import type { Outcome } from './outcome.ts'
 import { formatOutcome } from './outcome.ts'
 import { NOBODY, reap } from './reap.ts'
@@ -63,6 +63,9 @@ export function supervise({ pid, policy, start, shutDown, service }: Supervision
       case 'kill':
         // A child that left its own group still hears of it.
         if (kill(-action.pid, action.signal) === -ESRCH) kill(action.pid, action.signal)
+        break
+      case 'thaw':
+        thawCgroup()
         break
       case 'restarting':
         info(`${formatOutcome(action.outcome, uptime())}; restarting in ${action.delay / 1000} s`)

@@ -17,7 +17,7 @@ const BATCHES = 64
  * wake-up for each would cost more than the rest; of those that one parent leaves behind, the kernel tells the first one
  * while it still has to hand over the others.
  */
-const GATHER = 1
+const GATHER = 5
 
 /** Where in a record wait4 puts the status: an argument that it does not have. */
 const STATUS = 10

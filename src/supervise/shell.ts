@@ -1,7 +1,8 @@
 /** `zmachine.shell`: a shell on the console after a fatal error, for whoever looks for its cause. */
 
 import { line, openTerminal } from '../run/console.ts'
-import { readStop, requestFds, type StopPower } from '../run/requests.ts'
+import { readStop, requestFds } from '../run/requests.ts'
+import type { StopPower } from '../run/stop.ts'
 import { ECHILD, SysError } from '../sys/errno.ts'
 import { poll } from '../sys/linux.ts'
 import { reap } from './reap.ts'

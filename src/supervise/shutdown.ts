@@ -15,7 +15,7 @@ import {
   SIGTERM,
 } from '../sys/flags.ts'
 import { kill, mount, poll, reboot, SYS_prlimit64, swapoff, syscall, umount, uptime } from '../sys/linux.ts'
-import { killCgroup, readUsage } from './cgroup.ts'
+import { killCgroup, readUsage, thawCgroup } from './cgroup.ts'
 import { answers, busyWith, guard, REBOOT_COMMANDS, syncWithin, unguard } from './guard.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
 import { NOBODY, reap } from './reap.ts'
@@ -75,8 +75,9 @@ function resetLimits(): void {
 function endProcesses(grace: number): void {
   if (reap(NOBODY).answer === -ECHILD) return
   kill(-1, SIGTERM)
-  // A stopped process handles TERM only when it goes on.
+  // A stopped or frozen process handles TERM only when it goes on.
   kill(-1, SIGCONT)
+  thawCgroup()
   if (waitForAll(grace, true)) return
   debug(() => 'some processes ignore TERM: KILL')
   killCgroup()

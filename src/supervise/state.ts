@@ -1,7 +1,8 @@
 /** The supervisor as a pure function: a state and an event give the next state and what is to be done. */
 
 import type { ExitPolicy } from '../config/machine.ts'
-import { SIGCONT, SIGINT, SIGKILL, SIGPWR, SIGTERM } from '../sys/flags.ts'
+import { stopOf } from '../run/stop.ts'
+import { SIGCONT, SIGKILL, SIGTERM } from '../sys/flags.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 
 export type PowerState = 'reboot' | 'poweroff' | 'halt'
@@ -39,6 +40,8 @@ export type Event =
 export type Action =
   /** To the entrypoint's process group. */
   | { readonly do: 'kill'; readonly pid: number; readonly signal: number }
+  /** Whom the container froze goes on. */
+  | { readonly do: 'thaw' }
   | { readonly do: 'start' }
   /** What the dead session left behind is killed, and the entrypoint started again after the delay. */
   | { readonly do: 'restarting'; readonly outcome: Outcome; readonly delay: number }
@@ -83,12 +86,12 @@ export function next(
       return state.is === 'waiting' ? { state: running(event.pid, now, state.delay), actions: [] } : stay
     case 'button':
       return stop(state, 'poweroff', now, policy)
-    case 'signal':
-      // Ctrl-Alt-Del is SIGINT to PID 1 (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
-      if (event.signal === SIGINT) return stop(state, 'reboot', now, policy)
-      if (event.signal === SIGTERM || event.signal === SIGPWR) return stop(state, 'poweroff', now, policy)
+    case 'signal': {
+      const power = stopOf(event.signal)
+      if (power !== undefined) return stop(state, power, now, policy)
       if (state.is !== 'running' && state.is !== 'stopping') return stay
       return { state, actions: [{ do: 'kill', pid: state.pid, signal: event.signal }] }
+    }
     case 'time':
       if (state.is === 'stopping' && now >= state.deadline) {
         // In the middle of I/O that does not come back not even KILL ends a process.
@@ -129,10 +132,11 @@ function stop(
     case 'running':
       return {
         state: { is: 'stopping', pid: state.pid, deadline: now + policy.grace, power, killed: false },
-        // One that is stopped handles TERM only when it goes on.
+        // One that is stopped or frozen handles TERM only when it goes on.
         actions: [
           { do: 'kill', pid: state.pid, signal: SIGTERM },
           { do: 'kill', pid: state.pid, signal: SIGCONT },
+          { do: 'thaw' },
         ],
       }
     case 'stopping':

@@ -138,18 +138,45 @@ describe('descriptors that are used up system-wide', () => {
   })
 })
 
-describe('a container that freezes its own cgroup', () => {
+describe.each([
+  ['its own cgroup', ''],
+  ['one below it, as all controllers are its own to use', '/a/b'],
+])('a container that freezes %s', (_, below) => {
+  const cgroup = `/sys/fs/cgroup/container${below}`
   const boot = booted({
-    ...scripted(
-      'trap "exit 7" TERM; echo script: freezes; echo 1 > /sys/fs/cgroup/container/cgroup.freeze; sleep 1000',
-    ),
-    cmdline: 'zmachine.grace=1',
+    ...scripted(`
+      trap 'exit 7' TERM
+      ${below === '' ? '' : `mkdir -p ${cgroup} && echo $$ > ${cgroup}/cgroup.procs`}
+      echo script: freezes
+      echo 1 > ${cgroup}/cgroup.freeze
+      sleep 1 & while :; do wait; done`),
+    cmdline: 'zmachine.grace=5',
     during: pressSoonAfter('script: freezes'),
   })
 
-  test('is killed after the grace', () => {
-    expect(end(boot())).toBe('code=137 signal=SIGKILL reason=stop powerdown')
-    expect(record(boot())).toMatchObject({ code: 137, reason: 'stop' })
+  test('is thawed by a stop, and ends in its own way', () => {
+    expect(end(boot())).toBe('code=7 signal=none reason=stop powerdown')
+    expect(record(boot())).toMatchObject({ code: 7, reason: 'stop' })
+  })
+})
+
+describe('what a container leaves frozen', () => {
+  const boot = booted({
+    ...scripted(`
+      mkdir /sys/fs/cgroup/container/below
+      (trap '' HUP; trap 'echo clean > /left; exit' TERM
+       sleep 1000 & echo script: left; while :; do wait; done) &
+      echo $! > /sys/fs/cgroup/container/below/cgroup.procs
+      usleep 300000
+      echo 1 > /sys/fs/cgroup/container/below/cgroup.freeze
+      exit 3`),
+    cmdline: 'zmachine.on_exit=poweroff zmachine.grace=3',
+  })
+
+  test('is thawed at the end, and hears of it', () => {
+    // Its terminal has gone with the entrypoint.
+    expect(boot().file('left')).toBe('clean\n')
+    expect(end(boot())).toBe('code=3 signal=none reason=exit powerdown')
   })
 })
 

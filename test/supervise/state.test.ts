@@ -88,17 +88,18 @@ describe('a request to stop', () => {
     ['SIGPWR', signal(SIGPWR), 'poweroff'],
   ] as const)('by %s: TERM, the grace, KILL, and then the power state', (_, event, power) => {
     const stopped = run(policy, [100, event])
-    // One that is stopped would not handle TERM.
-    const asked = [SIGTERM, SIGCONT].map((each) => ({ do: 'kill', pid, signal: each }))
+    // One that is stopped or frozen would not handle TERM.
+    const sent = [SIGTERM, SIGCONT].map((each) => ({ do: 'kill', pid, signal: each }))
+    const asked = [...sent, { do: 'thaw' }]
     expect(stopped.actions).toEqual(asked)
     expect(deadlineOf(stopped.state)).toBe(10_100)
 
-    expect(run(policy, [100, event], [10_099, { is: 'time' }]).actions).toHaveLength(2)
+    expect(run(policy, [100, event], [10_099, { is: 'time' }]).actions).toHaveLength(3)
     const killed = run(policy, [100, event], [10_100, { is: 'time' }])
     expect(killed.actions.at(-1)).toEqual({ do: 'kill', pid, signal: SIGKILL })
     expect(
       run(policy, [100, event], [10_100, { is: 'time' }], [10_101, { is: 'time' }]).actions,
-    ).toHaveLength(3)
+    ).toHaveLength(4)
 
     expect(run(policy, [100, event], [200, exit(0)]).actions.at(-1)).toEqual({
       do: 'shutDown',
