@@ -103,7 +103,7 @@ export function supervise({ pid, policy, start, shutDown, service }: Supervision
     const due = Math.min(deadlineOf(state) ?? NEVER, service?.deadline() ?? NEVER)
     const ready = poll(fds, answer > 0 ? 0 : due === NEVER ? -1 : Math.max(0, due - uptime()))
     if (typeof ready === 'number') continue
-    gather = takeRequests()
+    gather = takeRequests() && answer <= 0
     let called = false
     for (const [index, events] of ready.entries()) {
       const watched = fds[index]

@@ -27,18 +27,21 @@ static void wait_until_gone(pid_t pid) {
 	while (kill(pid, 0) == 0 || errno != ESRCH) usleep(50);
 }
 
-static void make(pid_t *pids, int batch) {
-	pid_t middle = fork();
-	if (middle == 0) {
-		/* A PID 1 that hands a signal on to our process group would be measured by the group's size. */
-		setpgid(0, 0);
-		for (int i = 0; i < batch; i++) {
-			pids[i] = vfork();
-			if (pids[i] == 0) _exit(0);
-			if (pids[i] < 0) _exit(1);
-		}
-		_exit(0);
+/* There are no more pids while PID 1 is behind. */
+static void make_all(pid_t *pids, int batch) {
+	/* A PID 1 that hands a signal on to our process group would be measured by the group's size. */
+	setpgid(0, 0);
+	for (int i = 0; i < batch; i++) {
+		while ((pids[i] = vfork()) < 0) usleep(1000);
+		if (pids[i] == 0) _exit(0);
 	}
+	_exit(0);
+}
+
+static void make(pid_t *pids, int batch) {
+	pid_t middle;
+	while ((middle = fork()) < 0) usleep(1000);
+	if (middle == 0) make_all(pids, batch);
 	int status;
 	if (waitpid(middle, &status, 0) < 0 || status != 0) exit(1);
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:supervise`: our PID 1 and those that containers have otherwise, put to the same rows in namespaces on this
- * kernel, and to 100,000 orphans. Writes the table of docs/supervision.md between its markers.
+ * `npm run bench:supervise [-- ROUNDS [costs]]`: our PID 1 and those that containers have otherwise, put to the same rows in namespaces
+ * on this kernel, and what each costs, in so many rounds; or the costs alone. Writes the tables of docs/supervision.md between its markers.
  *
  * Needs root, and Debian's tini, dumb-init, catatonit and busybox-static.
  */
@@ -10,15 +10,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../../build/paths.ts'
-import { type Init, other, ours, startInit } from '../kernel/pid1.ts'
+import { busyboxInit, type Init, other, ours } from '../kernel/pid1.ts'
 import { rows } from '../kernel/supervision.ts'
+import { costs } from './supervise-costs.ts'
 
 const PAGE = join(ROOT, 'docs/supervision.md')
-const BEGIN = '<!-- supervise -->\n'
 const END = '<!-- end -->'
-
-const ORPHANS = 100_000
-const BATCH = 1000
 
 const INITS: readonly Init[] = [
   ours(),
@@ -34,41 +31,7 @@ const ALL_CODES = Array.from({ length: 256 }, (_, code) => code)
 const versionOf = (name: string): string =>
   execFileSync('dpkg-query', ['-W', '-f', `\${Version}`, name], { encoding: 'utf8' })
 
-interface Reaped {
-  /** Until all were gone. */
-  readonly seconds: number
-  /** Of it, the processor's time of PID 1. */
-  readonly milliseconds: number
-}
-
-/** A computer that does something else as well only ever makes it longer. */
-const ROUNDS = 3
-
-/** In turn, so that what else the computer does hits all alike; the least of each. */
-async function reapAll(folder: string): Promise<readonly Reaped[]> {
-  const rounds: Reaped[][] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    const one: Reaped[] = []
-    for (const init of INITS) one.push(await reap(init, join(folder, `orphans-${round}-${init.name}`)))
-    rounds.push(one)
-  }
-  return INITS.map((_, at) => ({
-    seconds: Math.min(...rounds.map((one) => one[at]?.seconds ?? Number.POSITIVE_INFINITY)),
-    milliseconds: Math.min(...rounds.map((one) => one[at]?.milliseconds ?? Number.POSITIVE_INFINITY)),
-  }))
-}
-
-async function reap(init: Init, place: string): Promise<Reaped> {
-  const { orphans } = await init.programs()
-  const running = await startInit(init, place, [orphans, String(ORPHANS), String(BATCH)])
-  const [, seconds = ''] = await running.says(/orphans: \d+ in ([\d.]+) s/)
-  // The first number is the time on a processor, in nanoseconds (Documentation/scheduler/sched-stats.rst).
-  const [nanoseconds] = readFileSync(`/proc/${running.pid()}/schedstat`, 'latin1').split(' ')
-  await running.ended
-  return { seconds: Number(seconds), milliseconds: Number(nanoseconds) / 1e6 }
-}
-
-async function measure(folder: string): Promise<string[][]> {
+async function behaviour(folder: string): Promise<string[][]> {
   const table: string[][] = [['', ...INITS.map(({ name }) => name)]]
   for (const row of rows({ codes: ALL_CODES, early: 24 })) {
     const line = [row.name]
@@ -76,14 +39,34 @@ async function measure(folder: string): Promise<string[][]> {
     console.log(line.join(' | '))
     table.push(line)
   }
-  const reaped = await reapAll(folder)
-  const orphans = `${ORPHANS.toLocaleString('en')} orphans, in batches of ${BATCH}`
-  table.push([`${orphans}: seconds`, ...reaped.map(({ seconds }) => seconds.toFixed(1))])
-  table.push([
-    'PID 1’s processor time of it: ms',
-    ...reaped.map(({ milliseconds }) => milliseconds.toFixed(0)),
-  ])
   return table
+}
+
+/** In turn, so that what else the computer does hits all alike: each figure's median, and from what to what it was. */
+async function measure(folder: string, rounds: number): Promise<string[][]> {
+  const inits = [...INITS, busyboxInit]
+  const found = inits.map((): Map<string, number[]> => new Map())
+  for (let round = 0; round < rounds; round++) {
+    for (const [at, init] of inits.entries()) {
+      const place = join(folder, `costs-${round}-${at}`)
+      for (const [name, figure] of await costs(init, place)) {
+        console.log(`${round} ${init.name} | ${name} | ${figure ?? '–'}`)
+        if (figure !== undefined) found[at]?.set(name, [...(found[at]?.get(name) ?? []), figure])
+      }
+    }
+  }
+  const names = [...(found[0]?.keys() ?? [])]
+  return [
+    ['', ...inits.map(({ name }) => name)],
+    ...names.map((name) => [name, ...found.map((figures) => spread(figures.get(name) ?? []))]),
+  ]
+}
+
+function spread(figures: readonly number[]): string {
+  const sorted = figures.toSorted((a, b) => a - b).map((figure) => Math.round(figure).toLocaleString('en'))
+  const [least, median, most] = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)]
+  if (least === undefined) return '–'
+  return least === most ? least : `${median} (${least} to ${most})`
 }
 
 function markdown([head = [], ...lines]: readonly string[][]): string {
@@ -91,18 +74,23 @@ function markdown([head = [], ...lines]: readonly string[][]): string {
   return line(head) + line(head.map(() => '---')) + lines.map(line).join('')
 }
 
-function writeTable(text: string): void {
+/** Between the markers of this name. */
+function writeTable(name: string, text: string): void {
   const page = readFileSync(PAGE, 'utf8')
-  const from = page.indexOf(BEGIN) + BEGIN.length
+  const begin = `<!-- ${name} -->\n`
+  const from = page.indexOf(begin) + begin.length
   const to = page.indexOf(END, from)
-  if (from < BEGIN.length || to < 0) throw new Error(`${PAGE} has no markers`)
+  if (from < begin.length || to < 0) throw new Error(`${PAGE} has no markers for ${name}`)
   writeFileSync(PAGE, page.slice(0, from) + text + page.slice(to))
 }
 
+const [rounds = '5', part] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'zmachine-bench-'))
-const table = await measure(folder)
-rmSync(folder, { recursive: true })
-const versions = ['tini', 'dumb-init', 'catatonit'].map((name) => `${name} ${versionOf(name)}`).join(', ')
-writeTable(
-  `${markdown(table)}\n${versions}, on Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}.\n`,
+if (part !== 'costs') writeTable('supervise', markdown(await behaviour(folder)))
+const versions = ['tini', 'dumb-init', 'catatonit', 'busybox-static'].map(
+  (name) => `${name} ${versionOf(name)}`,
 )
+const kernel = execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()
+const measured = `${versions.join(', ')}, on Linux ${kernel}; rounds: ${rounds}.`
+writeTable('costs', `${markdown(await measure(folder, Number(rounds)))}\n${measured}\n`)
+rmSync(folder, { recursive: true })

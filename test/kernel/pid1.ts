@@ -15,6 +15,7 @@ import { guestProgram, probeProgram } from '../boot/files.ts'
 const UNSHARE = ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--uts', '--ipc', '--net']
 const ENTER = fileURLToPath(new URL('enter.sh', import.meta.url))
 const ORPHANS = new URL('../bench/orphans.c', import.meta.url)
+const LATENCY = new URL('../bench/latency.c', import.meta.url)
 const SEALED = new URL('sealed.c', import.meta.url)
 
 /** Says itself that PID 1 is about to begin. */
@@ -28,6 +29,8 @@ export interface Programs {
   readonly shell: string
   /** test/bench/orphans.c */
   readonly orphans: string
+  /** test/bench/latency.c */
+  readonly latency: string
 }
 
 /** What is run as PID 1, and how a child is given to it. */
@@ -62,7 +65,7 @@ export interface Running {
 /** @param options more of our command line */
 export const ours = (options = ''): Init => ({
   name: 'zmachine-init',
-  programs: async () => ({ probe: '/probe', shell: '/bin/sh', orphans: '/orphans' }),
+  programs: async () => ({ probe: '/probe', shell: '/bin/sh', orphans: '/orphans', latency: '/latency' }),
   async command(folder, [init = '', ...args]) {
     const layers = ['lowerdir=/layers/lower', 'upperdir=/layers/upper', 'workdir=/layers/work'].join(',')
     const root = `root=layers rootfstype=overlay rootflags=${layers} rw`
@@ -74,6 +77,7 @@ export const ours = (options = ''): Init => ({
       await probeProgram(),
       needProgram('busybox', 'busybox-static'),
       await guestProgram(ORPHANS),
+      await guestProgram(LATENCY),
     ]
     return [...UNSHARE, 'sh', ENTER, folder, cmdline, ...files]
   },
@@ -85,11 +89,7 @@ export const ours = (options = ''): Init => ({
  */
 export const other = (name: string, [program = '', ...options]: readonly string[]): Init => ({
   name,
-  programs: async () => ({
-    probe: await probeProgram(),
-    shell: '/bin/sh',
-    orphans: await guestProgram(ORPHANS),
-  }),
+  programs: hostPrograms,
   command: async (_, child) => [
     ...[...UNSHARE, '--mount-proc', 'sh', '-c', `echo ${BEGINS}; exec "$@"`, 'sh'],
     await guestProgram(SEALED),
@@ -98,6 +98,29 @@ export const other = (name: string, [program = '', ...options]: readonly string[
     ...child,
   ],
 })
+
+/** BusyBox' init, which knows its children by a file only. It does not end with them. */
+export const busyboxInit: Init = {
+  name: 'busybox init',
+  programs: hostPrograms,
+  command: async (_, child) => {
+    const script = `mount -t tmpfs none /etc; echo "::once:$1" > /etc/inittab; shift; echo ${BEGINS}; exec "$@"`
+    return [
+      ...[...UNSHARE, '--mount-proc', 'sh', '-c', script, 'sh', child.join(' ')],
+      ...[await guestProgram(SEALED), needProgram('busybox', 'busybox-static'), 'init'],
+    ]
+  },
+}
+
+/** In this machine's own root. */
+async function hostPrograms(): Promise<Programs> {
+  return {
+    probe: await probeProgram(),
+    shell: '/bin/sh',
+    orphans: await guestProgram(ORPHANS),
+    latency: await guestProgram(LATENCY),
+  }
+}
 
 const quoteForShell = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
@@ -115,6 +138,16 @@ export async function startInit(init: Init, folder: string, child: readonly stri
 /** To its end. */
 export async function runInit(init: Init, folder: string, child: readonly string[]): Promise<Ended> {
   return (await startInit(init, folder, child)).ended
+}
+
+/** Ends it, whatever it is at. */
+export async function stop(running: Running): Promise<void> {
+  try {
+    running.signal('SIGKILL')
+  } catch {
+    // It has ended.
+  }
+  await running.ended
 }
 
 function watch(script: ChildProcess): Running {

@@ -4,7 +4,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { consoleReport } from '../boot/report.ts'
-import { begins, childrenOf, type Ended, type Init, type Running, runInit, startInit } from './pid1.ts'
+import { begins, childrenOf, type Ended, type Init, type Running, runInit, startInit, stop } from './pid1.ts'
 
 export interface Row {
   readonly name: string
@@ -116,15 +116,6 @@ async function orElse(
   const found = await Promise.race([answer.catch(() => other), sleep(patience, other)])
   await stop(running)
   return found
-}
-
-async function stop(running: Running): Promise<void> {
-  try {
-    running.signal('SIGKILL')
-  } catch {
-    // It has ended.
-  }
-  await running.ended
 }
 
 const group: Row = {
