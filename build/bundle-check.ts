@@ -20,6 +20,7 @@ const METHODS = new Map([
   ['search', 'regular expressions'],
   ['normalize', 'Unicode normalization'],
   ['localeCompare', 'Unicode normalization'],
+  ['random', 'a seed of each boot'],
 ])
 
 interface Node {
@@ -94,6 +95,9 @@ function lacks(node: Node): string | undefined {
     case 'ArrowFunctionExpression':
       if (node['async']) return 'async function (needs promises)'
       return node['generator'] ? 'generator function' : undefined
+    case 'BinaryExpression':
+    case 'AssignmentExpression':
+      return String(node['operator']).startsWith('**') ? 'operator **' : undefined
     case 'ImportExpression':
       return 'import() (needs promises)'
     case 'CallExpression': {

@@ -10,6 +10,8 @@ export interface Bundle {
   readonly code: string
   /** The source map as JSON. */
   readonly map: string
+  /** Names of other modules. */
+  readonly imports: readonly string[]
 }
 
 /**
@@ -58,5 +60,10 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
     names.push(name)
   }
   for (const name of [...imports.keys()].sort()) if (name.endsWith('.js')) add(name)
-  return names.map((name) => ({ name, code: text(name), map: text(`${name}.map`) }))
+  return names.map((name) => ({
+    name,
+    code: text(name),
+    map: text(`${name}.map`),
+    imports: imports.get(name) ?? [],
+  }))
 }

@@ -1,18 +1,20 @@
 /**
- * The lean binary: TypeScript → one module (esbuild) → bytecode (qjsc) → one static ELF together with the engine
- * and src/runtime/quickjs/host.c. The same input gives the same bytes.
+ * The lean binary: TypeScript → modules (esbuild) → bytecode (qjsc) → one static ELF together with the engine and
+ * src/runtime/quickjs/host.c; and once more with the heap that the first one has when its modules are loaded, so that no
+ * boot has to load them. The same input gives the same bytes.
  */
-import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { type Bundle, bundle } from './bundle.ts'
 import { checkBundle, mentionedNames } from './bundle-check.ts'
 import { BuildError, freshLog, run } from './command.ts'
+import { type HeapImage, packHeap } from './heap-image.ts'
 import { PRODUCTS, ROOT } from './paths.ts'
-import { buildEngine, compileEngine, compileForLean, type Engine, LEAN_CC } from './quickjs.ts'
+import { buildEngine, compileEngine, compileForLean, type Engine, FAST, LEAN_CC } from './quickjs.ts'
 
 /** The issue's limit. What PID 1 takes is what a guest of 250 MB does not have. */
-const LIMIT = 700_000
+const LIMIT = 520_000
 
 /** The module that is run first, and those that are loaded when they are needed (src/parts.ts). */
 const ENTRIES = {
@@ -25,12 +27,12 @@ const ENTRIES = {
   users: 'src/config/users.ts',
   zosrc: 'src/config/zosrc.ts',
 }
+const FIRST = 'main.js'
 const HOST = 'src/runtime/quickjs'
-const HOST_SOURCES = ['allocator', 'host'].map((name) => join(ROOT, HOST, `${name}.c`))
+const HOST_SOURCES = ['allocator', 'image', 'host'].map((name) => join(ROOT, HOST, `${name}.c`))
 const LINK_FLAGS = [
   '-static',
   '-no-pie',
-  '-s',
   '-Wl,--gc-sections',
   '-Wl,--build-id=none',
   // Both save a page or more: nothing here is relocated, and code beside constants does no harm.
@@ -38,11 +40,19 @@ const LINK_FLAGS = [
   '-Wl,-z,noseparate-code',
 ]
 
-/** Makes `out` (dist/lean/init) and returns its size in bytes. */
-export async function buildLean(
-  entries: Readonly<Record<string, string>> = ENTRIES,
-  out: string = PRODUCTS.init,
-): Promise<number> {
+export interface LeanOptions {
+  readonly entries?: Readonly<Record<string, string>>
+  readonly out?: string
+  /** For callgrind: with symbols, and without what it does not know. */
+  readonly counted?: boolean
+}
+
+/** Makes `out` and returns its size in bytes. */
+export async function buildLean({
+  entries = ENTRIES,
+  out = PRODUCTS.init,
+  counted = false,
+}: LeanOptions = {}): Promise<number> {
   const [engine, modules] = await Promise.all([buildEngine(), bundle(entries)])
   const lacking = modules.flatMap(({ code, map }) => checkBundle(code, map))
   if (lacking.length > 0) {
@@ -53,7 +63,7 @@ export async function buildLean(
   }
   const work = await mkdtemp(join(tmpdir(), 'zmachine-lean-'))
   try {
-    await link(engine, modules, work)
+    await link(engine, modules, work, counted)
     await mkdir(dirname(out), { recursive: true })
     // Renamed into place: somebody may be running or packing the old one.
     await copyFile(join(work, 'init'), `${out}.${process.pid}`)
@@ -62,45 +72,100 @@ export async function buildLean(
     await rm(work, { recursive: true, force: true })
   }
   const { size } = await stat(out)
-  if (size > LIMIT) throw new BuildError(`${out}: ${size} bytes, more than the limit of ${LIMIT}`)
+  if (size > LIMIT && !counted) throw new BuildError(`${out}: ${size} bytes, more than the limit of ${LIMIT}`)
   return size
 }
 
-async function link(engine: Engine, modules: readonly Bundle[], work: string): Promise<void> {
+async function link(
+  engine: Engine,
+  modules: readonly Bundle[],
+  work: string,
+  counted: boolean,
+): Promise<void> {
   const log = freshLog('lean')
   const file = (name: string): string => join(work, name)
   for (const { name, code } of modules) await writeFile(file(name), code)
-  // -s: without the line tables, which are as long as the code. Stacks still name functions. Names without a folder,
-  // since they are what modules import one another by.
+  // -s: without the line tables, which are as long as the code. Names without a folder, since they are what modules
+  // import one another by.
   const names = modules.map(({ name }) => name)
   await run(engine.qjsc, ['-c', '-m', '-s', '-p', 'part_', '-o', 'bytecode.c', ...names], { log, cwd: work })
-  await writeFile(file('bundle.c'), moduleTable(names))
-  const sources = [...HOST_SOURCES, file('bundle.c')]
-  const objects = sources.map((source) => file(`${basename(source)}.o`))
+  const bytecode = await readFile(file('bytecode.c'), 'utf8')
   const wanted = new Set(modules.flatMap(({ code }) => [...mentionedNames(code)]))
   const engineObject = await compileEngine(engine, wanted)
+  const include = [engine.include, join(ROOT, HOST)]
+  const hostObjects = HOST_SOURCES.map((source) => file(`${basename(source)}.o`))
   await Promise.all(
-    sources.map((source, index) =>
-      compileForLean(source, objects[index] ?? '', [engine.include, join(ROOT, HOST)], log),
+    HOST_SOURCES.map((source, index) =>
+      compileForLean(source, hostObjects[index] ?? '', include, log, counted ? [...FAST, '-DCOUNTED'] : FAST),
     ),
   )
-  await run(
-    LEAN_CC,
-    [...LINK_FLAGS, ...objects, engineObject, ...engine.objects, '-lm', '-o', file('init')],
-    { log },
-  )
+  /** The program with these modules and this heap, which come last: nothing else moves with them. */
+  const program = async (name: string, parts: readonly string[], image: HeapImage): Promise<void> => {
+    await writeFile(file(`${name}.c`), bundleSource(bytecode, parts, image))
+    await compileForLean(file(`${name}.c`), file(`${name}.o`), include, log)
+    const objects = [engineObject, ...engine.objects, ...hostObjects, file(`${name}.o`)]
+    await run(LEAN_CC, [...LINK_FLAGS, ...objects, '-lm', '-o', file(name)], { log })
+  }
+  await program('baker', names, { bytes: Uint8Array.of(0), groups: 0 })
+  const heap = await run(file('baker'), [])
+  await program('init', laterThan(FIRST, modules), packHeap(heap))
+  await checkPlaces(file('baker'), file('init'))
+  if (!counted) await run('strip', [file('init')], { log })
 }
 
-/** The C table of all modules, as host.c declares it; qjsc names each array by its file. */
-function moduleTable(names: readonly string[]): string {
-  const rows = names.map((name) => {
-    const array = `part_${basename(name, '.js').replaceAll('-', '_')}`
-    return `    {"${name}", ${array}, sizeof ${array}},\n`
+/** The modules that `first` does not import, which is in the heap with all that it does. */
+function laterThan(first: string, modules: readonly Bundle[]): string[] {
+  const early = new Set<string>()
+  const add = (name: string): void => {
+    if (early.has(name)) return
+    early.add(name)
+    for (const imported of modules.find((module) => module.name === name)?.imports ?? []) add(imported)
+  }
+  add(first)
+  return modules.map(({ name }) => name).filter((name) => !early.has(name))
+}
+
+/** The C source of what bundle.h declares; qjsc names each array by its file. */
+function bundleSource(bytecode: string, names: readonly string[], { bytes, groups }: HeapImage): string {
+  const parts = names.map((name) => ({ name, array: `part_${basename(name, '.js').replaceAll('-', '_')}` }))
+  const arrays = parts.map(({ array }) => {
+    const found = new RegExp(`^const uint8_t ${array}\\[\\d+\\] = \\{[^}]*\\};$`, 'm').exec(bytecode)
+    if (found === null) throw new BuildError(`qjsc made no ${array}`)
+    return `static ${found[0]}\n`
   })
+  // Names are arrays too: equal strings of all objects lie in one place, which would move with them.
+  const texts = parts.map(({ name, array }) => `static const char ${array}_name[] = "${name}";\n`)
+  const rows = parts.map(({ array }) => `    {${array}_name, ${array}, sizeof ${array}},\n`)
   return [
-    '#include "bytecode.c"\n',
     '#include "bundle.h"\n',
+    ...arrays,
+    ...texts,
     `const struct module modules[] = {\n${rows.join('')}};\n`,
     'const size_t module_count = sizeof modules / sizeof *modules;\n',
+    `const uint8_t image[] = {${bytes.join(',')}};\n`,
+    `const size_t image_groups = ${groups};\n`,
   ].join('')
+}
+
+/** What the heap may point to, functions and tables of the engine and the host, must lie where the baker had it. */
+async function checkPlaces(baker: string, init: string): Promise<void> {
+  const [before, after] = await Promise.all([baker, init].map(enginePlaces))
+  if (before !== after) {
+    throw new BuildError(
+      'the heap was made by a program whose functions lie elsewhere',
+      'See LINK_FLAGS and link().',
+    )
+  }
+}
+
+/** Functions and constants before those of the bundle, as nm(1) lists them. */
+async function enginePlaces(file: string): Promise<string> {
+  const lines = (await run('nm', ['--numeric-sort', file])).toString().split('\n')
+  const first = lines.findIndex(
+    (line) => / part_|image|modules?_count| modules$/.test(line) && / [rR] /.test(line),
+  )
+  return lines
+    .slice(0, first)
+    .filter((line) => / [tTrR] /.test(line))
+    .join('\n')
 }

@@ -37,10 +37,25 @@ const UNREACHABLE = [
   // eval
   'JS_EvalObject',
   'JS_EvalInternal',
+  // a ** b
+  'js_pow(',
   // RegExp
   'js_regexp_constructor_internal',
   // console.log of the debugger
   'JS_DumpMemoryUsage',
+]
+
+/**
+ * A function has neither name nor length nor, unless it is a class, a prototype: nobody here asks for them, and they were
+ * most of what it costs to make a closure.
+ */
+const EDITS: readonly (readonly [from: string, to: string])[] = [
+  [
+    '    js_function_set_properties(ctx, func_obj, name_atom,\n                               b->defined_arg_count);\n',
+    '',
+  ],
+  ['    js_function_set_properties(ctx, func_obj, name_atom, length);\n', ''],
+  ['} else if (b->has_prototype) {', '} else if (0) {'],
 ]
 
 const TABLE = /^(static const JSCFunctionListEntry \w+\[\] = \{\n)(.*?)(^\};)/gms
@@ -64,7 +79,13 @@ export function pruneEngine(source: string, names: ReadonlySet<string>): string 
     })
     return head + kept.join('\n') + end
   })
-  return UNREACHABLE.reduce(stop, rows)
+  return EDITS.reduce(edit, UNREACHABLE.reduce(stop, rows))
+}
+
+function edit(source: string, [from, to]: readonly [from: string, to: string]): string {
+  if (source.split(from).length !== 2)
+    throw new BuildError(`the engine's source has not once: ${from.trim()}`)
+  return source.replace(from, to)
 }
 
 /** Replaces the bodies of functions whose names begin so. */

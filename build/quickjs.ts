@@ -71,7 +71,13 @@ const LEAN_CFLAGS = [
 ]
 
 /** Loops and calls without padding: the padding is 5 % of the binary, and no faster where each path is run once. */
-const FAST = ['-O2', '-fno-align-functions', '-fno-align-jumps', '-fno-align-loops', '-fno-align-labels']
+export const FAST = [
+  '-O2',
+  '-fno-align-functions',
+  '-fno-align-jumps',
+  '-fno-align-loops',
+  '-fno-align-labels',
+]
 const INLINE = join(ROOT, 'build/quickjs-inline.h')
 const SMALL = ['-Os', '-include', INLINE]
 

@@ -213,7 +213,7 @@ function deadlineAfter(phase: Phase, tries: number, random: number, now: number)
     // 4.4.5: half of what is left.
     return Math.min(end, now + Math.max((end - now) / 2, RENEWAL_WAIT * SECOND))
   }
-  const wait = Math.min(FIRST_WAIT * 2 ** tries, LONGEST_WAIT)
+  const wait = Math.min(FIRST_WAIT << Math.min(tries, 8), LONGEST_WAIT)
   // 4.1: a second more or less.
   return now + (wait - 1 + 2 * fraction(random)) * SECOND
 }

@@ -30,6 +30,8 @@ describe('checkBundle names what the engine lacks, with line and column', () => 
     ['eval', 'host.a((0, eval)("1"))', ['1:12: global eval']],
     ['async function', 'host.a(async () => 1)', ['1:8: async function (needs promises)']],
     ['a generator', 'host.a(function* () {})', ['1:8: generator function']],
+    ['a power', 'host.a(2 ** host.b)', ['1:8: operator **']],
+    ['Math.random', 'host.a(Math.random())', ['1:8: .random() (needs a seed of each boot)']],
     ['a big integer', 'host.a(10n)', ['1:8: big integer 10n']],
     ['an object that nothing uses yet', 'host.a(new WeakMap())', ['1:12: global WeakMap']],
     ['Promise', 'host.a(Promise.resolve(1))', ['1:8: global Promise']],

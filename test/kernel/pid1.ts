@@ -62,8 +62,11 @@ export interface Running {
   readonly ended: Promise<Ended>
 }
 
-/** @param options more of our command line */
-export const ours = (options = ''): Init => ({
+/**
+ * @param options more of our command line
+ * @param program another build of it
+ */
+export const ours = (options = '', program: string = PRODUCTS.init): Init => ({
   name: 'zmachine-init',
   programs: async () => ({ probe: '/probe', shell: '/bin/sh', orphans: '/orphans', latency: '/latency' }),
   async command(folder, [init = '', ...args]) {
@@ -72,7 +75,7 @@ export const ours = (options = ''): Init => ({
     const quoted = args.map((arg) => (arg.includes(' ') ? `"${arg}"` : arg)).join(' ')
     const cmdline = `${root} zmachine.on_exit=poweroff zmachine.grace=3 ${options} init=${init} -- ${quoted}`
     const files = [
-      PRODUCTS.init,
+      program,
       await guestProgram(SEALED),
       await probeProgram(),
       needProgram('busybox', 'busybox-static'),
@@ -124,13 +127,21 @@ async function hostPrograms(): Promise<Programs> {
 
 const quoteForShell = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
-/** @param folder an empty place to mount on, of this call's own */
-export async function startInit(init: Init, folder: string, child: readonly string[]): Promise<Running> {
+/**
+ * @param folder an empty place to mount on, of this call's own
+ * @param more variables, for enter.sh
+ */
+export async function startInit(
+  init: Init,
+  folder: string,
+  child: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+): Promise<Running> {
   mkdirSync(join(folder, 'initramfs'), { recursive: true })
   const command = (await init.command(join(folder, 'initramfs'), child)).map(quoteForShell).join(' ')
   const script = spawn(needProgram('script', 'bsdutils'), ['-qefc', `exec ${command}`, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, LC_ALL: 'C', SHELL: '/bin/sh' },
+    env: { ...process.env, LC_ALL: 'C', SHELL: '/bin/sh', ...more },
   })
   return watch(script)
 }

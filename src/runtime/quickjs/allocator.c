@@ -12,9 +12,6 @@ struct header {
 
 #define HEADER sizeof(struct header)
 #define GRANULE 16
-/* Classes 1 to 64 are multiples of 16 bytes, header included; above 1 KiB there are four for each doubling. */
-#define SMALL_CLASSES 64
-#define CLASSES (SMALL_CLASSES + 4 * 8 + 1)
 #define LARGEST (256 * 1024)
 #define CHUNK (1024 * 1024)
 #define PAGE 4096
@@ -23,9 +20,6 @@ struct header {
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
-
-static void *free_lists[CLASSES];
-static uint8_t *fresh, *fresh_end;
 
 static uint32_t class_of(size_t size)
 {
@@ -48,15 +42,22 @@ static struct header *header_of(const void *block)
     return (struct header *)((uint8_t *)block - HEADER);
 }
 
-static void *map(size_t size)
+static void *map(void *address, size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (address ? MAP_FIXED : 0);
+    void *memory = mmap(address, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+int map_heap(void)
+{
+    if (!map(HEAP, CHUNK))
+        return 0;
     /* What every boot touches comes at once instead of by a fault for each page. A kernel before 5.14 can't: no matter. */
-    if (!fresh && size > USUAL)
-        madvise(memory, USUAL, MADV_POPULATE_WRITE);
-    return memory;
+    madvise(HEAP, USUAL, MADV_POPULATE_WRITE);
+    HEAP->fresh = HEAP->blocks;
+    HEAP->fresh_end = (uint8_t *)HEAP + CHUNK;
+    return 1;
 }
 
 static void *allocate_large(size_t size)
@@ -64,7 +65,7 @@ static void *allocate_large(size_t size)
     size_t pages = (size + PAGE - 1) / PAGE;
     if (pages > UINT32_MAX)
         return NULL;
-    struct header *block = map(pages * PAGE);
+    struct header *block = map(NULL, pages * PAGE);
     if (!block)
         return NULL;
     block->class = 0;
@@ -80,23 +81,23 @@ static void *allocate(size_t wanted)
     if (size > LARGEST)
         return allocate_large(size);
     uint32_t class = class_of(size);
-    void *reused = free_lists[class];
+    void *reused = HEAP->free_lists[class];
     if (reused) {
-        free_lists[class] = *(void **)reused;
+        HEAP->free_lists[class] = *(void **)reused;
         return reused;
     }
     size = class_size(class);
-    if (size > (size_t)(fresh_end - fresh)) {
+    if (size > (size_t)(HEAP->fresh_end - HEAP->fresh)) {
         /* What is left of the old chunk stays unused: less than a block's size. */
-        fresh = map(CHUNK);
-        if (!fresh) {
-            fresh_end = NULL;
+        HEAP->fresh = map(NULL, CHUNK);
+        if (!HEAP->fresh) {
+            HEAP->fresh_end = NULL;
             return NULL;
         }
-        fresh_end = fresh + CHUNK;
+        HEAP->fresh_end = HEAP->fresh + CHUNK;
     }
-    struct header *block = (struct header *)fresh;
-    fresh += size;
+    struct header *block = (struct header *)HEAP->fresh;
+    HEAP->fresh += size;
     block->class = class;
     return block + 1;
 }
@@ -114,8 +115,8 @@ static void release(void *block)
         munmap(header, (size_t)header->pages * PAGE);
         return;
     }
-    *(void **)block = free_lists[header->class];
-    free_lists[header->class] = block;
+    *(void **)block = HEAP->free_lists[header->class];
+    HEAP->free_lists[header->class] = block;
 }
 
 static void *js_allocate(JSMallocState *state, size_t size)
@@ -152,6 +153,13 @@ static void *js_resize(JSMallocState *state, void *block, size_t size)
 static size_t js_usable_size(const void *block)
 {
     return block ? size_of(block) : 0;
+}
+
+void clear_free_blocks(void)
+{
+    for (uint32_t class = 1; class < CLASSES; class++)
+        for (void **block = HEAP->free_lists[class]; block; block = *block)
+            memset(block + 1, 0, class_size(class) - HEADER - sizeof *block);
 }
 
 const JSMallocFunctions allocator = {js_allocate, js_release, js_resize, js_usable_size};

@@ -154,3 +154,40 @@ JSValue engine_load(JSContext *ctx, engine_find *find, const char *name)
         return JS_EXCEPTION;
     return JS_GetModuleNamespace(ctx, module);
 }
+
+/* What a module has run through once: its own function, and the names of what it imports. */
+static void drop_body(JSContext *ctx, JSModuleDef *module)
+{
+    JS_FreeValue(ctx, module->func_obj);
+    module->func_obj = JS_UNDEFINED;
+    for (int i = 0; i < module->import_entries_count; i++)
+        JS_FreeAtom(ctx, module->import_entries[i].import_name);
+    js_free(ctx, module->import_entries);
+    module->import_entries = NULL;
+    module->import_entries_count = module->import_entries_size = 0;
+}
+
+/* The names of variables are for messages that tell of a mistake in the bundle. */
+static void drop_variable_names(JSContext *ctx, JSFunctionBytecode *function)
+{
+    for (int i = 0; i < function->closure_var_count; i++) {
+        JS_FreeAtom(ctx, function->closure_var[i].var_name);
+        function->closure_var[i].var_name = JS_ATOM_NULL;
+    }
+    JS_FreeAtom(ctx, function->func_name);
+    function->func_name = JS_ATOM_NULL;
+}
+
+void engine_rest(JSContext *ctx)
+{
+    struct list_head *each;
+    list_for_each(each, &ctx->loaded_modules)
+        drop_body(ctx, list_entry(each, JSModuleDef, link));
+    list_for_each(each, &ctx->rt->gc_obj_list) {
+        JSGCObjectHeader *object = list_entry(each, JSGCObjectHeader, link);
+        if (object->gc_obj_type == JS_GC_OBJ_TYPE_FUNCTION_BYTECODE)
+            drop_variable_names(ctx, (JSFunctionBytecode *)object);
+    }
+    JS_RunGC(ctx->rt);
+    ctx->rt->stack_top = ctx->rt->stack_limit = 0;
+}
