@@ -24,9 +24,6 @@ const NETWORK = [
   'net_r4=default,10.0.2.2;10.9.0.0/16,192.168.77.1 net_r6=default,fec0::2;200::/7,fd77::1',
 ].join(' ')
 
-/** The entrypoint: the counts of each part of the boot, between one child that PID 1 starts and the next. */
-const TELL = 'cd /sys/class/counts; for part in part.*; do echo "[$part]"; cat $part; done; echo "[end]"'
-
 export interface Counted {
   readonly instructions: number
   /** As callgrind writes them, by name: up to the first child, up to the second, …; the last is the entrypoint. */
@@ -39,7 +36,7 @@ export async function countInstructions(): Promise<Counted> {
     const callgrind = CALLGRIND.find((file) => existsSync(file)) ?? needProgram('callgrind', 'valgrind')
     const init = join(folder, 'init')
     await buildLean({ out: init, counted: true })
-    const running = await startInit(ours(NETWORK, init), folder, ['/bin/sh', '-c', TELL], {
+    const running = await startInit(ours(NETWORK, init), folder, ['/tell'], {
       CALLGRIND: callgrind,
     })
     await running.says(/^\[end\]/m)

@@ -21,6 +21,13 @@ void unpack_image(void)
         if (*group == 0)
             continue;
         uint32_t kinds = *group;
+        /* Text and bytecode. */
+        if (kinds == 0xff) {
+            memcpy(out, in, GROUP * sizeof *out);
+            in += GROUP * sizeof *out;
+            continue;
+        }
+#pragma GCC unroll 4
         for (int i = 0; i < GROUP; i++, kinds >>= 2) {
             uint64_t word;
             memcpy(&word, in, sizeof word);
