@@ -37,6 +37,8 @@ export interface Check {
 const EBADF = 9
 const SYS_pipe2 = 293
 
+const TERABYTE = 0x100_0000_0000
+
 function same(actual: unknown, expected: unknown): void {
   const [is, should] = [shown(actual), shown(expected)]
   if (is !== should) throw new Error(`${is} where ${should} was expected`)
@@ -141,11 +143,11 @@ const CHECKS: readonly Check[] = [
     run(runtime) {
       // lseek(2): beyond 2^32, and back by a negative offset from there.
       const fd = open('/proc/self/exe', O_RDONLY | O_CLOEXEC)
-      same(runtime.syscall(SYS_lseek, fd, 2 ** 40 + 5, 0), 2 ** 40 + 5)
-      same(runtime.syscall(SYS_lseek, fd, -6, 1), 2 ** 40 - 1)
+      same(runtime.syscall(SYS_lseek, fd, TERABYTE + 5, 0), TERABYTE + 5)
+      same(runtime.syscall(SYS_lseek, fd, -6, 1), TERABYTE - 1)
       same(runtime.syscall(SYS_lseek, fd, 0xfee1dead, 0), 0xfee1dead)
       close(fd)
-      same(runtime.syscall(SYS_lseek, fd, 2 ** 53 - 1, 0), -EBADF)
+      same(runtime.syscall(SYS_lseek, fd, 0x1f_ffff_ffff_ffff, 0), -EBADF)
     },
   },
   {
