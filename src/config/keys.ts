@@ -3,7 +3,7 @@
 import { isInterfaceName } from '../lib/interface-name.ts'
 import { type Cidr, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
 import type { Problem } from '../lib/problem.ts'
-import { nearest, parseDecimal, parts, quote, trim, visible } from '../lib/text.ts'
+import { brief, nearest, parseDecimal, parts, quote, trim } from '../lib/text.ts'
 import { parseCmdline, type Token } from './cmdline.ts'
 import type { Layer, MountConfig, NicConfig, RootConfig, RouteConfig, Settings } from './machine.ts'
 
@@ -61,7 +61,7 @@ export function parseKeys(text: string): Parsed {
       problems.push({
         source: SOURCE,
         column: current?.column ?? 1,
-        message: `${visible(current?.key ?? '')}: ${message}`,
+        message: `${brief(current?.key ?? '')}: ${message}`,
       }),
   }
   for (const token of tokens) {

@@ -1,5 +1,7 @@
 /** YAML's quoted texts: where they end, what their escapes stand for, how their lines are folded. */
 
+import { visible } from '../lib/text.ts'
+
 const BACKSLASH = 92
 
 /** Where the quoted text whose inside begins at `from` ends on this line: at its closing quote, or -1. */
@@ -144,7 +146,7 @@ export function expandEscapes(text: string, complain: (message: string) => void)
       if (point >= 0 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)) {
         pieces.push(utf8(point))
       } else {
-        complain(`\\${letter} here is no escape that YAML has`)
+        complain(`${visible(`\\${letter}`)} here is no escape that YAML has`)
         start = slash + 2
         pieces.push(text.slice(slash, start))
       }

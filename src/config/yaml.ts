@@ -235,7 +235,7 @@ function readDecorated(r: Reader, indent: number, depth: number, isValue: boolea
   const node = readNode(r, indent, depth + 1, isValue)
   // In `&a key: value` the anchor is the key's, by the book.
   if (isHere && typeof node !== 'string' && node.kind !== 'quoted')
-    r.complain(place, `${word} belongs on a line of its own before a mapping or a list`)
+    r.complain(place, `${quote(word)} belongs on a line of its own before a mapping or a list`)
   return decorate(r, place, word, node, before)
 }
 

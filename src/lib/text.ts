@@ -48,9 +48,11 @@ export function parseDecimal(text: string): number | undefined {
  * Untrusted text for a log line: in single quotes, control characters and bytes that a terminal could take for a
  * command as `\xNN`, shortened to 120 characters. UTF-8 passes.
  */
-export function quote(text: string): string {
-  return text.length > 120 ? `'${visible(text.slice(0, 117))}...'` : `'${visible(text)}'`
-}
+export const quote = (text: string): string => `'${brief(text)}'`
+
+/** The same without the quotes. */
+export const brief = (text: string): string =>
+  text.length > 120 ? `${visible(text.slice(0, 117))}...` : visible(text)
 
 /** Untrusted text without control characters: they become `\xNN`. UTF-8 passes. */
 export function visible(text: string): string {

@@ -23,6 +23,11 @@ const OLDER_GENERATION =
 const ALWAYS_PRESENT =
   'rw console=ttyS0 reboot=k panic=1 root=vroot rootfstype=virtiofs rootdelay=30 boot.shell_on_fail'
 
+test('parseKeys shortens the name of a key that nobody knows', () => {
+  const [message = ''] = problems(`zmachine.${'x'.repeat(2000)}=1`)
+  expect(message).toBe(`zmachine.${'x'.repeat(108)}...: unknown key`)
+})
+
 describe('KEY_NAMES', () => {
   it('has every key of the contract, and no other', () => {
     const contract = [

@@ -208,6 +208,18 @@ describe('parseYaml tells, and goes on behind', () => {
     ],
     ['a question mark', '? a\n: b\n', '', '1:1 keys after a question mark are not supported; skipped'],
     ['an escape that there is not', 'a: "\\q"\n', { a: '\\q' }, '1:4 \\q here is no escape that YAML has'],
+    [
+      'one of a control character',
+      'a: "\\\x01"\n',
+      { a: '\\\x01' },
+      '1:4 \\\\x01 here is no escape that YAML has',
+    ],
+    [
+      'a tag with a control character',
+      '!\x07 a: b\n',
+      { a: 'b' },
+      "1:1 '!\\x07' belongs on a line of its own before a mapping or a list",
+    ],
     ['half a character', 'a: "\\ud83d"\n', { a: '\\ud83d' }, '1:4 \\u here is no escape that YAML has'],
     [
       'a text that begins with a sign',
