@@ -81,16 +81,22 @@ function split(text: string, complain: (line: number, message: string) => void):
   let word: string | undefined
   let bare = -1
   let line = 1
+  let newLine = text.indexOf('\n')
   let commandLine = 1
   let at = 0
 
+  /** The number of the line that the scan is at. */
+  const lineHere = (): number => {
+    for (; newLine >= 0 && newLine < at; newLine = text.indexOf('\n', newLine + 1)) line++
+    return line
+  }
   /** Adds a stretch of text to the word at hand; the scan goes on at `end`. */
   const take = (stretch: string, end: number, isQuoted: boolean): void => {
-    if (word === undefined && words.length === 0) commandLine = line
+    if (word === undefined && words.length === 0) commandLine = lineHere()
     word ??= ''
     if (isQuoted && bare < 0) bare = word.length
     word += stretch
-    for (; at < end; at++) if (text.charAt(at) === '\n') line++
+    at = end
   }
   const endWord = (): void => {
     if (word !== undefined) words.push({ text: word, bare: bare < 0 ? word.length : bare })
@@ -108,7 +114,7 @@ function split(text: string, complain: (line: number, message: string) => void):
     if (char === "'" || char === '"') {
       const closed = char === "'" ? singleQuoted(text, at) : doubleQuoted(text, at)
       if (closed === undefined) {
-        complain(line, `no closing ${char}; what follows is skipped`)
+        complain(lineHere(), `no closing ${char}; what follows is skipped`)
         return commands
       }
       take(closed.text, closed.end, true)
@@ -116,14 +122,12 @@ function split(text: string, complain: (line: number, message: string) => void):
       // A backslash before a new line joins the lines; before anything else it takes its meaning away.
       const next = text.charAt(at + 1)
       if (next === '\n') {
-        line++
         at += 2
       } else {
         take(next, at + 1 + next.length, true)
       }
     } else if (char === '\n' || char === ';') {
       endCommand()
-      if (char === '\n') line++
       at++
     } else if (char === ' ' || char === '\t' || char === '\r') {
       endWord()
@@ -140,10 +144,15 @@ function split(text: string, complain: (line: number, message: string) => void):
   return commands
 }
 
-/** Where a stretch without any special character ends. `#` is special only before a word. */
+/** By their codes: what ends a stretch of text. `#` is special only before a word. */
+const SPECIAL = new Uint8Array(256)
+for (const char of ' \t\r\n;\'"\\') SPECIAL[char.charCodeAt(0)] = 1
+
+/** Where a stretch without any special character ends. */
 function plainEnd(text: string, from: number): number {
+  const { length } = text
   let at = from + 1
-  while (at < text.length && !` \t\r\n;'"\\`.includes(text.charAt(at))) at++
+  while (at < length && SPECIAL[text.charCodeAt(at)] === 0) at++
   return at
 }
 

@@ -77,7 +77,9 @@ function findNics(nics: readonly NicStep[]): string[] {
   let missing = nics
   waitFor(
     () => {
-      missing = missing.filter((step) => !found(step))
+      // One that is known by its MAC is looked for among all; those are looked at once.
+      const all = missing.some(({ mac }) => mac !== undefined) ? listNics() : []
+      missing = missing.filter((step) => !found(step, all))
       return missing.length === 0 ? true : undefined
     },
     uptime() + NIC_PATIENCE,
@@ -92,8 +94,8 @@ function findNics(nics: readonly NicStep[]): string[] {
   )
 }
 
-function found({ name, mac }: NicStep): boolean {
-  const nic = mac === undefined ? findNic(name) : listNics().find((candidate) => candidate.mac === mac)
+function found({ name, mac }: NicStep, all: readonly Nic[]): boolean {
+  const nic = mac === undefined ? findNic(name) : all.find((candidate) => candidate.mac === mac)
   if (nic !== undefined) configured.set(name, nic)
   return nic !== undefined
 }
