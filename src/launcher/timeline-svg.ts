@@ -42,7 +42,7 @@ ${spans.map((_, index) => band(index)).join('')}${ticks(shown)
 }
 
 /** The page has its own colour: a picture may be shown on another's page, whose colours it can't know. */
-const STYLE = `
+export const STYLE = `
     text { fill: #1f2328 }
     .page { fill: #ffffff }
     .head { font-size: 16px; font-weight: 600 }
@@ -118,7 +118,7 @@ function bar({ start, milliseconds }: Span, middle: number, scale: number): stri
 }
 
 /** From 0 to the end, 4 to 9 of them, so that there is room for their labels: at 1, 2 or 5 times a power of ten. */
-function ticks(end: number): number[] {
+export function ticks(end: number): number[] {
   if (end <= 0) return [0]
   const least = end / 8
   const power = 10 ** Math.floor(Math.log10(least))
@@ -144,7 +144,7 @@ function shortened(name: string): string {
 }
 
 /** Text in XML 1.0: what would be markup is escaped, and what no document may hold is U+FFFD (section 2.2, Char). */
-const escaped = (text: string): string =>
+export const escaped = (text: string): string =>
   text
     .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
     .replaceAll('&', '&amp;')

@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises'
 import type { Group } from '../../build/kernel-config.ts'
 import type { VariantFiles } from './kernel-variants.ts'
+import { count, spread, table } from './statistics.ts'
 
 /** What booting a kernel takes. */
 export interface Cost {
@@ -101,29 +102,6 @@ export async function kernelTable(
     [...(await Promise.all(rows)), ...reported],
   )
 }
-
-/** Replaces what is between the markers `<!-- name -->` and `<!-- end -->` of a page. */
-export function replaceMarked(page: string, name: string, text: string): string {
-  const mark = `<!-- ${name} -->`
-  const begin = page.indexOf(mark)
-  const end = page.indexOf('<!-- end -->', begin)
-  if (begin < 0 || end < 0) throw new Error(`the page has no place between ${mark} and <!-- end -->`)
-  return `${page.slice(0, begin + mark.length)}\n\n${text}\n\n${page.slice(end)}`
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
-const count = (value: number): string => Math.round(value).toLocaleString('en-US')
-
-/** The median, the least and the most. */
-const spread = (values: readonly number[]): string =>
-  `${count(median(values))} (${count(Math.min(...values))} to ${count(Math.max(...values))})`
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 
 const bytes = async (file: string): Promise<number> => (await stat(file)).size
 

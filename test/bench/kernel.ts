@@ -29,17 +29,9 @@ import { boot } from '../../src/launcher/machine.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
 import { extractVmlinux } from '../../src/launcher/vmlinux.ts'
 import { guestProgram } from '../boot/files.ts'
-import {
-  type Cost,
-  type Costs,
-  groupTable,
-  kernelTable,
-  median,
-  type Rival,
-  type Rung,
-  replaceMarked,
-} from './kernel-tables.ts'
+import { type Cost, type Costs, groupTable, kernelTable, type Rival, type Rung } from './kernel-tables.ts'
 import { buildVariants, type Variant } from './kernel-variants.ts'
+import { median, replaceMarked } from './statistics.ts'
 
 const ROUNDS = 9
 const MEMORY_MB = 256

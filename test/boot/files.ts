@@ -83,6 +83,9 @@ export async function guestProgram(source: URL, more: readonly string[] = []): P
   return join(made, name)
 }
 
-/** The probe. It lies where no PID 1 does, so that an instruction's address tells the two apart (bench/count.c). */
-export const probeProgram = (): Promise<string> =>
-  guestProgram(new URL('guest/probe.c', import.meta.url), ['-Wl,-Ttext-segment=0x20000000'])
+/**
+ * The probe. It lies where no PID 1 does, so that an instruction's address tells the two apart (bench/count.c).
+ * @param more further options for the compiler: `-DMARKED` for one that tells its first instruction
+ */
+export const probeProgram = (more: readonly string[] = []): Promise<string> =>
+  guestProgram(new URL('guest/probe.c', import.meta.url), ['-Wl,-Ttext-segment=0x20000000', ...more])

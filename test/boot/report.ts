@@ -41,6 +41,8 @@ export interface Report {
   readonly sysctls: ReadonlyMap<string, string>
   /** In KB. */
   readonly meminfo: ReadonlyMap<string, number>
+  /** In KB: free pages that the kernel keeps for each processor, which MemFree and MemAvailable leave out. */
+  readonly kept: number
   readonly pid1Status: ReadonlyMap<string, string>
   readonly pid1Descriptors: ReadonlyMap<number, string>
   readonly pid1Exe: string | undefined
@@ -155,6 +157,7 @@ export function parseReport(text: string): Report {
     files: files(text),
     sysctls: new Map(all('sysctl').map((line) => splitAt(line, ' '))),
     meminfo: new Map([...colons(all('meminfo'))].map(([key, value]) => [key, Number.parseInt(value, 10)])),
+    kept: Number(one('kept-pages')) * 4,
     pid1Status: colons(all('pid1-status')),
     pid1Descriptors: descriptors(all('pid1-fd')),
     pid1Exe: all('pid1-exe')[0],

@@ -93,6 +93,15 @@ static void put_lines(const char *key, const char *path) {
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) put(key, "%s", line);
 }
 
+/* Free pages that the kernel keeps for each processor, which MemFree and MemAvailable leave out (mm/page_alloc.c). */
+static void put_kept_pages(void) {
+	static char text[1 << 16];
+	long pages = 0;
+	if (read_all("/proc/zoneinfo", text, sizeof text) < 0) return;
+	for (char *at = text; (at = strstr(at, "count:")); at++) pages += atol(at + strlen("count:"));
+	put("kept-pages", "%ld", pages);
+}
+
 static void put_file(const char *path) {
 	static char text[1 << 16];
 	struct stat st;
@@ -203,6 +212,7 @@ static void put_everything(void) {
 	/* What changes by itself comes first. */
 	put_lines("if_inet6", "/proc/net/if_inet6");
 	put_lines("meminfo", "/proc/meminfo");
+	put_kept_pages();
 	put("monotonic", "%lld", nanoseconds(start));
 	put("boottime", "%lld", nanoseconds(boottime));
 	put_lines("uptime", "/proc/uptime");
@@ -318,11 +328,6 @@ static void sleep_for(long milliseconds) {
 	struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
 	while (nanosleep(&t, &t) < 0 && errno == EINTR) {
 	}
-}
-
-/* first: was done before anything else, see main. */
-static int first(int count, char **arguments) {
-	return count < 0 || !arguments;
 }
 
 static int sleep_milliseconds(int count, char **arguments) {
@@ -510,7 +515,6 @@ static const struct {
 	int (*run)(int count, char **arguments);
 } commands[] = {
 	{"report", report},
-	{"first", first},
 	{"exit", exit_with},
 	{"raise", raise_signal},
 	{"say", say_words},
@@ -547,13 +551,13 @@ static char **commands_of_root(int *count) {
 
 int main(int argc, char **argv) {
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (argc > 1 && !strcmp(argv[1], "first")) {
-		/* By the kernel's log, whose clock also has the line "Run /init as init process"; at a level that PID 1 leaves on. */
-		static const char text[] = "<2>probe: first instruction";
-		int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-		if (write(log, text, sizeof text - 1) < 0) say("/dev/kmsg: %s", strerror(errno));
-		close(log);
-	}
+#ifdef MARKED
+	/* By the kernel's log, whose clock also has the line "Run /init as init process"; at a level that PID 1 leaves on. */
+	static const char text[] = "<2>probe: first instruction";
+	int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (write(log, text, sizeof text - 1) < 0) say("/dev/kmsg: %s", strerror(errno));
+	close(log);
+#endif
 	all_arguments = argv;
 	char **commands = commands_of_root(&argc);
 	if (commands) argv = commands;

@@ -1,0 +1,173 @@
+/** `npm run bench`: measures what the lean build of PID 1 costs beside others, and writes docs/performance.md from it. */
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { buildAll } from '../../build/build.ts'
+import { BuildError, run } from '../../build/command.ts'
+import { PRODUCTS, ROOT } from '../../build/paths.ts'
+import { command, note } from '../../build/progress.ts'
+import { ensurePackages, type Purpose } from '../../build/system.ts'
+import { privateFolder } from '../../src/launcher/guard.ts'
+import { chooseAccel, needProgram } from '../../src/launcher/programs.ts'
+import { bootPicture, bootTable, measureBoots } from './boot.ts'
+import { compareCalls, describeDifference } from './calls.ts'
+import type { Bench } from './container.ts'
+import { growthPicture, growthTable, measureGrowth } from './growth.ts'
+import { imageTable } from './images.ts'
+import { replaceMarked } from './statistics.ts'
+
+const ROUNDS = 7
+const PAGE = join(ROOT, 'docs/performance.md')
+
+interface Options {
+  readonly rounds: number
+  /** For people. */
+  readonly circumstances: string
+}
+
+/** What is measured by itself: its marked places in the page, and its pictures beside it. */
+interface Part {
+  readonly about: string
+  readonly needs: readonly Purpose[]
+  readonly measure: (bench: Bench, options: Options) => Promise<Written>
+}
+
+interface Written {
+  /** By marker. */
+  readonly tables: Readonly<Record<string, string>>
+  /** By file name. */
+  readonly pictures: Readonly<Record<string, string>>
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  calls: {
+    about: 'whether the C program still makes the system calls that the lean build makes',
+    needs: ['build', 'run', 'test'],
+    measure: async (bench) => {
+      for (const one of await compareCalls(bench)) {
+        const difference = describeDifference(one)
+        if (difference !== '') throw new BuildError(difference, 'Bring test/bench/floor.c up to date.')
+        note(`${one.container}: the same ${one.ours.length} calls`)
+      }
+      return { tables: {}, pictures: {} }
+    },
+  },
+  boot: {
+    about: 'time, instructions and memory up to the entrypoint, beside others in PID 1’s place',
+    needs: ['build', 'run', 'test', 'images'],
+    measure: async (bench, { rounds, circumstances }) => {
+      const results = await measureBoots(bench, rounds)
+      const how = `\n\n${circumstances}; ${rounds} boots each.`
+      return {
+        tables: {
+          'boot by the command line': bootTable(results.plain) + how,
+          'boot by a seed': bootTable(results.seeded) + how,
+        },
+        pictures: { 'performance-boot.svg': bootPicture(results) },
+      }
+    },
+  },
+  growth: {
+    about: 'what one more route, variable, disk and NIC costs',
+    needs: ['build', 'run', 'test'],
+    measure: async (bench, { rounds, circumstances }) => {
+      // Most of it is instructions, which are exact.
+      const boots = Math.ceil(rounds / 3)
+      const results = await measureGrowth(bench, boots)
+      return {
+        tables: { growth: `${growthTable(results)}\n\n${circumstances}; ${boots} boots each.` },
+        pictures: { 'performance-growth.svg': growthPicture(results) },
+      }
+    },
+  },
+  images: {
+    about: 'sizes of files',
+    needs: ['build', 'run', 'test', 'images'],
+    measure: async (bench) => ({ tables: { images: await imageTable(bench) }, pictures: {} }),
+  },
+}
+
+const HELP = `npm run bench [-- OPTIONS] [PART...]
+
+Builds what is measured, boots all in turn, and writes the tables and pictures of docs/performance.md.
+
+${Object.entries(PARTS)
+  .map(([name, { about }]) => `  ${name.padEnd(12)}${about}`)
+  .join('\n')}
+
+Without a PART all of them, in about a quarter of an hour.
+
+  --rounds N    how many boots each; default ${ROUNDS}
+  --quick       one boot each, and nothing is written: to see whether a change does what it should
+  --kvm         times with KVM, where the processor has it; instructions are always counted without
+  --help        this text
+
+The build of PID 1 on Node is measured where it is: npm run build -- --runtime node
+`
+
+/** When and where the figures came about. */
+async function circumstances({ accel }: Bench): Promise<string> {
+  const told = (await run(needProgram('qemu-system-x86_64', 'qemu-system-x86'), ['--version'])).toString()
+  const qemu = /version ([\d.]+)/.exec(told)?.[1] ?? ''
+  const manifest = JSON.parse(await readFile(PRODUCTS.flist.manifest, 'utf8')) as {
+    kernel?: { release?: string }
+  }
+  const kernel = manifest.kernel?.release ?? ''
+  const how = accel === 'kvm' ? 'with KVM' : 'without KVM'
+  const processors = cpus()
+  return `${new Date().toISOString().slice(0, 10)}: Linux ${kernel} in QEMU ${qemu} ${how}, on ${processors.length} processors (${processors[0]?.model ?? 'unknown'})`
+}
+
+async function write({ tables, pictures }: Written): Promise<void> {
+  let page = await readFile(PAGE, 'utf8')
+  for (const [name, text] of Object.entries(tables)) page = replaceMarked(page, name, text)
+  await writeFile(PAGE, page)
+  for (const [name, text] of Object.entries(pictures)) await writeFile(join(ROOT, 'docs', name), text)
+}
+
+async function main(names: readonly string[], rounds: number, kvm: boolean, keep: boolean): Promise<void> {
+  const parts = (names.length === 0 ? Object.keys(PARTS) : names).map((name) => {
+    const part = PARTS[name]
+    if (part === undefined)
+      throw new BuildError(`${name}: no such part`, `It is one of: ${Object.keys(PARTS).join(', ')}`)
+    return part
+  })
+  await ensurePackages([...new Set(parts.flatMap(({ needs }) => needs))])
+  await buildAll('flist')
+  const { path: folder, remove } = privateFolder()
+  try {
+    const bench: Bench = { folder, accel: kvm ? chooseAccel('auto') : 'tcg' }
+    const options = { rounds, circumstances: await circumstances(bench) }
+    for (const part of parts) {
+      const written = await part.measure(bench, options)
+      for (const text of Object.values(written.tables)) console.log(`\n${text}\n`)
+      if (keep) await write(written)
+    }
+    if (keep) note('written to docs/performance.md')
+  } finally {
+    remove()
+  }
+}
+
+await command(async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string' },
+      quick: { type: 'boolean' },
+      kvm: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return
+  }
+  const quick = values.quick ?? false
+  const rounds = Number(values.rounds ?? (quick ? 1 : ROUNDS))
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new BuildError(`--rounds ${values.rounds}: not a number of boots`)
+  await main(positionals, rounds, values.kvm ?? false, !quick)
+})
