@@ -21,6 +21,11 @@ const EDITED = `static JSValue js_closure(JSContext *ctx)
     if (0) {
     } else if (b->has_prototype) {
     }
+    ret = JS_DefinePropertyValue(ctx, sp[-2], atom, sp[-1],
+                                 JS_PROP_C_W_E | JS_PROP_THROW);
+    JSAtom atom;
+    int ret;
+    atom = JS_ValueToAtom(ctx, prop);
 }
 `
 /** Every function that must be there to be stopped, as quickjs.c writes them. */

@@ -3,9 +3,46 @@
  * out of it that the bundle does not name; here are the objects of the language without those that it does not name
  * (build/bundle-check.ts has the same list), and modules without promises. So the compiler sees that nobody uses the rest.
  */
+#include "engine.h"
+
+/* Called from within the engine (EDITS of build/quickjs-prune.ts): what is defined most, without the general case. */
+static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValue value, int flags);
+static int is_next_element(JSValueConst array, JSValueConst index, int flags);
+static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags);
+
 #include "quickjs.c"
 
-#include "engine.h"
+/* A property of an object literal that has none of this name yet. */
+static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValue value, int flags)
+{
+    JSObject *p = JS_VALUE_GET_OBJ(object);
+    JSProperty *property;
+    if (JS_VALUE_GET_TAG(object) != JS_TAG_OBJECT || p->class_id != JS_CLASS_OBJECT || p->is_exotic || !p->extensible ||
+        find_own_property(&property, p, name))
+        return JS_DefinePropertyValue(ctx, object, name, value, flags);
+    property = add_property(ctx, p, name, JS_PROP_C_W_E);
+    if (!property) {
+        JS_FreeValue(ctx, value);
+        return -1;
+    }
+    property->u.value = value;
+    return 1;
+}
+
+/* Whether an element is to be put behind the last one of an array without holes. */
+static int is_next_element(JSValueConst array, JSValueConst index, int flags)
+{
+    if (JS_VALUE_GET_TAG(array) != JS_TAG_OBJECT || JS_VALUE_GET_TAG(index) != JS_TAG_INT)
+        return 0;
+    JSObject *p = JS_VALUE_GET_OBJ(array);
+    return p->class_id == JS_CLASS_ARRAY && p->fast_array && p->extensible &&
+           (uint32_t)JS_VALUE_GET_INT(index) == p->u.array.count && (flags & JS_PROP_C_W_E) == JS_PROP_C_W_E;
+}
+
+static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags)
+{
+    return add_fast_array_element(ctx, JS_VALUE_GET_OBJ(array), value, flags);
+}
 
 #define ADD_FUNCTIONS(object, list) JS_SetPropertyFunctionList(ctx, object, list, countof(list))
 
