@@ -3,7 +3,7 @@
 const WORD = 8
 const GROUP = 4
 /** How many of a word's bytes are stored, by its two bits. */
-const SIZES = [0, 2, 4, 8] as const
+const SIZES = [0, 1, 4, 8] as const
 
 export interface HeapImage {
   /** A byte for each four words, two bits a word, then the words' bytes. */

@@ -1,17 +1,18 @@
 /**
  * Counts the instructions of PID 1 in user space, from its execve to the entrypoint's, by callgrind: exactly, on this
  * machine's kernel, in namespaces (test/kernel/enter.sh), with two NICs, their addresses and routes. No virtual machine,
- * so that each change can be held to it (test/kernel/budget.test.ts). `node test/bench/instructions.ts [FOLDER]` prints the
- * number, and leaves what callgrind_annotate(1) reads in FOLDER.
+ * so that each change can be held to it (test/kernel/budget.test.ts). `node test/bench/instructions.ts [FOLDER]` prints it,
+ * without a seed and with one, and leaves what callgrind_annotate(1) reads in FOLDER.
  */
 
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildLean } from '../../build/lean.ts'
 import { command } from '../../build/progress.ts'
 import { ensurePackages } from '../../build/system.ts'
 import { privateFolder } from '../../src/launcher/guard.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
+import { seedImage } from '../../src/launcher/seed-image.ts'
 import { ours, startInit } from '../kernel/pid1.ts'
 
 /** Debian has it in one place or the other. */
@@ -30,15 +31,37 @@ export interface Counted {
   readonly parts: ReadonlyMap<string, string>
 }
 
-export async function countInstructions(): Promise<Counted> {
+const SEED = new URL('../fixtures/seeds/private-mycelium/', import.meta.url)
+
+/**
+ * The seed's files, and the disk that holds them as far as its label goes. Without what it mounts: the disk that it names
+ * may well be this machine's own.
+ */
+function writeSeed(folder: string): void {
+  const files = Object.fromEntries(
+    readdirSync(SEED).map((name) => [name, readFileSync(new URL(name, SEED), 'utf8')]),
+  )
+  files['user-data'] = (files['user-data'] ?? '').replace(/^mounts:\n(?:[ -].*\n)*/m, '')
+  mkdirSync(folder)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  writeFileSync(join(folder, 'disk'), seedImage(files))
+}
+
+/** @param withSeed what a zos host gives, instead of a network on the command line */
+export async function countInstructions(withSeed = false): Promise<Counted> {
   const { path: folder, remove } = privateFolder()
   try {
     const callgrind = CALLGRIND.find((file) => existsSync(file)) ?? needProgram('callgrind', 'valgrind')
     const init = join(folder, 'init')
     await buildLean({ out: init, counted: true })
-    const running = await startInit(ours(NETWORK, init), folder, ['/tell'], {
-      CALLGRIND: callgrind,
-    })
+    const seed = join(folder, 'seed')
+    if (withSeed) writeSeed(seed)
+    const running = await startInit(
+      ours(withSeed ? '' : NETWORK, init),
+      folder,
+      ['/tell'],
+      withSeed ? { CALLGRIND: callgrind, SEED: seed } : { CALLGRIND: callgrind },
+    )
     await running.says(/^\[end\]/m)
     // The end of the machine is a call that callgrind does not know, so that PID 1 would wait for it for ever.
     running.signal('SIGKILL')
@@ -58,11 +81,13 @@ if (import.meta.main) {
   await command(async () => {
     await ensurePackages(['build', 'test'])
     const [, , folder] = process.argv
-    const { instructions, parts } = await countInstructions()
-    if (folder !== undefined) {
-      mkdirSync(folder, { recursive: true })
-      for (const [name, text] of parts) writeFileSync(join(folder, name), text)
+    for (const withSeed of [false, true]) {
+      const { instructions, parts } = await countInstructions(withSeed)
+      const what = withSeed ? 'with-seed' : 'without-seed'
+      console.log(`${what}: ${instructions} instructions from PID 1 to the entrypoint`)
+      if (folder === undefined) continue
+      mkdirSync(join(folder, what), { recursive: true })
+      for (const [name, text] of parts) writeFileSync(join(folder, what, name), text)
     }
-    console.log(`${instructions} instructions from PID 1 to the entrypoint`)
   })
 }

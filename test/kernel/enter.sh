@@ -44,10 +44,19 @@ if [ "${CALLGRIND:-}" ]; then
 	# The entrypoint: what callgrind has written for each part of the boot, from one child that PID 1 starts to the next.
 	printf '%s\n' '#!/bin/sh' 'cd /sys/class/counts' 'for part in part.*; do echo "[$part]"; cat "$part"; done' 'echo "[end]"' > layers/lower/tell
 	chmod 755 layers/lower/tell
-	for n in 0 1; do
-		ip link add "eth$n" type veth peer name "peer$n"
+	mkdir -p layers/lower/sbin
+	ln -s ../tell layers/lower/sbin/zinit
+	n=0
+	for mac in 54:43:83:2b:2f:8f fe:1a:39:0c:77:21; do
+		ip link add "eth$n" address $mac type veth peer name "peer$n"
 		ip link set "peer$n" up
+		n=$((n + 1))
 	done
+	# A disk that is no device, and its content: the name is a path from /dev on.
+	if [ "${SEED:-}" ]; then
+		cp -r "$SEED" seed
+		mkdir -p "sys/class/block/..!seed!disk"
+	fi
 fi
 pivot_root . old
 exec ./busybox chroot . ./busybox sh -euc '

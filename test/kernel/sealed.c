@@ -2,7 +2,8 @@
  * sealed PROGRAM [ARGUMENT...]: what runs our PID 1 beside others in a namespace, where the machine is not its own.
  *
  * mount(2) answers EBUSY for the pseudo file systems that are there already, which PID 1 takes for what it is; so
- * /proc stays the one with a command line for it. The machine's log level, swap, clock and modules are out of reach.
+ * /proc stays the one with a command line for it. A seed's disk is there already as well: mount(2) of one does nothing.
+ * The machine's log level, swap, clock and modules are out of reach.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -16,6 +17,7 @@
 
 #define SEALED (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define DEVTMPFS (MS_NOSUID | MS_STRICTATIME)
+#define SEED (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define EQUALS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
@@ -32,10 +34,12 @@ int main(int count, char **arguments) {
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		ANSWER(EPERM),
 		LOAD(args[3]),
-		EQUALS(SEALED, 2, 0),
-		EQUALS(DEVTMPFS, 1, 0),
+		EQUALS(SEALED, 3, 0),
+		EQUALS(DEVTMPFS, 2, 0),
+		EQUALS(SEED, 2, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		ANSWER(EBUSY),
+		ANSWER(0),
 	};
 	struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
 	if (count < 2) return 2;

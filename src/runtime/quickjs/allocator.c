@@ -16,7 +16,7 @@ struct header {
 #define CHUNK (1024 * 1024)
 #define PAGE 4096
 /* How much of the heap a boot without a seed uses. */
-#define USUAL (320 * 1024)
+#define USUAL (448 * 1024)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif

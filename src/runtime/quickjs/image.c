@@ -14,7 +14,7 @@
 void unpack_image(void)
 {
     /* By the two bits that a word has in its group's byte. */
-    static const uint64_t masks[] = {0, 0xffff, 0xffffffff, UINT64_MAX}, sizes[] = {0, 2, 4, 8};
+    static const uint64_t masks[] = {0, 0xff, 0xffffffff, UINT64_MAX}, sizes[] = {0, 1, 4, 8};
     const uint8_t *group = image, *end = image + image_groups, *in = end;
     for (uint64_t *out = (uint64_t *)HEAP; group < end; group++, out += GROUP) {
         /* The memory is zero as it comes. */
