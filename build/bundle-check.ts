@@ -21,6 +21,7 @@ const METHODS = new Map([
   ['normalize', 'Unicode normalization'],
   ['localeCompare', 'Unicode normalization'],
   ['random', 'a seed of each boot'],
+  ['log', 'logarithms'],
 ])
 
 interface Node {
@@ -57,7 +58,7 @@ export function checkBundle(code: string, map: string): string[] {
 }
 
 /**
- * Every name by which a bundle can reach a property of the engine's objects: properties, strings (they may become
+ * Every name by which a bundle that has passed can reach a property of the engine's objects: properties, strings (they may become
  * names), and globals. A name that is put together at run time is not among them; nothing here does so for a method.
  */
 export function mentionedNames(code: string): Set<string> {
@@ -69,6 +70,7 @@ export function mentionedNames(code: string): Set<string> {
     if (key === undefined || node['computed']) return
     for (const { type, name } of children(node, key)) if (type === 'Identifier') names.add(String(name))
   })
+  for (const name of METHODS.keys()) names.delete(name)
   return names
 }
 

@@ -45,6 +45,9 @@ const UNREACHABLE = [
   'JS_DumpMemoryUsage',
 ]
 
+/** Functions whose work nobody looks at: `stack` of an error, of which only the message is told. */
+const IDLE = ['build_backtrace(']
+
 /** Few, each of them measured. */
 const EDITS: readonly (readonly [from: string, to: string])[] = [
   // A function has neither name nor length nor, unless it is a class, a prototype: nobody here asks for them, and they
@@ -87,7 +90,9 @@ export function pruneEngine(source: string, names: ReadonlySet<string>): string 
     })
     return head + kept.join('\n') + end
   })
-  return EDITS.reduce(edit, UNREACHABLE.reduce(stop, rows))
+  const stopped = UNREACHABLE.reduce((text, name) => withBody(text, name, '__builtin_trap();'), rows)
+  const idle = IDLE.reduce((text, name) => withBody(text, name, ''), stopped)
+  return EDITS.reduce(edit, idle)
 }
 
 function edit(source: string, [from, to]: readonly [from: string, to: string]): string {
@@ -97,7 +102,7 @@ function edit(source: string, [from, to]: readonly [from: string, to: string]): 
 }
 
 /** Replaces the bodies of functions whose names begin so. */
-function stop(source: string, name: string): string {
+function withBody(source: string, name: string, body: string): string {
   const definition = new RegExp(
     `^((?:[a-zA-Z_][^\\n;{}#]*[ *])?${quoted(name)}[^;{}#]*\\)\\n)\\{\\n[\\s\\S]*?^\\}\\n`,
     'gm',
@@ -105,7 +110,7 @@ function stop(source: string, name: string): string {
   let found = false
   const result = source.replaceAll(definition, (_, head: string) => {
     found = true
-    return `${head}{ __builtin_trap(); }\n`
+    return `${head}{ ${body} }\n`
   })
   if (!found) throw new BuildError(`the engine's source has no function ${name}`)
   return result

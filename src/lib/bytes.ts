@@ -19,6 +19,9 @@ export function putWord64(words: Words, index: number, value: number): void {
 
 // A read outside gives 0 and a write outside is lost, as typed arrays have it: callers check lengths first.
 // Written out, since a call costs the engine more than the arithmetic: these run for every attribute of every message.
+/** What begins at `from`: the same memory where that is all of it, since to make a view costs as much as a system call. */
+export const behind = (bytes: Bytes, from: number): Bytes => (from === 0 ? bytes : bytes.subarray(from))
+
 export const u8 = (bytes: Bytes, at: number): number => bytes[at] ?? 0
 export const u16 = (bytes: Bytes, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
 export const u32 = (bytes: Bytes, at: number): number =>

@@ -1,6 +1,7 @@
 /** The console: PID 1's log, the only one that a zos host shows today. */
 
 import type { LogLevel } from '../config/machine.ts'
+import { behind } from '../lib/bytes.ts'
 import { parts, visible, words } from '../lib/text.ts'
 import { EAGAIN } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY, POLLOUT, TIOCOUTQ } from '../sys/flags.ts'
@@ -84,7 +85,7 @@ function put(text: string): void {
   const memory = new Uint8Array(text.length)
   currentRuntime().put(memory, 0, text)
   for (let sent = 0; sent < memory.length; ) {
-    const result = write(descriptor, memory.subarray(sent))
+    const result = write(descriptor, behind(memory, sent))
     if (result > 0) {
       sent += result
       stalled = false

@@ -1,5 +1,6 @@
 /** Reading small files whole, making directories, and writing files of /etc so that nobody sees half of one. */
 
+import { behind } from '../lib/bytes.ts'
 import { MS_BIND } from '../lib/mount-flags.ts'
 import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EROFS, must, SysError } from '../sys/errno.ts'
 import {
@@ -58,7 +59,7 @@ export function readAll(fd: number): string | number {
   let buffer: Memory = new Uint8Array(4096)
   let length = 0
   for (;;) {
-    const count = read(fd, buffer.subarray(length))
+    const count = read(fd, behind(buffer, length))
     if (count === -EINTR) continue
     if (count < 0) return count
     if (count === 0) return text(buffer, 0, length)
@@ -104,7 +105,7 @@ function writeAll(fd: number, content: string): number {
   const memory = new Uint8Array(content.length)
   currentRuntime().put(memory, 0, content)
   for (let at = 0; at < memory.length; ) {
-    const count = write(fd, memory.subarray(at))
+    const count = write(fd, behind(memory, at))
     if (count < 0 && count !== -EINTR) return count
     if (count > 0) at += count
   }

@@ -25,7 +25,7 @@ describe('checkBundle names what the engine lacks, with line and column', () => 
     ['regular expression', 'host.a(\n  /x+/u.exec("y"))', ['2:3: regular expression /x+/u']],
     ['Date', 'host.a(1)\nhost.a(new Date())', ['2:12: global Date']],
     ['JSON', 'host.a(JSON.stringify({}))', ['1:8: global JSON']],
-    ['console', 'console.log(1)', ['1:1: global console']],
+    ['console', 'console.info(1)', ['1:1: global console']],
     ['globalThis', 'host.a(globalThis.Date)', ['1:8: global globalThis']],
     ['eval', 'host.a((0, eval)("1"))', ['1:12: global eval']],
     ['async function', 'host.a(async () => 1)', ['1:8: async function (needs promises)']],

@@ -47,6 +47,7 @@ const FUNCTIONS = [
   ['static JSValue', 'JS_EvalObject(JSContext *ctx)'],
   ['static JSValue', 'JS_EvalInternal(JSContext *ctx)'],
   ['static JSValue', 'js_regexp_constructor_internal(JSContext *ctx)'],
+  ['static void', 'build_backtrace(JSContext *ctx)'],
   ['static double', 'js_pow(double a, double b)'],
   ['void', 'JS_DumpMemoryUsage(JSContext *ctx)'],
 ].map(([type, head]) => `${type} ${head}\n{\n    return work();\n}\n`)
@@ -74,7 +75,7 @@ describe('pruneEngine', () => {
   it('stops functions that nothing can reach', () => {
     const pruned = pruneEngine(FUNCTIONS.join('') + EDITED, new Set())
     expect(pruned).not.toContain('work()')
-    expect(pruned.split('__builtin_trap()').length - 1).toBe(FUNCTIONS.length)
+    expect(pruned.split('__builtin_trap()').length - 1).toBe(FUNCTIONS.length - 1)
   })
 
   it('says so where the source is not the one that was looked at', () => {
