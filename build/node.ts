@@ -9,6 +9,7 @@ import { digest } from './cache.ts'
 import { BuildError, freshLog, run } from './command.ts'
 import type { Entry } from './cpio.ts'
 import { image, writeWhole } from './initramfs.ts'
+import { librariesOf } from './libraries.ts'
 import { PRODUCTS, ROOT } from './paths.ts'
 
 /**
@@ -56,7 +57,7 @@ export async function buildNodeInit(): Promise<number> {
 /** Makes dist/node/initramfs.img of dist/node/init and the shared libraries that it needs, and returns its size. */
 export async function buildNodeInitramfs(): Promise<number> {
   const init = await readFile(PRODUCTS.node.init)
-  const libraries = await librariesOf(PRODUCTS.node.init)
+  const libraries = await librariesOf([PRODUCTS.node.init])
   const files = await Promise.all(
     libraries.map(
       async (path): Promise<Entry> => ({
@@ -116,14 +117,6 @@ async function pack(script: string, work: string): Promise<void> {
     [join(ROOT, 'build/node-pack.ts'), join(work, 'init.cjs'), node, join(work, 'init'), ...FLAGS],
     { log, advice: 'The build needs the npm package @yao-pkg/pkg: npm ci installs it.' },
   )
-}
-
-/** The shared libraries and the loader of a program, as this machine's own loader finds them. */
-async function librariesOf(program: string): Promise<string[]> {
-  const text = (await run('ldd', [program])).toString()
-  const found = [...text.matchAll(/^\t(?:\S+ => )?(\/\S+) \(0x[0-9a-f]+\)$/gm)].map(([, path = '']) => path)
-  if (/not found/.test(text) || found.length === 0) throw new BuildError(`ldd ${program}:\n${text}`)
-  return found.sort()
 }
 
 /** All folders above `path`, without the leading slash. */

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { buildAll } from '../../build/build.ts'
+import { buildAll, buildNode } from '../../build/build.ts'
 import { BuildError, run } from '../../build/command.ts'
 import { PRODUCTS, ROOT } from '../../build/paths.ts'
 import { command, note } from '../../build/progress.ts'
@@ -12,6 +12,7 @@ import { ensurePackages, type Purpose } from '../../build/system.ts'
 import { privateFolder } from '../../src/launcher/guard.ts'
 import { chooseAccel, needProgram } from '../../src/launcher/programs.ts'
 import { bootPicture, bootTable, measureBoots } from './boot.ts'
+import { compareBuilds } from './builds.ts'
 import { compareCalls, describeDifference } from './calls.ts'
 import type { Bench } from './container.ts'
 import { growthPicture, growthTable, measureGrowth } from './growth.ts'
@@ -19,7 +20,7 @@ import { imageTable } from './images.ts'
 import { replaceMarked } from './statistics.ts'
 
 const ROUNDS = 7
-const PAGE = join(ROOT, 'docs/performance.md')
+const PAGE = 'docs/performance.md'
 
 interface Options {
   readonly rounds: number
@@ -31,6 +32,8 @@ interface Options {
 interface Part {
   readonly about: string
   readonly needs: readonly Purpose[]
+  /** Default docs/performance.md. */
+  readonly page?: string
   readonly measure: (bench: Bench, options: Options) => Promise<Written>
 }
 
@@ -82,6 +85,15 @@ const PARTS: Readonly<Record<string, Part>> = {
       }
     },
   },
+  builds: {
+    about: 'the lean build and the node build side by side, for docs/builds.md',
+    needs: ['build', 'run', 'test'],
+    page: 'docs/builds.md',
+    measure: async (bench, { rounds, circumstances }) => ({
+      tables: { builds: `${await compareBuilds(bench, rounds)}\n\n${circumstances}; ${rounds} boots each.` },
+      pictures: {},
+    }),
+  },
   images: {
     about: 'sizes of files',
     needs: ['build', 'run', 'test', 'images'],
@@ -104,7 +116,6 @@ Without a PART all of them, in about a quarter of an hour.
   --kvm         times with KVM, where the processor has it; instructions are always counted without
   --help        this text
 
-The build of PID 1 on Node is measured where it is: npm run build -- --runtime node
 `
 
 /** When and where the figures came about. */
@@ -120,10 +131,11 @@ async function circumstances({ accel }: Bench): Promise<string> {
   return `${new Date().toISOString().slice(0, 10)}: Linux ${kernel} in QEMU ${qemu} ${how}, on ${processors.length} processors (${processors[0]?.model ?? 'unknown'})`
 }
 
-async function write({ tables, pictures }: Written): Promise<void> {
-  let page = await readFile(PAGE, 'utf8')
-  for (const [name, text] of Object.entries(tables)) page = replaceMarked(page, name, text)
-  await writeFile(PAGE, page)
+async function write(name: string, { tables, pictures }: Written): Promise<void> {
+  const file = join(ROOT, name)
+  let page = await readFile(file, 'utf8')
+  for (const [mark, text] of Object.entries(tables)) page = replaceMarked(page, mark, text)
+  await writeFile(file, page)
   for (const [name, text] of Object.entries(pictures)) await writeFile(join(ROOT, 'docs', name), text)
 }
 
@@ -136,6 +148,7 @@ async function main(names: readonly string[], rounds: number, kvm: boolean, keep
   })
   await ensurePackages([...new Set(parts.flatMap(({ needs }) => needs))])
   await buildAll('flist')
+  await buildNode()
   const { path: folder, remove } = privateFolder()
   try {
     const bench: Bench = { folder, accel: kvm ? chooseAccel('auto') : 'tcg' }
@@ -143,9 +156,10 @@ async function main(names: readonly string[], rounds: number, kvm: boolean, keep
     for (const part of parts) {
       const written = await part.measure(bench, options)
       for (const text of Object.values(written.tables)) console.log(`\n${text}\n`)
-      if (keep) await write(written)
+      if (!keep) continue
+      await write(part.page ?? PAGE, written)
+      note(`written to ${part.page ?? PAGE}`)
     }
-    if (keep) note('written to docs/performance.md')
   } finally {
     remove()
   }

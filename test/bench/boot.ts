@@ -14,7 +14,7 @@ import {
   seededContainer,
 } from './container.ts'
 import { bars } from './pictures.ts'
-import { ashScript, debianInitramfs, floor, LEAN, nodeBuild } from './rivals.ts'
+import { ashScript, debianInitramfs, floor, LEAN, NODE } from './rivals.ts'
 import { count, median, spread, table } from './statistics.ts'
 
 /** What was measured of one contender in one container. */
@@ -33,8 +33,7 @@ export interface BootResults {
 /** Boots all contenders in turn, so that what else the computer does hits all alike. The C program is the first. */
 export async function measureBoots(bench: Bench, rounds: number): Promise<BootResults> {
   const { folder } = bench
-  const node = nodeBuild()
-  const others = [...(node === undefined ? [] : [node]), await ashScript(folder)]
+  const others = [NODE, await ashScript(folder)]
   const plain = await plainContainer(folder)
   const seeded = await seededContainer(folder)
   // Debian's initramfs reads no seed, and does little of what the command line says.

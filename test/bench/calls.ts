@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { cpio, type Entry } from '../../build/cpio.ts'
 import { compress, join as joinImages } from '../../build/initramfs.ts'
+import { librariesOf } from '../../build/libraries.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
 import { guestProgram } from '../boot/files.ts'
 import {
@@ -17,7 +18,7 @@ import {
   plainContainer,
   seededContainer,
 } from './container.ts'
-import { floor, LEAN, librariesOf } from './rivals.ts'
+import { floor, LEAN } from './rivals.ts'
 
 export interface Difference {
   readonly container: string
@@ -64,7 +65,7 @@ async function traceCalls(bench: Bench, contender: Contender, container: Contain
     mode: 0o755,
     data: await readFile(file),
   })
-  const libraries = await librariesOf(strace)
+  const libraries = await librariesOf([strace])
   const over = cpio([
     await program('traced', await guestProgram(new URL('traced.c', import.meta.url))),
     { path: 'strace.d', type: 'directory', mode: 0o755 },

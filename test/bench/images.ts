@@ -1,23 +1,17 @@
 /** `npm run bench -- images`: sizes of what is booted. */
 
-import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { PRODUCTS, ROOT } from '../../build/paths.ts'
+import { PRODUCTS } from '../../build/paths.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
 import type { Bench } from './container.ts'
-import { ashScript, debianInitramfs, floor, LEAN, nodeBuild } from './rivals.ts'
+import { ashScript, debianInitramfs, floor, LEAN, NODE } from './rivals.ts'
 import { count, table } from './statistics.ts'
 
 /** PID 1 alone, and the initramfs that holds all that is needed before the root is there. */
 export async function imageTable({ folder }: Bench): Promise<string> {
-  const node = nodeBuild()
-  const nodeFile = join(ROOT, 'dist/node/init')
   const rows = [
     ['lean build', await bytes(PRODUCTS.init), await bytes(LEAN.initramfs)],
-    ...(node === undefined
-      ? []
-      : [['node build', existsSync(nodeFile) ? await bytes(nodeFile) : '', await bytes(node.initramfs)]]),
+    ['node build', await bytes(PRODUCTS.node.init), await bytes(NODE.initramfs)],
     ['C program with its answers written in', '', await bytes((await floor(folder, false)).initramfs)],
     [
       'ash script, with busybox and blkid',

@@ -1,21 +1,19 @@
 /** Who is compared: our builds, and what others would put in PID 1's place. Each with an initramfs. */
 
-import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../../build/command.ts'
 import { cpio, type Entry } from '../../build/cpio.ts'
 import { compress } from '../../build/initramfs.ts'
-import { PRODUCTS, ROOT } from '../../build/paths.ts'
+import { librariesOf } from '../../build/libraries.ts'
+import { PRODUCTS } from '../../build/paths.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
 import { guestProgram } from '../boot/files.ts'
 import { tarball } from '../images/debian.ts'
 import { SYSTEM } from '../images/roots.ts'
 import type { Contender } from './container.ts'
 
-/** `npm run build -- --runtime node` */
-const NODE_INITRAMFS = join(ROOT, 'dist/node/initramfs.img')
 const NODE_MEMORY_MB = 512
 
 /** Debian's initramfs alone is 30 MB unpacked. */
@@ -23,11 +21,11 @@ const DEBIAN_MEMORY_MB = 512
 
 export const LEAN: Contender = { name: 'lean build', initramfs: PRODUCTS.flist.initramfs }
 
-/** The build of PID 1 on Node, where it has been made. */
-export const nodeBuild = (): Contender | undefined =>
-  existsSync(NODE_INITRAMFS)
-    ? { name: 'node build', initramfs: NODE_INITRAMFS, memoryMB: NODE_MEMORY_MB }
-    : undefined
+export const NODE: Contender = {
+  name: 'node build',
+  initramfs: PRODUCTS.node.initramfs,
+  memoryMB: NODE_MEMORY_MB,
+}
 
 const directory = (path: string): Entry => ({ path, type: 'directory', mode: 0o755 })
 const program = async (path: string, file: string): Promise<Entry> => ({
@@ -70,15 +68,9 @@ export async function ashScript(folder: string): Promise<Contender> {
       .map((name): Entry => ({ path: `bin/${name}`, type: 'symlink', target: 'busybox' })),
     await program('bin/blkid', blkid),
   ]
-  for (const file of await librariesOf(blkid))
+  for (const file of await librariesOf([blkid]))
     entries.push(await program(file.startsWith('/lib64/') ? file.slice(1) : `lib/${basename(file)}`, file))
   return { name: 'ash script', initramfs: await image(folder, 'ash', entries) }
-}
-
-/** The shared libraries that a program is loaded with, and their loader. */
-export async function librariesOf(file: string): Promise<string[]> {
-  const told = (await run('ldd', [file])).toString()
-  return [...told.matchAll(/(\/\S+) \(/g)].map(([, path = '']) => path)
 }
 
 /**

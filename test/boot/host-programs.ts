@@ -5,7 +5,7 @@
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from '../../build/command.ts'
+import { librariesOf } from '../../build/libraries.ts'
 import { needProgram } from '../../src/launcher/programs.ts'
 import type { Boot } from './boot.ts'
 import type { Tree } from './files.ts'
@@ -32,12 +32,6 @@ export async function xtablesPlugins(): Promise<Tree> {
   return Object.fromEntries(
     [...plugins, ...(await librariesOf(plugins))].map((file) => [file, { copy: file }]),
   )
-}
-
-/** ldd(1) prints `NAME => PATH (ADDRESS)`, and the loader as `PATH (ADDRESS)`; the vDSO has no path. */
-async function librariesOf(files: readonly string[]): Promise<string[]> {
-  const printed = (await run('ldd', files)).toString()
-  return [...printed.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path)
 }
 
 /** Commands of a shell by the name of what they show. */
