@@ -122,8 +122,9 @@ async function measure(initramfs: string, kernels: readonly string[], rounds: nu
     note(`booting: round ${round} of ${rounds}`)
     for (const [kernel, before] of boots) {
       const one = await bootOnce(initramfs, kernel)
-      if (one === undefined) throw new Error(`${kernel}: came to init once and not again`)
-      before.push(one)
+      // A boot in some hundred fails on a busy computer; it is told, and hours of compiling are not lost by it.
+      if (one === undefined) note(`${kernel}: came to init before, and not this time`)
+      else before.push(one)
     }
   }
   const cost = (kernel: string, all: readonly Boot[]): Cost => ({
