@@ -8,8 +8,9 @@ import { modularKernel } from '../boot/kernel.ts'
 import { end, HOLD, press, pressAfter, record, said, scripted, told } from './faults.ts'
 
 describe.each<[stage: string, text: string | RegExp, options: BootOptions]>([
-  // Not before: what comes while ACPI is switched on, the kernel itself drops (acpi_hw_clear_acpi_status).
-  ['while the kernel starts', /input: Power Button/, {}],
+  // Not before: what comes while ACPI is switched on, the kernel itself drops (acpi_hw_clear_acpi_status); and after the
+  // line `input: Power Button` it has yet to install the button's handler (acpi_button_add).
+  ['while the kernel starts', /ACPI: button: Power Button/, {}],
   ['while it waits for the root', 'waiting for', { root: 'none', cmdline: 'root=LABEL=none' }],
   ['while it waits for a share', "waiting for the share 'late'", { cmdline: 'qsfs_late=/late' }],
   ['while it waits for a disk', 'waiting for /dev/vda', { cmdline: 'vda=/data' }],
