@@ -18,6 +18,7 @@ import type { Bench } from './container.ts'
 import { growthPicture, growthTable, measureGrowth } from './growth.ts'
 import { imageTable } from './images.ts'
 import { replaceMarked } from './statistics.ts'
+import { compareSupervision } from './supervise.ts'
 
 const ROUNDS = 7
 const PAGE = 'docs/performance.md'
@@ -91,6 +92,16 @@ const PARTS: Readonly<Record<string, Part>> = {
     page: 'docs/builds.md',
     measure: async (bench, { rounds, circumstances }) => ({
       tables: { builds: `${await compareBuilds(bench, rounds)}\n\n${circumstances}; ${rounds} boots each.` },
+      pictures: {},
+    }),
+  },
+  supervise: {
+    about:
+      'orphans, signals, memory and idling beside tini, dumb-init, catatonit and busybox, for docs/supervision.md',
+    needs: ['build', 'run', 'test'],
+    page: 'docs/supervision.md',
+    measure: async (bench, { rounds }) => ({
+      tables: await compareSupervision(bench, Math.ceil(rounds / 3)),
       pictures: {},
     }),
   },
