@@ -224,6 +224,6 @@ describe('an entrypoint under the older generation’s command line', () => {
 
   test('shares its memory with a small PID 1', () => {
     const rss = boot().report().pid1Status.get('VmRSS') ?? 'nothing'
-    expect(Number.parseInt(rss, 10)).toBeLessThanOrEqual(ofNodeBuild ? 64_000 : 1500)
+    expect(Number.parseInt(rss, 10)).toBeLessThanOrEqual(ofNodeBuild ? 64_000 : 1100)
   })
 })
