@@ -23,6 +23,9 @@ import { LINKS, waitFor } from './wait.ts'
 /** How long a link may take until it carries traffic, in milliseconds. Virtual ones need a few. */
 const CARRIER_PATIENCE = 1000
 
+/** The kernel tells of a carrier up to a second after there is one (net/core/link_watch.c). Milliseconds. */
+const CARRIER_PAUSE = 1
+
 /** How long a NIC that is not there yet is waited for, in milliseconds. A network is no reason not to start. */
 const NIC_PATIENCE = 5000
 
@@ -170,6 +173,7 @@ export function announce({ nics }: AnnounceStep): string[] {
     uptime() + CARRIER_PATIENCE,
     () => `a carrier on ${waiting.map(({ name }) => name).join(', ')}`,
     LINKS,
+    CARRIER_PAUSE,
   )
   const session = openSession()
   // A NIC that refuses has announced itself when it went up, or nobody can make it.

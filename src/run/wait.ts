@@ -29,6 +29,7 @@ export const LINKS: EventSource = { protocol: NETLINK_ROUTE, groups: RTMGRP_LINK
  * the deadline. Where the first attempt succeeds nothing is opened.
  * @param deadline as `uptime()` counts
  * @param subject what is waited for, in words
+ * @param pause where the kernel may tell late: milliseconds until the next attempt all the same, and twice as long each time
  * @returns undefined after the deadline
  * @throws Stopped where a stop was asked for meanwhile
  */
@@ -37,12 +38,13 @@ export function waitFor<T>(
   deadline: number,
   subject: () => string,
   { protocol, groups }: EventSource = DEVICES,
+  pause?: number,
 ): T | undefined {
   const first = attempt()
   if (first !== undefined || uptime() >= deadline) return first
   const monitor = openMonitor(protocol, groups)
   try {
-    return watch(monitor, attempt, deadline, subject)
+    return watch(monitor, attempt, deadline, subject, pause)
   } finally {
     closeMonitor(monitor)
   }
@@ -53,14 +55,15 @@ function watch<T>(
   attempt: () => T | undefined,
   deadline: number,
   subject: () => string,
+  pause = Number.POSITIVE_INFINITY,
 ): T | undefined {
   const tell = waitingFor(subject, deadline)
-  for (;;) {
+  for (let nap = pause; ; nap *= 2) {
     // After the monitor was opened: what appeared before that is found here, what comes later is told.
     const found = attempt()
     const now = uptime()
     if (found !== undefined || now >= deadline) return found
-    const wake = Math.min(deadline, tell(now))
+    const wake = Math.min(deadline, tell(now), now + nap)
     pollOrStop([{ fd: monitor.fd, events: POLLIN }], Math.max(1, wake - now))
     drainMonitor(monitor)
   }
