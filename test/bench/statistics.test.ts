@@ -10,6 +10,7 @@ test('the median is the middle value, or the mean of the two in the middle', () 
 test('a spread has the median, the least and the most', () => {
   expect(spread([1200, 1100, 1900])).toBe('1,200 (1,100 to 1,900)')
   expect(spread([1, 2], 1)).toBe('1.5 (1.0 to 2.0)')
+  expect(spread([7, 7.2])).toBe('7')
 })
 
 test('a table sets columns of numbers to the right, but never the first', () => {

@@ -11,9 +11,13 @@ export function median(values: readonly number[]): number {
 export const count = (value: number, digits = 0): string =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
-/** The median, the least and the most: `12 (11 to 19)`. */
-export const spread = (values: readonly number[], digits = 0): string =>
-  `${count(median(values), digits)} (${count(Math.min(...values), digits)} to ${count(Math.max(...values), digits)})`
+/** The median, the least and the most: `12 (11 to 19)`; where all are the same, `12`. */
+export function spread(values: readonly number[], digits = 0): string {
+  const [least, middle, most] = [Math.min(...values), median(values), Math.max(...values)].map((value) =>
+    count(value, digits),
+  )
+  return least === most ? `${middle}` : `${middle} (${least} to ${most})`
+}
 
 /** A table in Markdown; a column whose cells are numbers is set to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
