@@ -2,7 +2,7 @@
 
 import { isInterfaceName } from '../lib/interface-name.ts'
 import { type Cidr, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
-import type { Problem } from '../lib/problem.ts'
+import { type Problem, report } from '../lib/problem.ts'
 import { brief, nearest, parseDecimal, parts, quote, trim } from '../lib/text.ts'
 import { parseCmdline, type Token } from './cmdline.ts'
 import type { Layer, MountConfig, NicConfig, RootConfig, RouteConfig, Settings } from './machine.ts'
@@ -58,7 +58,7 @@ export function parseKeys(text: string): Parsed {
     mounts: [],
     environment: new Map(),
     complain: (message) =>
-      problems.push({
+      report(problems, {
         source: SOURCE,
         column: current?.column ?? 1,
         message: `${brief(current?.key ?? '')}: ${message}`,

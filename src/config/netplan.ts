@@ -5,7 +5,7 @@
 
 import { isInterfaceName } from '../lib/interface-name.ts'
 import { type Cidr, type Ip, isIpv6, parseCidr, parseIp, parseMac } from '../lib/ip.ts'
-import { quote, visible } from '../lib/text.ts'
+import { brief, quote } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 import type { NicConfig, RouteConfig } from './machine.ts'
 import { parseYaml } from './yaml.ts'
@@ -118,7 +118,7 @@ function readNic(into: Collected, id: string, node: YamlNode, at: Place): boolea
     config: { name: id, addresses: [] },
     addresses: new Map(),
     routes: [],
-    complain: (place, message) => into.complain(place, `${visible(id)}: ${message}`),
+    complain: (place, message) => into.complain(place, `${brief(id)}: ${message}`),
   }
   readFields(nic, node, at, 'the NIC', readNicField)
   const { config, routes } = nic

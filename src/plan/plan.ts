@@ -4,6 +4,7 @@ import type { MachineConfig, MountConfig, NicConfig } from '../config/machine.ts
 import { parseMountOptions } from '../config/mount-options.ts'
 import { formatIp, isIpv6 } from '../lib/ip.ts'
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_STRICTATIME } from '../lib/mount-flags.ts'
+import { brief } from '../lib/text.ts'
 import { renderAuthorizedKeys } from './authorized-keys.ts'
 import { renderHosts } from './hosts.ts'
 import { renderResolvConf } from './resolv-conf.ts'
@@ -129,7 +130,7 @@ function planMount(mount: MountConfig): MountStep | string | undefined {
   if (target === '') {
     return nofail
       ? undefined
-      : `${source} has no usable mount target (${from}); mounting it elsewhere would lose its data`
+      : `${brief(source)} has no usable mount target (${from}); mounting it elsewhere would lose its data`
   }
   return { kind: 'mount', source, target, type, flags, data, nofail, from }
 }
