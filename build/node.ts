@@ -2,7 +2,7 @@
  * The node build: the same PID 1 as one executable of Node, and its initramfs. TypeScript → one script (esbuild) →
  * Node's own executable with the script inside (pkg's SEA mode, with the Node that runs this).
  */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { digest } from './cache.ts'
@@ -41,7 +41,8 @@ export async function buildNodeInit(): Promise<number> {
   const out = PRODUCTS.node.init
   const script = await bundleScript()
   const node = await readFile(process.execPath)
-  const size = await unlessMade(out, [script, node, JSON.stringify(FLAGS), PKG], async () => {
+  const packer = await readFile(PACKER)
+  return unlessMade(out, [script, node, JSON.stringify(FLAGS), packer, PKG], async () => {
     const work = `${out}.${process.pid}`
     await mkdir(work, { recursive: true })
     try {
@@ -51,7 +52,6 @@ export async function buildNodeInit(): Promise<number> {
       await rm(work, { recursive: true, force: true })
     }
   })
-  return size
 }
 
 /** Makes dist/node/initramfs.img of dist/node/init and the shared libraries that it needs, and returns its size. */
@@ -104,6 +104,7 @@ async function bundleScript(): Promise<string> {
 }
 
 /** What packs it, of which a new release may do it in another way. */
+const PACKER = join(ROOT, 'build/node-pack.ts')
 const PKG = await readFile(join(ROOT, 'node_modules/@yao-pkg/pkg/package.json'), 'utf8').catch(() => '')
 
 /** A process of its own, since pkg tells what it does on standard output. */
@@ -112,11 +113,10 @@ async function pack(script: string, work: string): Promise<void> {
   const node = join(work, 'node')
   await writeFile(join(work, 'init.cjs'), script)
   await run('strip', ['-o', node, process.execPath], { log })
-  await run(
-    process.execPath,
-    [join(ROOT, 'build/node-pack.ts'), join(work, 'init.cjs'), node, join(work, 'init'), ...FLAGS],
-    { log, advice: 'The build needs the npm package @yao-pkg/pkg: npm ci installs it.' },
-  )
+  await run(process.execPath, [PACKER, join(work, 'init.cjs'), node, join(work, 'init'), ...FLAGS], {
+    log,
+    advice: 'The build needs the npm package @yao-pkg/pkg: npm ci installs it.',
+  })
 }
 
 /** All folders above `path`, without the leading slash. */
@@ -134,10 +134,10 @@ async function unlessMade(
   const stamp = `${path}.inputs`
   const wanted = digest(inputs)
   const had = await readFile(stamp, 'utf8').catch(() => '')
-  const there = await readFile(path).catch(() => undefined)
-  if (there !== undefined && had === wanted) return there.length
+  const there = await stat(path).catch(() => undefined)
+  if (there !== undefined && had === wanted) return there.size
   await rm(stamp, { force: true })
   await make()
   await writeFile(stamp, wanted)
-  return (await readFile(path)).length
+  return (await stat(path)).size
 }

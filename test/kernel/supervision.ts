@@ -172,17 +172,23 @@ function probeOf(running: Running): number {
   return found
 }
 
+/** A child that sleeps so many milliseconds and ends with 5. */
+async function startSleeper(
+  init: Init,
+  folder: string,
+  milliseconds: number,
+): Promise<{ running: Running; child: number }> {
+  const words = ['say', 'there', ',', 'sleep', String(milliseconds), ',', 'exit', '5']
+  const running = await start(init, folder, await probe(init, ...words))
+  await running.says(/probe: there/)
+  return { running, child: probeOf(running) }
+}
+
 const stopTyped: Row = {
   name: 'TSTP to PID 1: the child',
   expected: 'goes on',
   async run(init, folder) {
-    const running = await start(
-      init,
-      folder,
-      await probe(init, 'say', 'there', ',', 'sleep', '700', ',', 'exit', '5'),
-    )
-    await running.says(/probe: there/)
-    const child = probeOf(running)
+    const { running, child } = await startSleeper(init, folder, 700)
     running.signal('SIGTSTP')
     await sleep(200)
     const isStopped = stateOf(child) === 'T'
@@ -198,13 +204,7 @@ const stopped: Row = {
   name: 'the child is stopped and continued',
   expected: 'waited for',
   async run(init, folder) {
-    const running = await start(
-      init,
-      folder,
-      await probe(init, 'say', 'there', ',', 'sleep', '300', ',', 'exit', '5'),
-    )
-    await running.says(/probe: there/)
-    const child = probeOf(running)
+    const { running, child } = await startSleeper(init, folder, 300)
     process.kill(child, 'SIGSTOP')
     await sleep(500)
     const early = await Promise.race([running.ended, sleep(0)])

@@ -11,7 +11,7 @@ import ffi from 'node:ffi'
 import { EINVAL } from '../../sys/errno.ts'
 import type { Argument, Memory, Runtime, Words } from '../../sys/port.ts'
 import { PARTS } from './parts.ts'
-import { CALL_SIZE, prepareSpawn } from './spawn.ts'
+import { checkCalls, prepareSpawn } from './spawn.ts'
 
 const MAX_ARGS = 6
 const REGISTER = 'int64'
@@ -63,7 +63,7 @@ function syscall(number: number, ...args: readonly Argument[]): number {
 
 /** With records as in `sys/calls.ts`. */
 function drain(calls: Words, count: number): number {
-  if (count < 1 || count * CALL_SIZE > calls.byteLength) throw new RangeError('more calls than memory')
+  checkCalls(calls, count)
   const records = new BigInt64Array(calls.buffer, calls.byteOffset, count * 8)
   for (let at = 0; at < records.length; at += 8) {
     const [number = 0n, a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = records.subarray(at, at + 7)

@@ -7,7 +7,7 @@ import { SIG_BLOCK } from '../../sys/flags.ts'
 import { mount, SYS_getpid, sigprocmask, umount, useRuntime } from '../../sys/linux.ts'
 import type { Runtime } from '../../sys/port.ts'
 import { mapCode } from './machine-code.ts'
-import { IGNORED, passOnStandardStreams } from './spawn.ts'
+import { IGNORED, passOnStandardStreams, SIG_DFL } from './spawn.ts'
 
 // sigaction(2), tgkill(2), prctl(2)
 const SYS_rt_sigaction = 13
@@ -15,13 +15,15 @@ const SYS_prctl = 157
 const SYS_tgkill = 234
 const PR_SET_NAME = 15
 const SIGRTMAX = 64
-const SIG_DFL = 0n
 const SA_SIGINFO = 4n
 const SA_RESTORER = 0x0400_0000n
 const SA_RESTART = 0x1000_0000n
 
 /** SIGCANCEL and SIGSETXID, 32 and 33, which glibc keeps for itself and holds back from no thread. */
 const OF_LIBC = 0x1_8000_0000n
+
+/** Where in the handler's code its restorer is, in bytes. */
+const RESTORER = 18n
 
 /** How often we look whether the threads hold their signals back, a millisecond apart. */
 const TRIES = 2000
@@ -31,7 +33,7 @@ export function settle(runtime: Runtime): void {
   useRuntime(runtime)
   holdSignalsInAllThreads(runtime)
   // What is ignored stays ignored over execve(2).
-  for (const signal of IGNORED) setAction(runtime, signal, SIG_DFL)
+  for (const signal of IGNORED) setAction(runtime, signal)
   passOnStandardStreams(runtime.syscall)
   // As the kernel names it, for whoever reads a list of processes: Node names its threads.
   runtime.syscall(SYS_prctl, PR_SET_NAME, 'init')
@@ -45,19 +47,20 @@ export function settle(runtime: Runtime): void {
  */
 function holdSignalsInAllThreads(runtime: Runtime): void {
   const { syscall } = runtime
-  const [low = 0, high = 0] = WATCHED
-  const watched = ((BigInt(high) << 32n) | BigInt(low)) & ~OF_LIBC
+  const [all = 0n] = new BigUint64Array(WATCHED.buffer)
+  const watched = all & ~OF_LIBC
   sigprocmask(SIG_BLOCK, WATCHED)
-  const mask = new DataView(new ArrayBuffer(8))
-  mask.setBigUint64(0, watched, true)
+  const mask = Buffer.from(BigUint64Array.of(watched).buffer).toString('hex')
   const handler = mapCode(syscall, [
-    `48 b8 ${Buffer.from(mask.buffer).toString('hex')}`, // mov rax, WATCHED
-    '48 09 82 28 01 00 00       ', //                       or  [rdx+296], rax   ucontext's uc_sigmask
-    'c3                         ', //                       ret
+    `48 b8 ${mask}       `, // mov  rax, WATCHED
+    '48 09 82 28 01 00 00', // or   [rdx+296], rax   ucontext's uc_sigmask
+    'c3                  ', // ret                   to the restorer
+    'b8 0f 00 00 00      ', // mov  eax, 15          rt_sigreturn(2)
+    '0f 05               ', // syscall
   ])
   // An initramfs has nothing mounted yet.
   const mounted = mount('proc', '/proc', 'proc', 0) === 0
-  setAction(runtime, SIGRTMAX, handler)
+  setAction(runtime, SIGRTMAX, handler, handler + RESTORER)
   const self = String(syscall(SYS_getpid))
   for (let tries = 0; ; tries++) {
     const others = readdirSync('/proc/self/task').filter((thread) => thread !== self)
@@ -67,7 +70,7 @@ function holdSignalsInAllThreads(runtime: Runtime): void {
     for (const thread of loose) syscall(SYS_tgkill, Number(self), Number(thread), SIGRTMAX)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
   }
-  setAction(runtime, SIGRTMAX, SIG_DFL)
+  setAction(runtime, SIGRTMAX)
   if (mounted) umount('/proc')
 }
 
@@ -81,9 +84,7 @@ function holds(thread: string, watched: bigint): boolean {
   }
 }
 
-function setAction(runtime: Runtime, signal: number, handler: bigint): void {
-  // rt_sigreturn(2); the handler returns to it.
-  const restorer = mapCode(runtime.syscall, ['b8 0f 00 00 00 0f 05'])
+function setAction(runtime: Runtime, signal: number, handler = SIG_DFL, restorer = 0n): void {
   // struct sigaction of the kernel's: handler, flags, restorer, mask.
   const action = new BigUint64Array([handler, SA_SIGINFO | SA_RESTORER | SA_RESTART, restorer, 0n])
   const result = runtime.syscall(SYS_rt_sigaction, signal, Number(ffi.getRawPointer(action)), 0, 8)

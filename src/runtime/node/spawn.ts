@@ -35,7 +35,7 @@ const MAKE_CALLS = [
 ]
 
 /** A record of `sys/calls.ts`. */
-export const CALL_SIZE = 64
+const CALL_SIZE = 64
 const STACK_SIZE = 0x4000
 
 // fcntl(2), clone(2), signal(7)
@@ -44,7 +44,7 @@ const F_SETFD = 2
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
 const SIGCHLD = 17
-const SIG_DFL = 0n
+export const SIG_DFL = 0n
 
 /** SIGPIPE and SIGXFSZ, which Node ignores from its start on. */
 export const IGNORED = [13, 25]
@@ -67,7 +67,7 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
   }
 
   return function spawn(calls: Words, count: number, stack?: Memory): number {
-    if (count < 1 || count * CALL_SIZE > calls.byteLength) throw new RangeError('more calls than memory')
+    checkCalls(calls, count)
     if (code === 0n) prepare()
     const argument = new BigUint64Array([ffi.getRawPointer(calls), BigInt(count)])
     if (stack !== undefined) {
@@ -84,6 +84,11 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
     for (const [index, number] of IGNORED.entries()) signal(number, before[index] ?? SIG_DFL)
     return result
   }
+}
+
+/** Throws unless the memory has so many records. */
+export function checkCalls(calls: Words, count: number): void {
+  if (count < 1 || count * CALL_SIZE > calls.byteLength) throw new RangeError('more calls than memory')
 }
 
 /** Node marks the standard streams close-on-exec when it starts; who comes after us keeps ours. */
