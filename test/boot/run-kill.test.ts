@@ -59,8 +59,17 @@ function leftOf(own: string): string[] {
     ...processes,
     ...mounts,
     ...sockets,
-    ...readdirSync(join(own, 'tmp'), { recursive: true }).map(String),
+    ...filesUnder(join(own, 'tmp')),
   ]
+}
+
+/** What is in a folder; a folder in it may be gone by the time it is looked into, and then something was still there. */
+function filesUnder(path: string): string[] {
+  try {
+    return readdirSync(path, { recursive: true }).map(String)
+  } catch (error) {
+    return [String(error)]
+  }
 }
 
 /** A process may be gone by the time it is looked at. */
