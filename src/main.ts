@@ -259,9 +259,7 @@ function identityOf(user: string | undefined): Identity | string {
 
 /** The child's pid, or why there is none. */
 function launch(workload: Workload): number | Refused {
-  const cgroup = openCgroup(workload.identity)
-  const { pid, failed } = startWorkload(workload, cgroup)
-  close(cgroup)
+  const { pid, failed } = startWorkload(workload, openCgroup(workload.identity))
   if (pid < 0) return { message: new SysError('fork', pid).message, outcome: failure(125) }
   if (failed === undefined) return pid
   wait4(pid, 0)

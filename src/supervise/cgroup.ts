@@ -7,6 +7,7 @@
 import type { Identity } from '../config/users.ts'
 import { parseDecimal, parts, trim, words } from '../lib/text.ts'
 import { readAll, readText, writeValue } from '../run/files.ts'
+import { EBUSY } from '../sys/errno.ts'
 import { AT_REMOVEDIR, DT_DIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
 import { chown, close, mkdir, open, readDirectory, unlink, write } from '../sys/linux.ts'
 import type { Usage } from './outcome.ts'
@@ -21,19 +22,19 @@ const DELEGATED = ['', '/cgroup.procs', '/cgroup.subtree_control', '/cgroup.thre
 let directory = -1
 
 /**
- * Makes the cgroup anew and opens where a process puts itself into it; a negative errno where there are no cgroups. What a
- * dead session left in it keeps it from being made anew, which loses nothing but fresh counts.
+ * Makes the cgroup anew, without what a dead session left in it.
+ * @returns the descriptor of its directory, which stays open; a negative errno where there are no cgroups
  */
 export function openCgroup({ uid, gid }: Identity): number {
   enableControllers()
-  unlink(OWN, AT_REMOVEDIR)
+  if (unlink(OWN, AT_REMOVEDIR) === -EBUSY) removeAll()
   mkdir(OWN, 0o755)
   if (uid !== 0) for (const file of DELEGATED) chown(OWN + file, uid, gid)
   const limit = memoryLimit()
   if (limit !== undefined) writeValue(`${OWN}/memory.max`, String(limit))
   if (directory >= 0) close(directory)
   directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
-  return directory < 0 ? directory : open('cgroup.procs', O_WRONLY | O_CLOEXEC, 0, directory)
+  return directory
 }
 
 /** What PID 1 needs for its own page faults and the kernel for it, in bytes: where that is missing, the kernel panics. */
@@ -69,18 +70,27 @@ const MOST_CGROUPS = 1000
 
 /** Lets go on whom the container froze, in cgroups of its own as well: TERM is handled only then. */
 export function thawCgroup(): void {
-  if (directory < 0) return
+  for (const path of allCgroups()) writeBelow(directory, `${path}/cgroup.freeze`, '0')
+}
+
+function removeAll(): void {
+  for (const path of allCgroups().reverse()) unlink(path === '.' ? OWN : path, AT_REMOVEDIR, directory)
+}
+
+/** It and those that the container has made below it, by their paths from its directory; each before what is in it. */
+function allCgroups(): string[] {
+  if (directory < 0) return []
   const paths = ['.']
   for (let at = 0; at < Math.min(paths.length, MOST_CGROUPS); at++) {
     const path = paths[at] ?? ''
     const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, directory)
     if (fd < 0) continue
-    writeBelow(fd, 'cgroup.freeze', '0')
     const entries = readDirectory(fd)
     close(fd)
     if (typeof entries === 'number') continue
     for (const { name, type } of entries) if (type === DT_DIR) paths.push(`${path}/${name}`)
   }
+  return paths
 }
 
 function writeBelow(directory: number, file: string, digit: '0' | '1'): void {

@@ -2,10 +2,12 @@
 
 import type { Identity } from '../config/users.ts'
 import { type Call, type SpawnResult, spawn, stringVector } from '../sys/calls.ts'
-import { RLIMIT_NOFILE, SIG_SETMASK, TIOCSCTTY } from '../sys/flags.ts'
+import { O_CLOEXEC, O_WRONLY, RLIMIT_NOFILE, SIG_SETMASK, TIOCSCTTY } from '../sys/flags.ts'
 import {
   chdir,
+  close,
   currentRuntime,
+  open,
   SYS_chdir,
   SYS_execve,
   SYS_ioctl,
@@ -41,12 +43,10 @@ const NOFILE_HARD = 524_288
 /**
  * Starts the workload as a child in a session of its own, with the console as its controlling terminal, default
  * dispositions, an empty signal mask and no descriptor above 2 (all of PID 1's are close-on-exec).
- * @param cgroup the descriptor of its cgroup's cgroup.procs; negative for none
+ * @param cgroup the descriptor of its cgroup's directory; negative for none
  */
 export function startWorkload(workload: Workload, cgroup = -1): SpawnResult {
-  return spawn(currentRuntime(), [
-    // «0» is who writes it (cgroups(7)).
-    { number: SYS_write, args: [cgroup, '0', 1], tolerated: true, name: 'enter the cgroup' },
+  const calls: Call[] = [
     { number: SYS_setsid, args: [], name: 'setsid' },
     // No terminal, as with console=none: the container does without.
     {
@@ -56,7 +56,27 @@ export function startWorkload(workload: Workload, cgroup = -1): SpawnResult {
       name: 'take the console as controlling terminal',
     },
     ...becoming(workload),
-  ])
+  ]
+  const runtime = currentRuntime()
+  if (cgroup < 0) return spawn(runtime, calls)
+  // It begins there: who moves waits for all processors to have seen it, 20 to 30 ms.
+  const begun = spawn(runtime, calls, cgroup)
+  return begun.pid < 0 ? startAndMove(calls, cgroup) : begun
+}
+
+/** Where the kernel is older than that (5.7), or does not have it so. */
+function startAndMove(calls: readonly Call[], cgroup: number): SpawnResult {
+  const processes = open('cgroup.procs', O_WRONLY | O_CLOEXEC, 0, cgroup)
+  // «0» is who writes it (cgroups(7)).
+  const enter: Call = {
+    number: SYS_write,
+    args: [processes, '0', 1],
+    tolerated: true,
+    name: 'enter the cgroup',
+  }
+  const started = spawn(currentRuntime(), [enter, ...calls])
+  close(processes)
+  return started
 }
 
 /**

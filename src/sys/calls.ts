@@ -25,18 +25,22 @@ export interface SpawnResult {
   readonly failed?: { readonly call: Call; readonly index: number; readonly result: number }
 }
 
-/** Forks a child that makes these calls in order; the last one is the execve. */
-export function spawn(runtime: Runtime, calls: readonly Call[]): SpawnResult {
+/**
+ * Forks a child that makes these calls in order; the last one is the execve.
+ * @param cgroup the descriptor of the cgroup's directory that it begins in; default is ours
+ */
+export function spawn(runtime: Runtime, calls: readonly Call[], cgroup = -1): SpawnResult {
   // What the calls point to is freed with `prepared`, which therefore lives until they have been made.
   const prepared = prepare(runtime, calls)
   const { memory } = prepared
-  const pid = runtime.spawn(memory, calls.length)
+  const { length } = calls
+  const pid = cgroup < 0 ? runtime.spawn(memory, length) : runtime.spawnInto(cgroup, memory, length)
   if (pid < 0 || prepared.kept.length < 0) return { pid }
-  for (let index = 0; index < calls.length; index++) {
+  for (let index = 0; index < length; index++) {
     // Results are small: the lower half with its sign is all of it. An execve that succeeds writes none.
     const result = word(memory, index * CALL_WORDS + RESULT) | 0
     const call = calls[index]
-    const last = index === calls.length - 1
+    const last = index === length - 1
     if (result < 0 && call !== undefined && (call.tolerated !== true || last)) {
       return { pid, failed: { call, index, result } }
     }

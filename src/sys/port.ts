@@ -43,6 +43,12 @@ export interface Runtime {
    */
   spawn(calls: Words, count: number, stack?: Memory): number
 
+  /**
+   * As `spawn` without a stack, and the child begins in the cgroup whose directory's descriptor this is (clone3 with
+   * CLONE_INTO_CGROUP, Linux 5.7).
+   */
+  spawnInto(cgroup: number, calls: Words, count: number): number
+
   /** The byte string of `length` bytes of memory from `offset`; both must lie inside it. */
   text(memory: Memory, offset: number, length: number): string
 

@@ -55,12 +55,7 @@ function leftOf(own: string): string[] {
   const sockets = readOrNothing('/proc/net/unix')
     .split('\n')
     .filter((line) => line.includes(own))
-  return [
-    ...processes,
-    ...mounts,
-    ...sockets,
-    ...filesUnder(join(own, 'tmp')),
-  ]
+  return [...processes, ...mounts, ...sockets, ...filesUnder(join(own, 'tmp'))]
 }
 
 /** What is in a folder; a folder in it may be gone by the time it is looked into, and then something was still there. */

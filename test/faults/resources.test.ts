@@ -180,6 +180,27 @@ describe('what a container leaves frozen', () => {
   })
 })
 
+describe('cgroups that a dead session leaves, below one that takes no process any more', () => {
+  const boot = booted({
+    ...scripted(`
+      own=/sys/fs/cgroup/container
+      echo "script: in $(cat /proc/self/cgroup), beside $(find $own -mindepth 1 -type d | wc -l)"
+      [ -e /run/twice ] && echo script: holds && exec sleep 1000
+      > /run/twice
+      mkdir -p $own/a/b $own/c
+      for process in $(cat $own/cgroup.procs); do echo $process > $own/c/cgroup.procs; done
+      echo +memory > $own/cgroup.subtree_control && echo script: divided
+      exit 1`),
+    cmdline: 'zmachine.on_exit=restart',
+    during: press,
+  })
+
+  test('are gone when the entrypoint is started again, in a cgroup of its own', () => {
+    const fresh = 'in 0::/container, beside 0'
+    expect(told(boot())).toEqual([fresh, 'divided', fresh, 'holds'])
+  })
+})
+
 describe('a container that removes PID 1’s room in its cgroup', () => {
   const boot = booted({
     ...scripted(`

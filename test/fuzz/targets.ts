@@ -245,6 +245,7 @@ function fileRuntime(file: Bytes): Runtime {
     addressOf: refuse,
     drain: refuse,
     spawn: refuse,
+    spawnInto: refuse,
     put: refuse,
     load: refuse,
   }

@@ -174,6 +174,7 @@ function kernelThatWrites(argument: number, bytes: Bytes, results: number[] = [0
     addressOf: () => 0,
     drain: () => 0,
     spawn: () => 0,
+    spawnInto: () => 0,
     text: (memory, offset, length) => Buffer.from(memory).toString('latin1', offset, offset + length),
     put: () => 0,
     load: () => undefined,

@@ -72,6 +72,7 @@ function fakeKernel(answer: (sent: Bytes) => readonly Reply[]): Fake {
     addressOf: () => 0,
     drain: () => 0,
     spawn: () => -38,
+    spawnInto: () => -38,
     text: () => '',
     put: () => 0,
     load: () => undefined,

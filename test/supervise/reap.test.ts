@@ -33,6 +33,7 @@ function kernel(pids: Iterable<number>, last: number): { asked: number } {
       return count
     },
     spawn: refuse,
+    spawnInto: refuse,
     text: refuse,
     put: refuse,
     load: refuse,

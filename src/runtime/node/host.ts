@@ -87,7 +87,7 @@ export const nodeRuntime: Runtime = {
   syscall,
   addressOf,
   drain,
-  spawn: prepareSpawn(libc, syscall),
+  ...prepareSpawn(libc, syscall),
 
   text(memory, offset, length) {
     checkRange('text', memory, offset, length)

@@ -1,7 +1,7 @@
 /**
- * `Runtime.spawn` for Node. The child shares all memory with us until it execs, other threads of Node go on
+ * `Runtime.spawn` and `spawnInto` for Node. The child shares all memory with us until it execs, other threads of Node go on
  * meanwhile, and so it may run neither JavaScript nor libc: only a few instructions that make the prepared system
- * calls. libc's clone(2) calls them by address.
+ * calls. libc's clone(2) calls them by address; clone3(2), which libc has no function for, returns to them.
  */
 
 import ffi from 'node:ffi'
@@ -34,6 +34,9 @@ const MAKE_CALLS = [
   '0f 05           ', //        syscall
 ]
 
+/** For a child that has nothing but its stack: takes from it what MAKE_CALLS, which comes behind, wants to have in rdi. */
+const TAKE_ARGUMENT = ['5f'] // pop rdi
+
 /** A record of `sys/calls.ts`. */
 const CALL_SIZE = 64
 const STACK_SIZE = 0x4000
@@ -41,15 +44,20 @@ const STACK_SIZE = 0x4000
 // fcntl(2), clone(2), signal(7)
 const SYS_fcntl = 72
 const F_SETFD = 2
+const SYS_clone3 = 435
 const CLONE_VM = 0x100
 const CLONE_VFORK = 0x4000
+const CLONE_INTO_CGROUP = 0x2_0000_0000n
 const SIGCHLD = 17
 export const SIG_DFL = 0n
 
 /** SIGPIPE and SIGXFSZ, which Node ignores from its start on. */
 export const IGNORED = [13, 25]
 
-export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall']): Runtime['spawn'] {
+export function prepareSpawn(
+  libc: ffi.DynamicLibrary,
+  syscall: Runtime['syscall'],
+): Pick<Runtime, 'spawn' | 'spawnInto'> {
   // int clone(int (*fn)(void *), void *stack, int flags, void *arg); the stack's end, since it grows down.
   const clone = libc.getFunction('clone', {
     arguments: ['uint64', 'uint64', 'int32', 'uint64'],
@@ -57,19 +65,35 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
   })
   const signal = libc.getFunction('signal', { arguments: ['int32', 'uint64'], return: 'uint64' })
   const errno = libc.getFunction('__errno_location', { arguments: [], return: 'pointer' })()
+  /** MAKE_CALLS, and TAKE_ARGUMENT before it. */
   let code = 0n
+  let codeBehind = 0n
   let stackEnd = 0n
 
   function prepare(): void {
-    code = mapCode(syscall, MAKE_CALLS)
+    codeBehind = mapCode(syscall, [...TAKE_ARGUMENT, ...MAKE_CALLS])
+    code = codeBehind + 1n
     stackEnd = mapMemory(syscall, STACK_SIZE) + BigInt(STACK_SIZE)
     passOnStandardStreams(syscall)
   }
 
-  return function spawn(calls: Words, count: number, stack?: Memory): number {
+  /** What MAKE_CALLS is given. */
+  function argumentOf(calls: Words, count: number): BigUint64Array<ArrayBuffer> {
     checkCalls(calls, count)
     if (code === 0n) prepare()
-    const argument = new BigUint64Array([ffi.getRawPointer(calls), BigInt(count)])
+    return new BigUint64Array([ffi.getRawPointer(calls), BigInt(count)])
+  }
+
+  /** What is ignored stays ignored over execve: not for our children. */
+  function ignoringNothing(clone: () => number): number {
+    const before = IGNORED.map((number) => signal(number, SIG_DFL))
+    const pid = clone()
+    for (const [index, number] of IGNORED.entries()) signal(number, before[index] ?? SIG_DFL)
+    return pid
+  }
+
+  function spawn(calls: Words, count: number, stack?: Memory): number {
+    const argument = argumentOf(calls, count)
     if (stack !== undefined) {
       // At the end of its stack, since it may read them when we are long gone from here.
       const end = (ffi.getRawPointer(stack) + BigInt(stack.length - argument.byteLength)) & ~15n
@@ -77,13 +101,30 @@ export function prepareSpawn(libc: ffi.DynamicLibrary, syscall: Runtime['syscall
       const pid = clone(code, end, CLONE_VM | SIGCHLD, end)
       return pid < 0 ? -ffi.getInt32(errno) : pid
     }
-    // What is ignored stays ignored over execve: not for our children.
-    const before = IGNORED.map((number) => signal(number, SIG_DFL))
-    const pid = clone(code, stackEnd, CLONE_VM | CLONE_VFORK | SIGCHLD, ffi.getRawPointer(argument))
-    const result = pid < 0 ? -ffi.getInt32(errno) : pid
-    for (const [index, number] of IGNORED.entries()) signal(number, before[index] ?? SIG_DFL)
-    return result
+    return ignoringNothing(() => {
+      const pid = clone(code, stackEnd, CLONE_VM | CLONE_VFORK | SIGCHLD, ffi.getRawPointer(argument))
+      return pid < 0 ? -ffi.getInt32(errno) : pid
+    })
   }
+
+  function spawnInto(cgroup: number, calls: Words, count: number): number {
+    const argument = argumentOf(calls, count)
+    // The child comes back from libc's syscall(2) with a stack that has the address to return to, and what is taken there.
+    const begin = new BigUint64Array([codeBehind, ffi.getRawPointer(argument)])
+    const size = BigInt(STACK_SIZE - begin.byteLength)
+    const stack = stackEnd - BigInt(STACK_SIZE)
+    ffi.exportArrayBufferView(begin, stack + size, begin.byteLength)
+    // struct clone_args
+    const request = new Uint8Array(
+      new BigUint64Array([
+        ...[BigInt(CLONE_VM | CLONE_VFORK) | CLONE_INTO_CGROUP, 0n, 0n, 0n, BigInt(SIGCHLD)],
+        ...[stack, size, 0n, 0n, 0n, BigInt(cgroup)],
+      ]).buffer,
+    )
+    return ignoringNothing(() => syscall(SYS_clone3, request, request.length))
+  }
+
+  return { spawn, spawnInto }
 }
 
 /** Throws unless the memory has so many records. */

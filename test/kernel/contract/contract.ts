@@ -333,6 +333,15 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'spawnInto tells of what is no cgroup, and makes no child',
+    run(runtime) {
+      const [from, to] = pipe(runtime)
+      same(spawn(runtime, [exec(runtime, '/bin/true')], from).pid, -EBADF)
+      close(from)
+      close(to)
+    },
+  },
+  {
     name: 'spawn throws for more calls than there are',
     run(runtime) {
       refuses(() => runtime.spawn(new Uint32Array(16), 2), 'more calls than memory')
