@@ -196,7 +196,7 @@ function start(boot: Boot, config: MachineConfig): never {
   const handOver = wantsPid1(settings.mode, workload.path, config.args)
   // Not its arguments: they may hold secrets, and are the host's own to know.
   if (settings.log !== 'debug') setConsoleLevel(QUIET)
-  info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime().toFixed(0)} ms`)
+  info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${Math.round(uptime())} ms`)
   openTerminal()
   listen()
   heedStop()
@@ -241,11 +241,13 @@ function prepareWorkload(config: MachineConfig): Workload | Refused {
     const near = found.code === 127 ? load('supervise').nearPrograms(init, settings.cwd, path) : ''
     return { message: found.message + near, outcome: failure(found.code) }
   }
-  const variables = new Map<string, string>([['HOME', identity.home], ...environment])
+  const variables = new Map([['HOME', identity.home], ...environment])
+  const assignments: string[] = []
+  for (const [key, value] of variables) assignments.push(`${key}=${value}`)
   return {
     path: found.path,
     argv: [init, ...args],
-    environment: Array.from(variables, ([key, value]) => `${key}=${value}`),
+    environment: assignments,
     identity,
     cwd: settings.cwd,
   }

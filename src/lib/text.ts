@@ -37,11 +37,23 @@ export function parts(text: string, separator: string): string[] {
 /** A whole decimal number of at most 15 digits, or undefined. No sign, no spaces. */
 export function parseDecimal(text: string): number | undefined {
   if (text === '' || text.length > 15) return undefined
+  let value = 0
   for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code < 0x30 || code > 0x39) return undefined
+    const digit = text.charCodeAt(at) - 0x30
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
   }
-  return Number(text)
+  return value
+}
+
+const HEX_DIGITS = '0123456789abcdef'
+
+/** An unsigned 32-bit integer in hexadecimal, with zeros before it up to a length. */
+export function hex(value: number, length = 1): string {
+  let text = ''
+  for (let rest = value; rest !== 0 || text.length < length; rest >>>= 4)
+    text = HEX_DIGITS.charAt(rest & 15) + text
+  return text
 }
 
 /**
@@ -59,8 +71,7 @@ export function visible(text: string): string {
   let escaped = ''
   for (let at = 0; at < text.length; ) {
     const length = printable(text, at)
-    escaped +=
-      length === 0 ? `\\x${text.charCodeAt(at).toString(16).padStart(2, '0')}` : text.slice(at, at + length)
+    escaped += length === 0 ? `\\x${hex(text.charCodeAt(at), 2)}` : text.slice(at, at + length)
     at += length === 0 ? 1 : length
   }
   return escaped

@@ -2,7 +2,7 @@
 
 import type { MachineConfig, MountConfig, NicConfig } from '../config/machine.ts'
 import { parseMountOptions } from '../config/mount-options.ts'
-import { formatIp, isIpv6 } from '../lib/ip.ts'
+import { formatIp, type Ip, isIpv6 } from '../lib/ip.ts'
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_STRICTATIME } from '../lib/mount-flags.ts'
 import { brief } from '../lib/text.ts'
 import { renderAuthorizedKeys } from './authorized-keys.ts'
@@ -135,6 +135,18 @@ function planMount(mount: MountConfig): MountStep | string | undefined {
   return { kind: 'mount', source, target, type, flags, data, nofail, from }
 }
 
+/** By which its name leads to it: the first IPv4 address or, without one, the first. */
+function ownAddress({ nics }: MachineConfig): Ip | undefined {
+  let first: Ip | undefined
+  for (const { addresses } of nics) {
+    for (const { address } of addresses) {
+      if (!isIpv6(address)) return address
+      first ??= address
+    }
+  }
+  return first
+}
+
 function planFiles(config: MachineConfig): Step[] {
   const steps: Step[] = []
   const { hostname, dns } = config
@@ -146,8 +158,7 @@ function planFiles(config: MachineConfig): Step[] {
       render: () => `${hostname}\n`,
     })
   }
-  const own = config.nics.flatMap(({ addresses }) => addresses.map(({ address }) => address))
-  const address = own.find((ip) => !isIpv6(ip)) ?? own[0]
+  const address = ownAddress(config)
   steps.push({
     kind: 'file',
     path: '/etc/hosts',

@@ -106,17 +106,17 @@ function readSignals(): number[] {
 
 /** Input devices with a power key: ACPI's button is one (drivers/acpi/button.c). */
 function openButtons(): number[] {
-  const found = (listNames('/dev/input') ?? []).flatMap((name) => {
-    if (!name.startsWith('event')) return []
+  const found: number[] = []
+  for (const name of listNames('/dev/input') ?? []) {
+    if (!name.startsWith('event')) continue
     const fd = open(`/dev/input/${name}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    if (fd < 0) return []
+    if (fd < 0) continue
     const keys = new Uint8Array(96)
     const has =
       ioctl(fd, EVIOCGBIT_EV_KEY, keys) >= 0 && ((keys[KEY_POWER >> 3] ?? 0) & (1 << (KEY_POWER & 7))) !== 0
-    if (has) return [fd]
-    close(fd)
-    return []
-  })
+    if (has) found.push(fd)
+    else close(fd)
+  }
   pressedEarly = found.length > 0 && wasPressed()
   return found
 }

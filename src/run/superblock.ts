@@ -1,6 +1,7 @@
 /** Which file system a block device holds, told by its superblock. Pure. */
 
 import { type Bytes, u8, u16, u32 } from '../lib/bytes.ts'
+import { hex } from '../lib/text.ts'
 
 export interface Superblock {
   /** The kernel's name of the file system: `ext4` also for ext2 and ext3, which its driver mounts. */
@@ -54,7 +55,7 @@ function parseFat(bytes: Bytes): Superblock | undefined {
   const fat32 = startsWith(bytes, 82, 'FAT32   ')
   if (!fat32 && !startsWith(bytes, 54, 'FAT12   ') && !startsWith(bytes, 54, 'FAT16   ')) return undefined
   const at = fat32 ? 67 : 39
-  const serial = u32(bytes, at).toString(16).padStart(8, '0')
+  const serial = hex(u32(bytes, at), 8)
   const label = padded(bytes, at + 4, 11)
   return {
     type: 'vfat',
@@ -105,9 +106,7 @@ function uuid(bytes: Bytes, at: number): string {
   for (let i = 0; i < 16; i++) {
     if (u8(bytes, at + i) !== 0) isSet = true
     if (i === 4 || i === 6 || i === 8 || i === 10) found += '-'
-    found += u8(bytes, at + i)
-      .toString(16)
-      .padStart(2, '0')
+    found += hex(u8(bytes, at + i), 2)
   }
   return isSet ? found : ''
 }

@@ -127,4 +127,4 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
 const limit = (soft: number, hard: number): Words => Uint32Array.of(soft, 0, hard, 0)
 
 /** gid_t[] */
-const ids = (groups: readonly number[]): Words => Uint32Array.from(groups.length === 0 ? [0] : groups)
+const ids = (groups: readonly number[]): Words => Uint32Array.of(...groups, 0)

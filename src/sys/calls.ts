@@ -99,7 +99,9 @@ export function cString(runtime: Runtime, text: string): Memory {
 /** execve's argv or envp: the pointers, then what they point to, in one piece of memory. */
 export function stringVector(runtime: Runtime, strings: readonly string[]): Memory {
   const pointers = (strings.length + 1) * 8
-  const memory = new Uint8Array(strings.reduce((size, text) => size + text.length + 1, pointers))
+  let size = pointers
+  for (const text of strings) size += text.length + 1
+  const memory = new Uint8Array(size)
   const table = new Uint32Array(memory.buffer, 0, pointers / 4)
   const base = runtime.addressOf(memory)
   let at = pointers

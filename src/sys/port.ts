@@ -57,7 +57,7 @@ export interface Runtime {
 
   /**
    * The exports of a part of the program that not every boot needs, or not before the entrypoint runs (`parts.ts`
-   * names and types them). What is not loaded costs no instruction and no memory.
+   * names and types them).
    */
   load(part: string): unknown
 

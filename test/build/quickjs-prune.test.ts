@@ -26,6 +26,15 @@ const EDITED = `static JSValue js_closure(JSContext *ctx)
     JSAtom atom;
     int ret;
     atom = JS_ValueToAtom(ctx, prop);
+            str = JS_ToCStringLen(ctx, &len, val);
+            JS_FreeValue(ctx, val);
+            if (!str)
+                return JS_EXCEPTION;
+            p = str;
+            p += skip_spaces(p);
+            if ((p - str) == len) {
+                ret = JS_NewInt32(ctx, 0);
+            }
 }
 `
 /** Every function that must be there to be stopped, as quickjs.c writes them. */
@@ -70,6 +79,19 @@ describe('pruneEngine', () => {
   it('leaves the rest of the source as it is', () => {
     const other = 'static int helper(int a)\n{\n    return JS_CFUNC_DEF("x", a);\n}\n'
     expect(prune(other)).toBe(other)
+  })
+
+  it('has methods compiled for size, and nothing else', () => {
+    const method =
+      'static JSValue js_string_trim(JSContext *ctx, JSValueConst this_val,\n    int argc)\n{\n}\n'
+    const others = [
+      'static JSValue js_string_trim(JSContext *ctx);\n',
+      'static inline int js_string_length(JSContext *ctx)\n{\n}\n',
+      'static JSValue js_call_c_function(JSContext *ctx)\n{\n}\n',
+      'static JSValue helper(JSContext *ctx)\n{\n    return js_string_trim(ctx);\n}\n',
+    ]
+    expect(prune(method)).toBe(`__attribute__((cold)) ${method}`)
+    expect(prune(others.join(''))).toBe(others.join(''))
   })
 
   it('stops functions that nothing can reach', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { isSpace, nearest, parseDecimal, parts, quote, words } from '../../src/lib/text.ts'
+import { hex, isSpace, nearest, parseDecimal, parts, quote, words } from '../../src/lib/text.ts'
 import { anyBytes, textOf, utf8 } from '../bytes.ts'
 
 describe('isSpace', () => {
@@ -114,4 +114,16 @@ describe('nearest', () => {
     expect(nearest('filesystem', KEYS)).toBeUndefined()
     expect(nearest('x', [])).toBeUndefined()
   })
+})
+
+test.each([
+  [0, undefined, '0'],
+  [0, 2, '00'],
+  [10, 2, '0a'],
+  [255, undefined, 'ff'],
+  [0x1234, 2, '1234'],
+  [0xffff_ffff, 8, 'ffffffff'],
+  [0x8000_0000, undefined, '80000000'],
+])('hex of %d in %s digits is %s', (value, length, text) => {
+  expect(hex(value, length)).toBe(text)
 })

@@ -15,8 +15,8 @@ struct header {
 #define LARGEST (256 * 1024)
 #define CHUNK (1024 * 1024)
 #define PAGE 4096
-/* How much of the heap a boot without a seed uses. */
-#define USUAL (448 * 1024)
+/* How much of the heap a boot uses. */
+#define USUAL (560 * 1024)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif

@@ -13,7 +13,11 @@ struct module {
 extern const struct module modules[];
 extern const size_t module_count;
 
-/* The heap with main.js in it, as build/heap-image.ts packs it. Empty in the program that bakes it. */
+/* Those of the image; the first of them is called. */
+extern const char *const baked[];
+extern const size_t baked_count;
+
+/* The heap with these modules in it, as build/heap-image.ts packs it. Empty in the program that bakes it. */
 extern const uint8_t image[];
 extern const size_t image_groups;
 #endif

@@ -9,6 +9,7 @@
 static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValue value, int flags);
 static int is_next_element(JSValueConst array, JSValueConst index, int flags);
 static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags);
+static int is_short_number(JSValueConst text, JSValue *number);
 
 #include "quickjs.c"
 
@@ -42,6 +43,31 @@ static int is_next_element(JSValueConst array, JSValueConst index, int flags)
 static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags)
 {
     return add_fast_array_element(ctx, JS_VALUE_GET_OBJ(array), value, flags);
+}
+
+/* Digits that fit into 31 bits for sure, decimal or hexadecimal: what addresses, ports and sizes are read from. */
+static int is_short_number(JSValueConst text, JSValue *number)
+{
+    JSString *string = JS_VALUE_GET_STRING(text);
+    const uint8_t *at = string->u.str8, *end = at + string->len;
+    int base = 10;
+    if (JS_VALUE_GET_TAG(text) != JS_TAG_STRING || string->is_wide_char || string->len == 0 || string->len > 9)
+        return 0;
+    if (string->len > 2 && at[0] == '0' && at[1] == 'x') {
+        at += 2;
+        base = 16;
+    }
+    uint32_t value = 0;
+    for (; at < end; at++) {
+        uint32_t digit = *at - '0';
+        if (digit > 9)
+            digit = (*at | 0x20) - 'a' < 6u ? (*at | 0x20) - 'a' + 10 : 36;
+        if (digit >= base)
+            return 0;
+        value = value * base + digit;
+    }
+    *number = JS_MKVAL(JS_TAG_INT, value);
+    return 1;
 }
 
 #define ADD_FUNCTIONS(object, list) JS_SetPropertyFunctionList(ctx, object, list, countof(list))
@@ -215,9 +241,25 @@ static void drop_variable_names(JSContext *ctx, JSFunctionBytecode *function)
     function->func_name = JS_ATOM_NULL;
 }
 
+/* Methods are objects that the engine makes when one is first asked for. */
+static void make_methods(JSContext *ctx, JSObject *object)
+{
+    for (int i = 0; i < object->shape->prop_count; i++) {
+        JSShapeProperty *property = get_shape_prop(object->shape) + i;
+        if ((property->flags & JS_PROP_TMASK) == JS_PROP_AUTOINIT &&
+            js_autoinit_get_id(&object->prop[i]) == JS_AUTOINIT_ID_PROP)
+            JS_AutoInitProperty(ctx, object, property->atom, &object->prop[i], property);
+    }
+}
+
 void engine_rest(JSContext *ctx)
 {
     struct list_head *each;
+    list_for_each(each, &ctx->rt->gc_obj_list) {
+        JSGCObjectHeader *object = list_entry(each, JSGCObjectHeader, link);
+        if (object->gc_obj_type == JS_GC_OBJ_TYPE_JS_OBJECT)
+            make_methods(ctx, (JSObject *)object);
+    }
     list_for_each(each, &ctx->loaded_modules)
         drop_body(ctx, list_entry(each, JSModuleDef, link));
     list_for_each(each, &ctx->rt->gc_obj_list) {

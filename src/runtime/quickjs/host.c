@@ -348,7 +348,7 @@ static void say(const char *text)
         return; /* there is nobody left to tell */
 }
 
-/* The engine with the bundle's first module, loaded but not started. */
+/* The engine with the modules of the image, loaded but not started. */
 static int make_heap(void)
 {
     JSContext *ctx = map_heap() ? engine_new(&allocator) : NULL;
@@ -361,12 +361,15 @@ static int make_heap(void)
     JS_SetPropertyFunctionList(ctx, host, host_functions, sizeof host_functions / sizeof *host_functions);
     JS_SetPropertyStr(ctx, global, "host", host);
     JS_FreeValue(ctx, global);
-    JSValue bundle = engine_load(ctx, find_module, "main.js");
-    if (JS_IsException(bundle))
-        return 0;
     HEAP->ctx = ctx;
-    HEAP->start = JS_GetPropertyStr(ctx, bundle, "start");
-    JS_FreeValue(ctx, bundle);
+    for (size_t i = 0; i < baked_count; i++) {
+        JSValue part = engine_load(ctx, find_module, baked[i]);
+        if (JS_IsException(part))
+            return 0;
+        if (i == 0)
+            HEAP->start = JS_GetPropertyStr(ctx, part, "start");
+        JS_FreeValue(ctx, part);
+    }
     return 1;
 }
 
