@@ -46,6 +46,13 @@ export function parseDecimal(text: string): number | undefined {
   return value
 }
 
+/** Milliseconds as seconds with three decimals: `12.005`. Not by toFixed, which brings the engine's floating point along. */
+export function seconds(milliseconds: number): string {
+  const whole = Math.round(milliseconds)
+  const rest = whole % 1000
+  return `${(whole - rest) / 1000}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
+}
+
 const HEX_DIGITS = '0123456789abcdef'
 
 /** An unsigned 32-bit integer in hexadecimal, with zeros before it up to a length. */

@@ -103,7 +103,7 @@ export function readUsage(): Usage {
   const microseconds = field('cpu.stat', 'usage_usec')
   return {
     memoryPeak: parseDecimal(trim(readFile('memory.peak'))),
-    cpuTime: microseconds === undefined ? undefined : microseconds / 1e6,
+    cpuTime: microseconds === undefined ? undefined : microseconds / 1000,
     oomKills: readOomKills(),
   }
 }

@@ -1,5 +1,6 @@
 /** How the entrypoint ended, and how that is told. Pure. */
 
+import { seconds } from '../lib/text.ts'
 import { SIGKILL, SIGTERM } from '../sys/flags.ts'
 
 /** signal(7), x86-64 and arm64: number 1 first. */
@@ -58,14 +59,14 @@ export const failure = (code: 125 | 126 | 127): Outcome => ({
 /** The last line on the console, for programs that read it (protocol, section 5). */
 export function formatOutcome({ code, signal, reason }: Outcome, uptime: number): string {
   const name = signal === undefined ? 'none' : signalName(signal)
-  return `exited code=${code} signal=${name} reason=${reason} uptime=${(uptime / 1000).toFixed(3)}`
+  return `exited code=${code} signal=${name} reason=${reason} uptime=${seconds(uptime)}`
 }
 
 /** What the container used, as far as the kernel counts it. */
 export interface Usage {
   /** Bytes at the most, of all its processes and their caches together. */
   readonly memoryPeak: number | undefined
-  /** Seconds of processor time. */
+  /** Milliseconds of processor time. */
   readonly cpuTime: number | undefined
   /** Processes that the kernel killed for want of memory. */
   readonly oomKills: number
@@ -78,9 +79,10 @@ export function encodeOutcome(
   usage?: Usage,
 ): string {
   const name = signal === undefined ? 'null' : `"${signalName(signal)}"`
-  const used =
-    usage === undefined
-      ? ''
-      : `,"memoryPeak":${usage.memoryPeak ?? null},"cpuTime":${usage.cpuTime?.toFixed(3) ?? null},"oomKills":${usage.oomKills}`
-  return `{"code":${code},"signal":${name},"reason":"${reason}","coreDumped":${coreDumped},"uptime":${(uptime / 1000).toFixed(3)}${used}}\n`
+  let used = ''
+  if (usage !== undefined) {
+    const { memoryPeak, cpuTime, oomKills } = usage
+    used = `,"memoryPeak":${memoryPeak ?? null},"cpuTime":${cpuTime === undefined ? null : seconds(cpuTime)},"oomKills":${oomKills}`
+  }
+  return `{"code":${code},"signal":${name},"reason":"${reason}","coreDumped":${coreDumped},"uptime":${seconds(uptime)}${used}}\n`
 }

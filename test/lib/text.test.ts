@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { hex, isSpace, nearest, parseDecimal, parts, quote, words } from '../../src/lib/text.ts'
+import { hex, isSpace, nearest, parseDecimal, parts, quote, seconds, words } from '../../src/lib/text.ts'
 import { anyBytes, textOf, utf8 } from '../bytes.ts'
 
 describe('isSpace', () => {
@@ -126,4 +126,15 @@ test.each([
   [0x8000_0000, undefined, '80000000'],
 ])('hex of %d in %s digits is %s', (value, length, text) => {
   expect(hex(value, length)).toBe(text)
+})
+
+test.each([
+  [0, '0.000'],
+  [5.4, '0.005'],
+  [12_050, '12.050'],
+  [999.6, '1.000'],
+  [86_400_123_456, '86400123.456'],
+])('%d milliseconds are %s seconds', (milliseconds, text) => {
+  expect(seconds(milliseconds)).toBe(text)
+  expect(seconds(milliseconds)).toBe((milliseconds / 1000).toFixed(3))
 })

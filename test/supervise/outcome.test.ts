@@ -87,3 +87,19 @@ describe('encodeOutcome', () => {
     }
   })
 })
+
+test.each([
+  [
+    { memoryPeak: 1_048_576, cpuTime: 12_345.6, oomKills: 2 },
+    { memoryPeak: 1_048_576, cpuTime: 12.346, oomKills: 2 },
+  ],
+  [
+    { memoryPeak: undefined, cpuTime: undefined, oomKills: 0 },
+    { memoryPeak: null, cpuTime: null, oomKills: 0 },
+  ],
+])('the record tells what was used, times in seconds: %o', (usage, told) => {
+  expect(JSON.parse(encodeOutcome(failure(127), 1500, usage))).toEqual({
+    ...{ code: 127, signal: null, reason: 'failed', coreDumped: false, uptime: 1.5 },
+    ...told,
+  })
+})
