@@ -36,6 +36,8 @@ const BAKED = ['main', 'supervise', 'seed']
 
 const HOST = 'src/runtime/quickjs'
 const HOST_SOURCES = ['allocator', 'image', 'host'].map((name) => join(ROOT, HOST, `${name}.c`))
+/** Of the program that makes it. */
+const NO_HEAP: HeapImage = { bytes: Uint8Array.of(0), groups: 0 }
 const LINK_FLAGS = [
   '-static',
   '-no-pie',
@@ -51,6 +53,16 @@ export interface LeanOptions {
   readonly out?: string
   /** For callgrind: with symbols, and without what it does not know. */
   readonly counted?: boolean
+  readonly profiled?: Profiled
+}
+
+/** For test/bench/profile-build.ts: with symbols, and an engine that tells of the functions that it reads. */
+export interface Profiled {
+  /** What the binary is made of stays here: modules with their source maps, `init`, and two programs of `list`. */
+  readonly folder: string
+  /** C files: one that includes engine.c, and one to be linked in place of host.c. */
+  readonly engine: string
+  readonly list: string
 }
 
 /** Makes `out` and returns its size in bytes. */
@@ -58,6 +70,7 @@ export async function buildLean({
   entries = ENTRIES,
   out = PRODUCTS.init,
   counted = false,
+  profiled,
 }: LeanOptions = {}): Promise<number> {
   const [engine, modules] = await Promise.all([buildEngine(), bundle(entries)])
   const lacking = modules.flatMap(({ code, map }) => checkBundle(code, map))
@@ -67,18 +80,19 @@ export async function buildLean({
       'Write it without, or add it to the engine (src/runtime/quickjs/engine.c) and say so in build/bundle-check.ts.',
     )
   }
-  const work = await mkdtemp(join(tmpdir(), 'zmachine-lean-'))
+  const work = profiled?.folder ?? (await mkdtemp(join(tmpdir(), 'zmachine-lean-')))
   try {
-    await link(engine, modules, work, counted)
+    await link(engine, modules, work, counted, profiled)
     await mkdir(dirname(out), { recursive: true })
     // Renamed into place: somebody may be running or packing the old one.
     await copyFile(join(work, 'init'), `${out}.${process.pid}`)
     await rename(`${out}.${process.pid}`, out)
   } finally {
-    await rm(work, { recursive: true, force: true })
+    if (profiled === undefined) await rm(work, { recursive: true, force: true })
   }
   const { size } = await stat(out)
-  if (size > LIMIT && !counted) throw new BuildError(`${out}: ${size} bytes, more than the limit of ${LIMIT}`)
+  if (size > LIMIT && !counted && !profiled)
+    throw new BuildError(`${out}: ${size} bytes, more than the limit of ${LIMIT}`)
   return size
 }
 
@@ -87,6 +101,7 @@ async function link(
   modules: readonly Bundle[],
   work: string,
   counted: boolean,
+  profiled: Profiled | undefined,
 ): Promise<void> {
   const log = freshLog('lean')
   const file = (name: string): string => join(work, name)
@@ -94,10 +109,14 @@ async function link(
   // -s: without the line tables, which are as long as the code. Names without a folder, since they are what modules
   // import one another by.
   const names = modules.map(({ name }) => name)
-  await run(engine.qjsc, ['-c', '-m', '-s', '-p', 'part_', '-o', 'bytecode.c', ...names], { log, cwd: work })
-  const bytecode = await readFile(file('bytecode.c'), 'utf8')
+  const compile = async (...options: string[]): Promise<string> => {
+    const all = [...options, '-c', '-m', '-p', 'part_', '-o', 'bytecode.c', ...names]
+    await run(engine.qjsc, all, { log, cwd: work })
+    return readFile(file('bytecode.c'), 'utf8')
+  }
+  const bytecode = await compile('-s')
   const wanted = new Set(modules.flatMap(({ code }) => [...mentionedNames(code)]))
-  const engineObject = await compileEngine(engine, wanted)
+  const engineObject = await compileEngine(engine, wanted, profiled?.engine)
   const include = [engine.include, join(ROOT, HOST)]
   const hostObjects = HOST_SOURCES.map((source) => file(`${basename(source)}.o`))
   await Promise.all(
@@ -107,17 +126,30 @@ async function link(
   )
   const baked = BAKED.map((name) => `${name}.js`).filter((name) => names.includes(name))
   /** The program with these modules and this heap, which come last: nothing else moves with them. */
-  const program = async (name: string, parts: readonly string[], image: HeapImage): Promise<void> => {
-    await writeFile(file(`${name}.c`), bundleSource(bytecode, parts, baked, image))
+  const program = async (
+    name: string,
+    parts: readonly string[],
+    image: HeapImage,
+    code = bytecode,
+    host: readonly string[] = hostObjects,
+  ): Promise<void> => {
+    await writeFile(file(`${name}.c`), bundleSource(code, parts, baked, image))
     await compileForLean(file(`${name}.c`), file(`${name}.o`), include, log)
-    const objects = [engineObject, ...engine.objects, ...hostObjects, file(`${name}.o`)]
+    const objects = [engineObject, ...engine.objects, ...host, file(`${name}.o`)]
     await run(LEAN_CC, [...LINK_FLAGS, ...objects, '-lm', '-o', file(name)], { log })
   }
-  await program('baker', names, { bytes: Uint8Array.of(0), groups: 0 })
+  await program('baker', names, NO_HEAP)
   const heap = await run(file('baker'), [])
   await program('init', laterThan(baked, modules), packHeap(heap))
   await checkPlaces(file('baker'), file('init'))
-  if (!counted) await run('strip', [file('init')], { log })
+  if (!counted && !profiled) await run('strip', [file('init')], { log })
+  if (!profiled) return
+  // The same functions twice, by their addresses and by their lines, which would move the addresses.
+  await compileForLean(profiled.list, file('list.o'), include, log)
+  const host = [...hostObjects.filter((object) => basename(object) !== 'host.c.o'), file('list.o')]
+  await program('functions', names, NO_HEAP, bytecode, host)
+  await program('lines', names, NO_HEAP, await compile(), host)
+  for (const { name, map } of modules) await writeFile(file(`${name}.map`), map)
 }
 
 /** The modules that none of `baked` imports, which are in the heap with all that they do. */

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { copyFile, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { openApt } from './apt.ts'
 import { cached } from './cache.ts'
 import { BuildError, freshLog, run } from './command.ts'
@@ -123,19 +123,29 @@ export async function buildEngine(): Promise<Engine> {
   }
 }
 
-/** Compiles the engine itself with the methods that are wanted (build/quickjs-prune.ts). @returns the object */
-export async function compileEngine({ include }: Engine, names: ReadonlySet<string>): Promise<string> {
+/**
+ * Compiles the engine itself with the methods that are wanted (build/quickjs-prune.ts).
+ * @param around a C file that includes engine.c
+ * @returns the object
+ */
+export async function compileEngine(
+  { include }: Engine,
+  names: ReadonlySet<string>,
+  around = `${OURS}.c`,
+): Promise<string> {
   const pruned = pruneEngine(await readFile(join(include, 'quickjs.c'), 'utf8'), names)
-  const ours = await Promise.all(['.c', '.h'].map((suffix) => readFile(OURS + suffix)))
+  const ours = await Promise.all([`${OURS}.c`, `${OURS}.h`, around].map((file) => readFile(file)))
   const inputs = [...(await compilers()), pruned, ...ours, ...FAST, ...LEAN_CFLAGS]
   const folder = await cached('engine-object', inputs, async (fresh) => {
     await writeFile(join(fresh, 'quickjs.c'), pruned)
     await copyFile(`${OURS}.h`, join(fresh, 'engine.h'))
     await copyFile(`${OURS}.c`, join(fresh, 'engine.c'))
+    const main = join(fresh, basename(around))
+    await copyFile(around, main)
     const log = freshLog('engine-object')
     const object = join(fresh, 'engine.o')
     // What is no longer used is dropped, which the compiler would otherwise remark on line by line.
-    await compileForLean(join(fresh, 'engine.c'), object, [fresh, include], log, [...FAST, '-w'])
+    await compileForLean(main, object, [fresh, include], log, [...FAST, '-w'])
   })
   return join(folder, 'engine.o')
 }

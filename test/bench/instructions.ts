@@ -5,20 +5,22 @@
  * without a seed and with one, and leaves what callgrind_annotate(1) reads in FOLDER.
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildLean } from '../../build/lean.ts'
 import { command } from '../../build/progress.ts'
 import { ensurePackages } from '../../build/system.ts'
 import { privateFolder } from '../../src/launcher/guard.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
 import { seedImage } from '../../src/launcher/seed-image.ts'
 import { ours, startInit } from '../kernel/pid1.ts'
+import { callgrind } from './valgrind.ts'
 
-/** Debian has it in one place or the other. */
-const CALLGRIND = ['/usr/libexec/valgrind', '/usr/lib/x86_64-linux-gnu/valgrind'].map((folder) =>
-  join(folder, 'callgrind-amd64-linux'),
-)
+const CALLGRIND = [
+  '--tool=callgrind',
+  '--callgrind-out-file=/sys/class/counts/part',
+  // The last child is the entrypoint.
+  '--dump-before=host_spawn',
+]
 
 const NETWORK = [
   'host=bench net_eth0=10.0.2.15/24;fec0::15/64 net_eth1=192.168.77.5/24;fd77::5/64 net_dns=10.0.2.3',
@@ -47,30 +49,46 @@ function writeSeed(folder: string): void {
   writeFileSync(join(folder, 'disk'), seedImage(files))
 }
 
-/** @param withSeed what a zos host gives, instead of a network on the command line */
+/**
+ * Runs a build in namespaces, and in a program of Valgrind's kind.
+ * @param folder where the build is, and what it needs may be
+ * @param withSeed what a zos host gives, instead of a network on the command line
+ * @returns the files `part.*` that it has written into /sys/class/counts by when the entrypoint runs
+ */
+export async function runCounted(
+  folder: string,
+  init: string,
+  counter: string,
+  options: readonly string[],
+  withSeed: boolean,
+): Promise<Map<string, string>> {
+  const seed = join(folder, 'seed')
+  if (withSeed) writeSeed(seed)
+  const running = await startInit(ours(withSeed ? '' : NETWORK, init), folder, ['/tell'], {
+    COUNTER: counter,
+    COUNTER_OPTIONS: options.join(' '),
+    ...(withSeed ? { SEED: seed } : {}),
+  })
+  await running.says(/^\[end\]/m)
+  // The end of the machine is a call that Valgrind does not know, so that PID 1 would wait for it for ever.
+  running.signal('SIGKILL')
+  const { output } = await running.ended
+  const sections = output.replaceAll('\r', '').split(/^\[(part\.\w+|end)\]\n/m)
+  const parts = new Map<string, string>()
+  for (let i = 1; i + 1 < sections.length - 1; i += 2) parts.set(sections[i] ?? '', sections[i + 1] ?? '')
+  if (parts.size === 0) throw new Error(`nothing was told of PID 1:\n${output}`)
+  return parts
+}
+
+/** @param withSeed see `runCounted` */
 export async function countInstructions(withSeed = false): Promise<Counted> {
   const { path: folder, remove } = privateFolder()
   try {
-    const callgrind = CALLGRIND.find((file) => existsSync(file)) ?? needProgram('callgrind', 'valgrind')
     const init = join(folder, 'init')
     await buildLean({ out: init, counted: true })
-    const seed = join(folder, 'seed')
-    if (withSeed) writeSeed(seed)
-    const running = await startInit(
-      ours(withSeed ? '' : NETWORK, init),
-      folder,
-      ['/tell'],
-      withSeed ? { CALLGRIND: callgrind, SEED: seed } : { CALLGRIND: callgrind },
-    )
-    await running.says(/^\[end\]/m)
-    // The end of the machine is a call that callgrind does not know, so that PID 1 would wait for it for ever.
-    running.signal('SIGKILL')
-    const { output } = await running.ended
-    const sections = output.replaceAll('\r', '').split(/^\[(part\.\d+|end)\]\n/m)
-    const parts = new Map<string, string>()
-    for (let i = 1; i + 1 < sections.length - 1; i += 2) parts.set(sections[i] ?? '', sections[i + 1] ?? '')
+    const parts = await runCounted(folder, init, callgrind(), CALLGRIND, withSeed)
     const sums = [...parts.values()].map((text) => Number(/^summary: (\d+)/m.exec(text)?.[1]))
-    if (sums.length === 0 || sums.some(Number.isNaN)) throw new Error(`callgrind did not tell:\n${output}`)
+    if (sums.some(Number.isNaN)) throw new Error(`callgrind told no sum:\n${[...parts.values()].join('')}`)
     return { instructions: sums.reduce((sum, one) => sum + one), parts }
   } finally {
     remove()

@@ -12,7 +12,7 @@ const TABLE = `static const JSCFunctionListEntry js_text_funcs[] = {
     JS_CFUNC_DEF("pieces", 0, js_text_pieces ),
 };
 `
-/** What makes functions cost less, as quickjs.c has it. */
+/** What is edited, as quickjs.c has it. */
 const EDITED = `static JSValue js_closure(JSContext *ctx)
 {
     js_function_set_properties(ctx, func_obj, name_atom,
@@ -35,6 +35,8 @@ const EDITED = `static JSValue js_closure(JSContext *ctx)
             if ((p - str) == len) {
                 ret = JS_NewInt32(ctx, 0);
             }
+    b->realm = JS_DupContext(ctx);
+    return obj;
 }
 `
 /** Every function that must be there to be stopped, as quickjs.c writes them. */

@@ -34,14 +34,16 @@ for name in sh sleep; do ln -s busybox "layers/lower/bin/$name"; done
 cp "$init" init
 cp "$sealed" sealed
 cp "$busybox" busybox
-# To be counted (test/bench/instructions.ts): callgrind, two NICs, and a place that is the same in both roots.
-if [ "${CALLGRIND:-}" ]; then
-	cp "$CALLGRIND" callgrind
+# To be counted by a tool of Valgrind (test/bench/instructions.ts, profile.ts): two NICs, and a place that is the same in
+# both roots.
+if [ "${COUNTER:-}" ]; then
+	cp "$COUNTER" counter
 	mkdir -p tmp layers/lower/tmp sys/class/counts sys/class/net whole
 	mount -t sysfs sysfs whole
 	mount --bind whole/class/net sys/class/net
 	umount -l whole
-	# The entrypoint: what callgrind has written for each part of the boot, from one child that PID 1 starts to the next.
+	# The entrypoint: what the tool has written; callgrind writes for each part of the boot, from one child that PID 1 starts
+	# to the next.
 	printf '%s\n' '#!/bin/sh' 'cd /sys/class/counts' 'for part in part.*; do echo "[$part]"; cat "$part"; done' 'echo "[end]"' > layers/lower/tell
 	chmod 755 layers/lower/tell
 	mkdir -p layers/lower/sbin
@@ -65,7 +67,7 @@ exec ./busybox chroot . ./busybox sh -euc '
 	# PID 1 ends all processes that it sees, and deletes all files of its file system: here, nobody else`s.
 	[ $$ = 1 ] && [ "$(./busybox stat -f -c %T /)" = tmpfs ] && [ -e /layers/lower/probe ] || exit 99
 	echo pid1 begins
-	[ "${CALLGRIND:-}" ] || exec /sealed /init
-	export VALGRIND_LAUNCHER=/callgrind VALGRIND_LIB=/
-	exec /sealed /callgrind --tool=callgrind --callgrind-out-file=/sys/class/counts/part --dump-before=host_spawn /init
+	[ "${COUNTER:-}" ] || exec /sealed /init
+	export VALGRIND_LAUNCHER=/counter VALGRIND_LIB=/
+	exec /sealed /counter $COUNTER_OPTIONS /init
 '

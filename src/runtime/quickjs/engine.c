@@ -11,6 +11,11 @@ static int is_next_element(JSValueConst array, JSValueConst index, int flags);
 static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags);
 static int is_short_number(JSValueConst text, JSValue *number);
 
+/* test/bench/profiled-engine.c wants to know each function that is read. */
+#ifndef NOTE_FUNCTION
+#define NOTE_FUNCTION(ctx, function, part)
+#endif
+
 #include "quickjs.c"
 
 /* A property of an object literal that has none of this name yet. */
