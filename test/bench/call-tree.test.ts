@@ -64,6 +64,7 @@ describe('a profile', () => {
       whole.count,
     ])
     expect(rows).toEqual([['Array.prototype.map', 4, 40, 45]])
+    expect(byFunction(top, true)[0]?.callers).toEqual(new Set(['main.ts work']))
   })
 
   test('has stages in their order', () => {

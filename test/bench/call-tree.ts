@@ -88,9 +88,17 @@ export const ownCost = (call: Call): Cost =>
 
 export interface Row {
   readonly name: string
+  /** By whom, in the order of their first calls. */
+  readonly callers: Set<string>
   calls: number
   own: Cost
   whole: Cost
+}
+
+function rowOf(rows: Map<string, Row>, name: string): Row {
+  const row = rows.get(name) ?? { name, callers: new Set(), calls: 0, own: NOTHING, whole: NOTHING }
+  rows.set(name, row)
+  return row
 }
 
 /**
@@ -101,8 +109,8 @@ export function byFunction(top: Call, builtIns = false): Row[] {
   const rows = new Map<string, Row>()
   const visit = (call: Call, above: readonly string[]): void => {
     if (call.builtIn === builtIns) {
-      const row = rows.get(call.name) ?? { name: call.name, calls: 0, own: NOTHING, whole: NOTHING }
-      rows.set(call.name, row)
+      const row = rowOf(rows, call.name)
+      row.callers.add(above.at(-1) ?? TOP)
       row.calls += call.calls
       row.own = add(row.own, builtIns ? selfCost(call) : ownCost(call))
       // What calls itself is counted once.
@@ -124,8 +132,7 @@ export const BETWEEN = '(between them)'
 export function stages(top: Call, opened: (name: string) => boolean): Row[] {
   const rows = new Map<string, Row>()
   const put = (name: string, calls: number, whole: Cost): void => {
-    const row = rows.get(name) ?? { name, calls: 0, own: NOTHING, whole: NOTHING }
-    rows.set(name, row)
+    const row = rowOf(rows, name)
     row.calls += calls
     row.whole = add(row.whole, whole)
   }

@@ -32,6 +32,8 @@ const TOLERANCE = 0.005
 /** How many of our functions are told, and how many of the engine's. */
 const FUNCTIONS = 25
 const METHODS = 15
+/** How many callers are told by name. */
+const CALLERS = 2
 /** What of the stages is told by itself, as a part of all. */
 const WORTH_TELLING = 0.004
 
@@ -79,6 +81,7 @@ export const profileTables = ({ plain, seeded }: Profiles): Readonly<Record<stri
   'profile by stage': stageTable(plain, seeded),
   'profile by function': functionTable(byFunction(plain), byFunction(seeded), FUNCTIONS),
   'profile by method': functionTable(byFunction(plain, true), byFunction(seeded, true), METHODS),
+  'profile by first use': firstUseTable(byFunction(plain, true)),
 })
 
 /** Empty where it is not called. */
@@ -105,6 +108,20 @@ function functionTable(plain: readonly Row[], seeded: readonly Row[], most: numb
   return table(
     ['', 'own', 'and called', 'calls', 'seed: own', 'and called', 'calls'],
     rows.map(({ name, plain, seeded }) => [`\`${name}\``, ...columns(plain), ...columns(seeded)]),
+  )
+}
+
+function firstUseTable(rows: readonly Row[]): string {
+  const first = rows.toSorted((a, b) => b.own.fresh - a.own.fresh).slice(0, METHODS)
+  return table(
+    ['', 'different ones', 'instructions', 'calls', 'by'],
+    first.map(({ name, own, calls, callers }) => [
+      `\`${name}\``,
+      ...[own.fresh, own.count, calls].map((value) => count(value)),
+      callers.size > CALLERS
+        ? `${callers.size} functions`
+        : [...callers].map((name) => `\`${name}\``).join(', '),
+    ]),
   )
 }
 

@@ -21,7 +21,7 @@ const LIMITS = {
 } as const
 
 function hold(what: string, found: number, recorded: number, limit: number): void {
-  const advice = `${what}: ${found}, recorded ${recorded}, limit ${limit}. Where it goes: node test/bench/instructions.ts FOLDER and callgrind_annotate(1). Worth it? Then write it into test/bench/budget.json.`
+  const advice = `${what}: ${found}, recorded ${recorded}, limit ${limit}. Where it goes: npm run bench -- profile. Worth it? Then write it into test/bench/budget.json.`
   expect(found, advice).toBeLessThanOrEqual(Math.min(limit, Math.floor(recorded * SLACK)))
 }
 
