@@ -66,7 +66,8 @@ export async function runCounted(
   if (withSeed) writeSeed(seed)
   const running = await startInit(ours(withSeed ? '' : NETWORK, init), folder, ['/tell'], {
     COUNTER: counter,
-    COUNTER_OPTIONS: options.join(' '),
+    // A debugger's pipes would be files in /tmp, for PID 1 to delete.
+    COUNTER_OPTIONS: ['--vgdb=no', ...options].join(' '),
     ...(withSeed ? { SEED: seed } : {}),
   })
   await running.says(/^\[end\]/m)
