@@ -185,9 +185,9 @@ function assign<T, K extends keyof T>(to: T, key: K, value: T[K] | undefined): v
 
 /** One of the values, or undefined with a problem noted. */
 function choose<T extends string>(into: Collected, value: string, values: readonly T[]): T | undefined {
-  const found = values.find((candidate) => candidate === value)
-  if (found === undefined) into.complain(`${quote(value)} is none of ${values.join(', ')}; ignored`)
-  return found
+  for (const candidate of values) if (candidate === value) return candidate
+  into.complain(`${quote(value)} is none of ${values.join(', ')}; ignored`)
+  return undefined
 }
 
 function readSeconds(into: Collected, value: string): number | undefined {

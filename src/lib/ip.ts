@@ -118,11 +118,11 @@ const HYPHEN = 45
 const UPPER_A = 65
 const UPPER_F = 70
 
-/** A decimal number without sign or leading zero; NaN for anything else, and for none. */
+/** A decimal integer without sign or leading zero; NaN for anything else, and for none. */
 function canonical(text: string): number {
   const value = +text
   // Numbers take signs, exponents, spaces and zeros in front; what is written back in the same way has none of them.
-  return value >= 0 && `${value}` === text ? value : Number.NaN
+  return value >= 0 && (value | 0) === value && `${value}` === text ? value : Number.NaN
 }
 
 function hexDigit(char: number): number {

@@ -73,7 +73,7 @@ export function transact(session: Session, requests: readonly Request[]): (SysEr
       if (size + length > BATCH_BYTES && end > first) break
       size += length
     }
-    const batch = requests.slice(first, end)
+    const batch = end - first === requests.length ? requests : requests.slice(first, end)
     transactBatch(session, batch, size, failures)
     first = end
   }

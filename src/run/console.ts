@@ -57,8 +57,10 @@ export function info(message: string): void {
 }
 
 /** Only with zmachine.log=debug. */
+export const isDebug = (): boolean => level === 'debug'
+
 export function debug(message: () => string): void {
-  if (level === 'debug') line(message())
+  if (isDebug()) line(message())
 }
 
 /** Something was skipped or is not as asked for; the boot goes on. */

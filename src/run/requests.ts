@@ -65,7 +65,11 @@ export function readRequests(): { readonly signals: readonly number[]; readonly 
 export function readStop(): StopPower | undefined {
   const requests = readRequests()
   if (requests.pressed) return 'poweroff'
-  return requests.signals.map(stopOf).find((power) => power !== undefined)
+  for (const signal of requests.signals) {
+    const power = stopOf(signal)
+    if (power !== undefined) return power
+  }
+  return undefined
 }
 
 /** @throws Stopped where a stop was asked for */

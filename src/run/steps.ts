@@ -5,7 +5,7 @@ import { load } from '../parts.ts'
 import { describe, type Step } from '../plan/step.ts'
 import { EEXIST, must } from '../sys/errno.ts'
 import { setHostname, stat, symlink, uptime } from '../sys/linux.ts'
-import { debug, line, warn } from './console.ts'
+import { debug, isDebug, line, warn } from './console.ts'
 import { updateFile } from './files.ts'
 import { mountPseudo, mountStep } from './mount.ts'
 import { orderMounts } from './mount-order.ts'
@@ -25,6 +25,7 @@ export interface StepTime {
  * Runs the steps in order. A disk or share that fails is fatal unless it says `nofail`: an application must not write
  * to the wrong disk. Everything else is told and skipped, but with zmachine.strict.
  * @param deadline until when disks and shares are waited for, as `uptime()` counts
+ * @returns how long each took, where somebody wants to know
  * @param busyWith told which file system is asked, as one that has died never answers
  */
 export function runSteps(
@@ -34,14 +35,17 @@ export function runSteps(
   busyWith: (what: string) => void = () => {},
 ): StepTime[] {
   const times: StepTime[] = []
+  // Two system calls a step, for nobody in most boots.
+  const isTimed = settings.timeline || isDebug()
   for (const step of orderMounts(steps)) {
-    const start = uptime()
+    const start = isTimed ? uptime() : 0
     if (step.kind === 'mount') busyWith(`${step.source} on ${step.target}`)
     for (const problem of runStep(step, deadline)) {
       const fatal = settings.strict || (step.kind === 'mount' && !step.nofail)
       if (fatal) throw new Fatal(`${problem}${settings.strict ? ' (zmachine.strict)' : ''}`)
       warn(problem)
     }
+    if (!isTimed) continue
     const took = uptime() - start
     times.push({ name: () => describe(step), took })
     debug(() => `${took.toFixed(1)} ms ${describe(step)}`)

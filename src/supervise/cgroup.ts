@@ -31,7 +31,7 @@ export function openCgroup({ uid, gid }: Identity): number {
   mkdir(OWN, 0o755)
   if (uid !== 0) for (const file of DELEGATED) chown(OWN + file, uid, gid)
   const limit = memoryLimit()
-  if (limit !== undefined) writeValue(`${OWN}/memory.max`, String(limit))
+  if (limit !== undefined) writeValue(`${OWN}/memory.max`, `${limit}`)
   if (directory >= 0) close(directory)
   directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
   return directory
@@ -53,11 +53,12 @@ function memoryLimit(): number | undefined {
 
 /** All at once; one that is refused (a realtime process somewhere, cpu) must not take the others with it. */
 function enableControllers(): void {
-  const controllers = trim(readText(`${ROOT}/cgroup.controllers`) ?? '').split(' ')
+  const controllers = words(readText(`${ROOT}/cgroup.controllers`) ?? '')
   const control = `${ROOT}/cgroup.subtree_control`
-  const wanted = controllers.filter((name) => name !== '').map((name) => `+${name}`)
-  if (wanted.length === 0 || writeValue(control, wanted.join(' ')) >= 0) return
-  for (const one of wanted) writeValue(control, one)
+  let all = ''
+  for (const name of controllers) all += `+${name} `
+  if (all === '' || writeValue(control, all) >= 0) return
+  for (const name of controllers) writeValue(control, `+${name}`)
 }
 
 /** Ends everybody in it, also who is frozen or forks all the time. */

@@ -107,7 +107,7 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
       tolerated: true,
       name: 'setrlimit NOFILE',
     },
-    { number: SYS_setgroups, args: [groups.length, ids(groups)], name: `setgroups ${groups.join(' ')}` },
+    { number: SYS_setgroups, args: [groups.length, ids(groups)], name: 'setgroups' },
     // The saved ids stay root's until execve sets them to the effective ones (execve(2)): the way back from a failure.
     { number: SYS_setresgid, args: [gid, gid, 0], name: `setgid ${gid}` },
     { number: SYS_setresuid, args: [uid, uid, 0], name: `setuid ${uid}` },

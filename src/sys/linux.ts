@@ -163,12 +163,14 @@ export interface Stat {
 
 /** int fstatat(int dirfd, const char *path, struct stat *st, int flags) — stat(2). A negative errno or what PID 1 asks of it. */
 export function stat(path: string, flags = 0, dirfd = AT_FDCWD): Stat | number {
-  const status = new Uint32Array(36)
-  const result = runtime.syscall(SYS_newfstatat, dirfd, path, status, flags)
+  const result = runtime.syscall(SYS_newfstatat, dirfd, path, STATUS, flags)
   return result < 0
     ? result
-    : { dev: word64(status, 0), mode: word(status, 6), uid: word(status, 7), gid: word(status, 8) }
+    : { dev: word64(STATUS, 0), mode: word(STATUS, 6), uid: word(STATUS, 7), gid: word(STATUS, 8) }
 }
+
+/** struct stat, of the last that was asked for. */
+const STATUS = new Uint32Array(36)
 
 /** int statfs(const char *path, struct statfs *buf) — statfs(2): f_type, or a negative errno. */
 export function statfsType(path: string): number {

@@ -494,56 +494,38 @@ static void run_steps(void) {
 	ask(AT_FDCWD, "/run", 0);
 	list("/run", O_NOFOLLOW);
 	mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV | MS_STRICTATIME, "mode=0755,size=20%,nr_inodes=800k");
-	next_step();
 	make_directory("/sys/fs/cgroup", 0755);
 	ask(AT_FDCWD, "/sys/fs/cgroup", 0);
 	mount("cgroup2", "/sys/fs/cgroup", "cgroup2", SEALED, "nsdelegate,memory_recursiveprot");
-	next_step();
 	link_to("/proc/self/fd", "/dev/fd");
-	next_step();
 	link_to("/proc/self/fd/0", "/dev/stdin");
-	next_step();
 	link_to("/proc/self/fd/1", "/dev/stdout");
-	next_step();
 	link_to("/proc/self/fd/2", "/dev/stderr");
-	next_step();
 	link_to("pts/ptmx", "/dev/ptmx");
-	next_step();
 	sethostname(HOSTNAME, sizeof HOSTNAME - 1);
-	next_step();
 	configure_network();
-	next_step();
 	ask(AT_FDCWD, "/etc/ssh", 0);
-	next_step();
 	make_directory("/data", 0755);
 	ask(AT_FDCWD, "/dev/vda", 0);
 	probe("/dev/vda");
 	mount("/dev/vda", "/data", "ext4", 0, NULL);
-	next_step();
 	make_directory(TARGET, 0755);
 	make_directory("/mnt", 0755);
 	make_directory(TARGET, 0755);
 	mount(SHARE, TARGET, "virtiofs", 0, NULL);
-	next_step();
 	update_file("/etc/hostname", "/etc/hostname.zmachine", HOSTNAME "\n", 0644);
-	next_step();
 	update_file("/etc/hosts", "/etc/hosts.zmachine",
 		"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" OWN_ADDRESS "\t" HOSTNAME "\t# zmachine-init\n", 0644);
-	next_step();
 	update_file("/etc/resolv.conf", "/etc/resolv.conf.zmachine", RESOLV_CONF, 0644);
-	next_step();
 #ifdef SEED
 	update_file("/root/.ssh/authorized_keys", "/root/.ssh/authorized_keys.zmachine", KEY "\n", 0600);
 	make_directory("/root/.ssh", 0700);
 	make_directory("/root", 0755);
 	make_directory("/root/.ssh", 0700);
 	make_file("/root/.ssh/authorized_keys", "/root/.ssh/authorized_keys.zmachine", KEY "\n", 0600);
-	next_step();
 #endif
 	ask(AT_FDCWD, "/etc/ssh", 0);
-	next_step();
 	announce_all();
-	next_step();
 }
 
 int main(void) {
