@@ -9,7 +9,7 @@ import { openApt } from './apt.ts'
 import { cached } from './cache.ts'
 import { BuildError, freshLog, run } from './command.ts'
 import { ROOT } from './paths.ts'
-import { pruneEngine } from './quickjs-prune.ts'
+import { pruneEngine, trustingCompiler } from './quickjs-prune.ts'
 
 /** The engine's release as Debian 13 has it, and the checksum of its source, so that no other is ever built. */
 const SUITE = 'trixie'
@@ -17,10 +17,8 @@ const VERSION = '2025.04.26-1'
 const TARBALL = 'quickjs_2025.04.26.orig.tar.xz'
 const TARBALL_SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe'
 
-/** The engine's own sources; the rest of the tarball are its command line and its standard library. */
-const ENGINE = ['quickjs', 'dtoa', 'libregexp', 'libunicode', 'cutils']
-/** Those that it is linked with, beside itself. */
-const HELPERS = ENGINE.filter((name) => name !== 'quickjs')
+/** The sources that the engine is linked with, beside itself; the rest of the tarball are its command line and its standard library. */
+const HELPERS = ['dtoa', 'libregexp', 'libunicode', 'cutils']
 // With nothing after the `=`, so that it is the same as host.c's own #define.
 const DEFINES = ['-D_GNU_SOURCE=', '-DCONFIG_VERSION="2025-04-26"']
 
@@ -110,11 +108,12 @@ export interface Engine {
 /** Fetches, verifies and compiles the engine's compiler and its helpers, or finds them in the cache. */
 export async function buildEngine(): Promise<Engine> {
   const source = await engineSource()
-  const inputs = [...(await compilers()), ...ENGINE, ...LEAN_CFLAGS, await readFile(INLINE)]
+  const compiler = trustingCompiler(await readFile(join(source, 'quickjs.c'), 'utf8'))
+  const inputs = [...(await compilers()), compiler, ...HELPERS, ...LEAN_CFLAGS, await readFile(INLINE)]
   const folder = await cached('engine', inputs, async (fresh) => {
     const log = freshLog('engine')
     // The long one of each first: two compilers at a time are what small machines have.
-    await Promise.all([compileQjsc(source, fresh, log), compileHelpers(source, fresh, log)])
+    await Promise.all([compileQjsc(source, compiler, fresh, log), compileHelpers(source, fresh, log)])
   })
   return {
     qjsc: join(folder, 'qjsc'),
@@ -178,10 +177,16 @@ async function compileHelpers(source: string, folder: string, log: string): Prom
 }
 
 /** -O1: it compiles one bundle a build, and its own compilation is what takes time. */
-async function compileQjsc(source: string, folder: string, log: string): Promise<void> {
-  const files = [...ENGINE, 'quickjs-libc', 'qjsc'].map((name) => join(source, `${name}.c`))
+async function compileQjsc(source: string, compiler: string, folder: string, log: string): Promise<void> {
+  const engine = join(folder, 'quickjs.c')
+  await writeFile(engine, compiler)
+  const files = [engine, ...[...HELPERS, 'quickjs-libc', 'qjsc'].map((name) => join(source, `${name}.c`))]
   const out = ['-o', join(folder, 'qjsc')]
-  await run('gcc', ['-O1', '-fwrapv', ...DEFINES, ...files, ...out, '-lm', '-lpthread', '-ldl'], { log })
+  await run(
+    'gcc',
+    ['-O1', '-fwrapv', `-I${source}`, ...DEFINES, ...files, ...out, '-lm', '-lpthread', '-ldl'],
+    { log },
+  )
 }
 
 /** The source's folder: `apt-get source` checks Debian's signature, we check that it is the one we know. */

@@ -1,6 +1,6 @@
 /*
  * The engine of a PID 1 whose functions are told apart (profile-build.ts): the product's own, which besides passes each
- * function that it has read through note_function(). step.c looks there; function-list.c tells what they are.
+ * function that it has read through note_function(). profile-tool.c looks there; function-list.c tells what they are.
  */
 #include "engine.h"
 
@@ -25,7 +25,7 @@ void tell_function(JSContext *ctx, JSFunctionBytecode *function, const uint8_t *
     printf("function %p %p %d %d\n", (const void *)part, (void *)function, line - 1, column - 1);
 }
 
-/* What step.c has to know of the engine's structures, in its order. */
+/* What profile-tool.c has to know of the engine's structures, in its order. */
 void tell_layout(JSContext *ctx)
 {
     printf("layout %p %zu %zu %d %zu %zu %zu\n", (void *)&ctx->rt->current_stack_frame, offsetof(JSStackFrame, cur_func),

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest'
 import { mentionedNames } from '../../build/bundle-check.ts'
-import { pruneEngine } from '../../build/quickjs-prune.ts'
+import { pruneEngine, trustingCompiler } from '../../build/quickjs-prune.ts'
 
 const TABLE = `static const JSCFunctionListEntry js_text_funcs[] = {
     JS_CFUNC_DEF("trim", 0, js_text_trim ),
@@ -35,6 +35,17 @@ const EDITED = `static JSValue js_closure(JSContext *ctx)
             if ((p - str) == len) {
                 ret = JS_NewInt32(ctx, 0);
             }
+    if (unlikely(--ctx->interrupt_counter <= 0)) {
+        return __js_poll_interrupts(ctx);
+    } else {
+        return 0;
+    }
+                ret_val = JS_CallInternal(ctx, call_argv[-1], JS_UNDEFINED,
+                                          JS_UNDEFINED, call_argc, call_argv, 0);
+                ret_val = JS_CallInternal(ctx, call_argv[-1], call_argv[-2],
+                                          JS_UNDEFINED, call_argc, call_argv, 0);
+            if (js_post_inc_slow(ctx, sp, opcode))
+                goto exception;
     b->realm = JS_DupContext(ctx);
     return obj;
 }
@@ -67,6 +78,35 @@ const prune = (source: string, ...names: string[]): string =>
   pruneEngine(source + FUNCTIONS.join('') + EDITED, new Set(names)).split(
     'static JSValue js_bigint_add',
   )[0] ?? ''
+
+describe('trustingCompiler', () => {
+  const asking = `                            if (var_name == JS_ATOM_this)
+                                dbuf_putc(bc, OP_put_loc_check_init);
+                        } else {
+                            dbuf_putc(bc, OP_put_loc_check);
+                        }
+                            dbuf_putc(bc, OP_get_loc_checkthis);
+                        } else {
+                            dbuf_putc(bc, OP_get_loc_check);
+                        }
+                                dbuf_putc(&bc_out, OP_set_loc_uninitialized);
+                                dbuf_put_u16(&bc_out, scope_idx);
+            dbuf_putc(&bc_out, OP_set_loc_uninitialized);
+            dbuf_put_u16(&bc_out, s->this_var_idx);
+`
+
+  it('asks for nothing but this', () => {
+    const codes = trustingCompiler(asking).match(/OP_\w+/g)
+    expect(codes).toEqual([
+      ...['OP_put_loc_check_init', 'OP_put_loc', 'OP_get_loc_checkthis', 'OP_get_loc'],
+      'OP_set_loc_uninitialized',
+    ])
+  })
+
+  it('refuses a compiler that it does not know', () => {
+    expect(() => trustingCompiler('')).toThrow("the engine's source has not once")
+  })
+})
 
 describe('pruneEngine', () => {
   it('keeps the rows that are named, and what the engine asks for itself', () => {

@@ -10,6 +10,8 @@ static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValu
 static int is_next_element(JSValueConst array, JSValueConst index, int flags);
 static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags);
 static int is_short_number(JSValueConst text, JSValue *number);
+static JSValue call_value(JSContext *ctx, JSValueConst function, JSValueConst self, int argc, JSValue *argv);
+static int step_value(JSContext *ctx, JSValue *top, int opcode);
 
 /* test/bench/profiled-engine.c wants to know each function that is read. */
 #ifndef NOTE_FUNCTION
@@ -73,6 +75,23 @@ static int is_short_number(JSValueConst text, JSValue *number)
     }
     *number = JS_MKVAL(JS_TAG_INT, value);
     return 1;
+}
+
+static JSValue call_value(JSContext *ctx, JSValueConst function, JSValueConst self, int argc, JSValue *argv)
+{
+    if (JS_VALUE_GET_TAG(function) == JS_TAG_OBJECT && JS_VALUE_GET_OBJ(function)->class_id == JS_CLASS_C_FUNCTION)
+        return js_call_c_function(ctx, function, self, argc, argv, 0);
+    return JS_CallInternal(ctx, function, self, JS_UNDEFINED, argc, argv, 0);
+}
+
+/* i++ and i--: what was there stays, and what comes of it is put on top. */
+static int step_value(JSContext *ctx, JSValue *top, int opcode)
+{
+    int32_t value = JS_VALUE_GET_INT(top[-1]);
+    if (JS_VALUE_GET_TAG(top[-1]) != JS_TAG_INT || value == INT32_MAX || value == INT32_MIN)
+        return js_post_inc_slow(ctx, top, opcode);
+    top[0] = JS_MKVAL(JS_TAG_INT, opcode == OP_post_inc ? value + 1 : value - 1);
+    return 0;
 }
 
 #define ADD_FUNCTIONS(object, list) JS_SetPropertyFunctionList(ctx, object, list, countof(list))

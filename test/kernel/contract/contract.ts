@@ -399,6 +399,41 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'i++ and i-- are what they are at the ends of 32 bits, and beyond (engine.c again)',
+    run() {
+      for (const value of [
+        0, 1, -1, 0x7fff_fffe, 0x7fff_ffff, -0x7fff_ffff, -0x8000_0000, 0x8000_0000, 1.5,
+      ]) {
+        let up = value
+        let down = value
+        same([up++, up, down--, down], [value, value + 1, value, value - 1])
+      }
+    },
+  },
+  {
+    name: 'let is a new variable each time round, and undefined where it is given nothing (build/quickjs-prune.ts)',
+    run() {
+      const each: (() => number)[] = []
+      const unset: unknown[] = []
+      for (let i = 0; i < 3; i++) {
+        let late: number | undefined
+        each.push(() => i * 10 + (late ?? 5))
+        unset.push(late)
+        if (i === 1) late = 7
+      }
+      same(
+        each.map((one) => one()),
+        [5, 17, 25],
+      )
+      same(unset, [undefined, undefined, undefined])
+      const count = ((): (() => number) => {
+        let calls = 0
+        return () => ++calls
+      })()
+      same([count(), count()], [1, 2])
+    },
+  },
+  {
     name: 'load throws for what there is not',
     run: (runtime) => refuses(() => runtime.load('nothing'), 'no module nothing'),
   },
