@@ -1,4 +1,5 @@
 #include "allocator.h"
+#include "bundle.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -16,7 +17,7 @@ struct header {
 #define CHUNK (1024 * 1024)
 #define PAGE 4096
 /* How much of the heap a boot uses. */
-#define USUAL (560 * 1024)
+#define USUAL (528 * 1024)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -73,6 +74,42 @@ static void *allocate_large(size_t size)
     return block + 1;
 }
 
+/* The largest block that is free, from a list of large ones. */
+static void *take_large(void)
+{
+    for (uint32_t class = CLASSES - 1; class > SMALL_CLASSES; class--) {
+        void *block = HEAP->free_lists[class];
+        if (!block)
+            continue;
+        HEAP->free_lists[class] = *(void **)block;
+        return block;
+    }
+    return NULL;
+}
+
+/*
+ * A piece of what tables have outgrown while the heap was made, so that it is no memory that each boot has for nothing.
+ * Later, large blocks come again and again, and are kept for it. NULL where there is no more.
+ */
+static void *carve(size_t size)
+{
+    while (size > (size_t)(HEAP->spare_end - HEAP->spare)) {
+        void *block = HEAP->spares;
+        if (block)
+            HEAP->spares = *(void **)block;
+        else if (image_groups > 0 || !(block = take_large()))
+            return NULL;
+        size_t length = class_size(header_of(block)->class);
+        HEAP->spare = (uint8_t *)header_of(block);
+        HEAP->spare_end = HEAP->spare + length;
+        /* Later they are zero but for where the next one is. */
+        if (image_groups == 0)
+            memset(HEAP->spare, 0, length);
+    }
+    HEAP->spare += size;
+    return HEAP->spare - size;
+}
+
 static void *allocate(size_t wanted)
 {
     size_t size = wanted + HEADER;
@@ -87,6 +124,11 @@ static void *allocate(size_t wanted)
         return reused;
     }
     size = class_size(class);
+    struct header *carved = class <= SMALL_CLASSES ? carve(size) : NULL;
+    if (carved) {
+        carved->class = class;
+        return carved + 1;
+    }
     if (size > (size_t)(HEAP->fresh_end - HEAP->fresh)) {
         /* What is left of the old chunk stays unused: less than a block's size. */
         HEAP->fresh = map(NULL, CHUNK);
@@ -157,6 +199,10 @@ static size_t js_usable_size(const void *block)
 
 void clear_free_blocks(void)
 {
+    for (void *block; (block = take_large()); HEAP->spares = block)
+        *(void **)block = HEAP->spares;
+    for (void **block = HEAP->spares; block; block = *block)
+        memset(block + 1, 0, size_of(block) - sizeof *block);
     for (uint32_t class = 1; class < CLASSES; class++)
         for (void **block = HEAP->free_lists[class]; block; block = *block)
             memset(block + 1, 0, class_size(class) - HEADER - sizeof *block);

@@ -19,6 +19,9 @@
 struct heap {
     void *free_lists[CLASSES];
     uint8_t *fresh, *fresh_end;
+    /* What is left of the spare block that small ones are taken from, and more of them. */
+    uint8_t *spare, *spare_end;
+    void *spares;
     JSContext *ctx;
     /* The bundle's function to call. */
     JSValue start;
@@ -31,7 +34,7 @@ struct heap {
 /* The heap's memory, empty. 0 where there is none. */
 int map_heap(void);
 
-/* Clears what is free, so that equal programs are equal bytes. */
+/* Clears what is free, so that equal programs are equal bytes, and has large blocks of it for what comes. */
 void clear_free_blocks(void);
 
 extern const JSMallocFunctions allocator;
