@@ -11,7 +11,7 @@ import { command, note } from '../../build/progress.ts'
 import { ensurePackages, type Purpose } from '../../build/system.ts'
 import { privateFolder } from '../../src/launcher/guard.ts'
 import { chooseAccel, needProgram } from '../../src/launcher/programs.ts'
-import { bootPicture, bootTable, measureBoots } from './boot.ts'
+import { bootPicture, bootTable, measureBoots, TURNS } from './boot.ts'
 import { compareBuilds } from './builds.ts'
 import { compareCalls, describeDifference } from './calls.ts'
 import type { Bench } from './container.ts'
@@ -64,7 +64,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     needs: ['build', 'run', 'test', 'images'],
     measure: async (bench, { rounds, circumstances }) => {
       const results = await measureBoots(bench, rounds)
-      const how = `\n\n${circumstances}; ${rounds} boots each.`
+      const how = `\n\n${circumstances}; ${rounds} boots each, ${TURNS * rounds} of the first two.`
       return {
         tables: {
           'boot by the command line': bootTable(results.plain) + how,
