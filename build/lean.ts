@@ -69,8 +69,8 @@ export interface Profiled {
 export async function buildLean({
   entries = ENTRIES,
   out = PRODUCTS.init,
-  counted = false,
   profiled,
+  counted = profiled !== undefined,
 }: LeanOptions = {}): Promise<number> {
   const [engine, modules] = await Promise.all([buildEngine(), bundle(entries)])
   const lacking = modules.flatMap(({ code, map }) => checkBundle(code, map))
@@ -91,8 +91,7 @@ export async function buildLean({
     if (profiled === undefined) await rm(work, { recursive: true, force: true })
   }
   const { size } = await stat(out)
-  if (size > LIMIT && !counted && !profiled)
-    throw new BuildError(`${out}: ${size} bytes, more than the limit of ${LIMIT}`)
+  if (size > LIMIT && !counted) throw new BuildError(`${out}: ${size} bytes, more than the limit of ${LIMIT}`)
   return size
 }
 
@@ -142,7 +141,7 @@ async function link(
   const heap = await run(file('baker'), [])
   await program('init', laterThan(baked, modules), packHeap(heap))
   await checkPlaces(file('baker'), file('init'))
-  if (!counted && !profiled) await run('strip', [file('init')], { log })
+  if (!counted) await run('strip', [file('init')], { log })
   if (!profiled) return
   // The same functions twice, by their addresses and by their lines, which would move the addresses.
   await compileForLean(profiled.list, file('list.o'), include, log)

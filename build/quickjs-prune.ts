@@ -57,6 +57,10 @@ const METHODS = [
 /** Functions whose work nobody looks at: `stack` of an error, of which only the message is told. */
 const IDLE = ['build_backtrace(']
 
+/** Where JS_ToNumberHintFree has a string. */
+const READS_NUMBER =
+  '            str = JS_ToCStringLen(ctx, &len, val);\n            JS_FreeValue(ctx, val);\n            if (!str)\n                return JS_EXCEPTION;\n            p = str;\n            p += skip_spaces(p);\n            if ((p - str) == len) {\n                ret = JS_NewInt32'
+
 /** Few, each of them measured; and the one that measures. */
 const EDITS: readonly (readonly [from: string, to: string])[] = [
   // A function has neither name nor length nor, unless it is a class, a prototype: nobody here asks for them, and they
@@ -69,8 +73,8 @@ const EDITS: readonly (readonly [from: string, to: string])[] = [
   ['} else if (b->has_prototype) {', '} else if (0) {'],
   // A number of a few digits, without the general case, which reads floating-point numbers of any length.
   [
-    '            str = JS_ToCStringLen(ctx, &len, val);\n            JS_FreeValue(ctx, val);\n            if (!str)\n                return JS_EXCEPTION;\n            p = str;\n            p += skip_spaces(p);\n            if ((p - str) == len) {\n                ret = JS_NewInt32',
-    '            if (is_short_number(val, &ret)) {\n                JS_FreeValue(ctx, val);\n                break;\n            }\n            str = JS_ToCStringLen(ctx, &len, val);\n            JS_FreeValue(ctx, val);\n            if (!str)\n                return JS_EXCEPTION;\n            p = str;\n            p += skip_spaces(p);\n            if ((p - str) == len) {\n                ret = JS_NewInt32',
+    READS_NUMBER,
+    `            if (is_short_number(val, &ret)) {\n                JS_FreeValue(ctx, val);\n                break;\n            }\n${READS_NUMBER}`,
   ],
   // Object literals and growing arrays: a tenth of a boot. The short ways are in src/runtime/quickjs/engine.c.
   [

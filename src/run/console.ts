@@ -56,9 +56,9 @@ export function info(message: string): void {
   if (level !== 'quiet') line(message)
 }
 
-/** Only with zmachine.log=debug. */
 export const isDebug = (): boolean => level === 'debug'
 
+/** Only with zmachine.log=debug. */
 export function debug(message: () => string): void {
   if (isDebug()) line(message())
 }

@@ -60,7 +60,7 @@ export function seedDisks(): Labelled[] {
 /** The names of all disks and partitions, sorted: `vda`, `vda1`, `vdb`. Memory-backed ones are left out. */
 export function blockDevices(): string[] {
   return (listNames('/sys/class/block') ?? [])
-    .map((name) => (name.includes('!') ? name.replaceAll('!', '/') : name))
+    .map((name) => name.split('!').join('/'))
     .filter((name) => !name.startsWith('loop') && !name.startsWith('ram') && !name.startsWith('zram'))
     .sort()
 }

@@ -25,8 +25,8 @@ export interface StepTime {
  * Runs the steps in order. A disk or share that fails is fatal unless it says `nofail`: an application must not write
  * to the wrong disk. Everything else is told and skipped, but with zmachine.strict.
  * @param deadline until when disks and shares are waited for, as `uptime()` counts
- * @returns how long each took, where somebody wants to know
  * @param busyWith told which file system is asked, as one that has died never answers
+ * @returns how long each took, where somebody wants to know
  */
 export function runSteps(
   steps: readonly Step[],

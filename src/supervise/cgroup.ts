@@ -78,18 +78,18 @@ function removeAll(): void {
   for (const path of allCgroups().reverse()) unlink(path === '.' ? OWN : path, AT_REMOVEDIR, directory)
 }
 
-/** It and those that the container has made below it, by their paths from its directory; each before what is in it. */
+/** It and the first of those that the container has made below it, by their paths from its directory; each before what is in it. */
 function allCgroups(): string[] {
   if (directory < 0) return []
   const paths = ['.']
-  for (let at = 0; at < Math.min(paths.length, MOST_CGROUPS); at++) {
-    const path = paths[at] ?? ''
+  for (const path of paths) {
     const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, directory)
     if (fd < 0) continue
     const entries = readDirectory(fd)
     close(fd)
     if (typeof entries === 'number') continue
-    for (const { name, type } of entries) if (type === DT_DIR) paths.push(`${path}/${name}`)
+    for (const { name, type } of entries)
+      if (type === DT_DIR && paths.length < MOST_CGROUPS) paths.push(`${path}/${name}`)
   }
   return paths
 }

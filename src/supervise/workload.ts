@@ -57,11 +57,9 @@ export function startWorkload(workload: Workload, cgroup = -1): SpawnResult {
     },
     ...becoming(workload),
   ]
-  const runtime = currentRuntime()
-  if (cgroup < 0) return spawn(runtime, calls)
   // It begins there: who moves waits for all processors to have seen it, 20 to 30 ms.
-  const begun = spawn(runtime, calls, cgroup)
-  return begun.pid < 0 ? startAndMove(calls, cgroup) : begun
+  const begun = spawn(currentRuntime(), calls, cgroup)
+  return begun.pid < 0 && cgroup >= 0 ? startAndMove(calls, cgroup) : begun
 }
 
 /** Where the kernel is older than that (5.7), or does not have it so. */
@@ -107,7 +105,7 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
       tolerated: true,
       name: 'setrlimit NOFILE',
     },
-    { number: SYS_setgroups, args: [groups.length, ids(groups)], name: 'setgroups' },
+    { number: SYS_setgroups, args: [groups.length, ids(groups)], name: `setgroups ${groups.join(' ')}` },
     // The saved ids stay root's until execve sets them to the effective ones (execve(2)): the way back from a failure.
     { number: SYS_setresgid, args: [gid, gid, 0], name: `setgid ${gid}` },
     { number: SYS_setresuid, args: [uid, uid, 0], name: `setuid ${uid}` },
@@ -126,5 +124,5 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
 /** struct rlimit64 — getrlimit(2) */
 const limit = (soft: number, hard: number): Words => Uint32Array.of(soft, 0, hard, 0)
 
-/** gid_t[] */
+/** gid_t[], and one more: what is empty has no address. */
 const ids = (groups: readonly number[]): Words => Uint32Array.of(...groups, 0)

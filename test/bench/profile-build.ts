@@ -24,7 +24,6 @@ export async function buildProfiled(folder: string): Promise<ProfiledBuild> {
   const init = join(folder, 'init')
   mkdirSync(work)
   await buildLean({
-    counted: true,
     out: init,
     profiled: { folder: work, engine: source('profiled-engine.c'), list: source('function-list.c') },
   })

@@ -36,6 +36,7 @@ const MAKE_CALLS = [
 
 /** For a child that has nothing but its stack: takes from it what MAKE_CALLS, which comes behind, wants to have in rdi. */
 const TAKE_ARGUMENT = ['5f'] // pop rdi
+const TAKE_ARGUMENT_SIZE = 1n
 
 /** A record of `sys/calls.ts`. */
 const CALL_SIZE = 64
@@ -65,14 +66,12 @@ export function prepareSpawn(
   })
   const signal = libc.getFunction('signal', { arguments: ['int32', 'uint64'], return: 'uint64' })
   const errno = libc.getFunction('__errno_location', { arguments: [], return: 'pointer' })()
-  /** MAKE_CALLS, and TAKE_ARGUMENT before it. */
+  /** MAKE_CALLS; TAKE_ARGUMENT is before it. */
   let code = 0n
-  let codeBehind = 0n
   let stackEnd = 0n
 
   function prepare(): void {
-    codeBehind = mapCode(syscall, [...TAKE_ARGUMENT, ...MAKE_CALLS])
-    code = codeBehind + 1n
+    code = mapCode(syscall, [...TAKE_ARGUMENT, ...MAKE_CALLS]) + TAKE_ARGUMENT_SIZE
     stackEnd = mapMemory(syscall, STACK_SIZE) + BigInt(STACK_SIZE)
     passOnStandardStreams(syscall)
   }
@@ -110,7 +109,7 @@ export function prepareSpawn(
   function spawnInto(cgroup: number, calls: Words, count: number): number {
     const argument = argumentOf(calls, count)
     // The child comes back from libc's syscall(2) with a stack that has the address to return to, and what is taken there.
-    const begin = new BigUint64Array([codeBehind, ffi.getRawPointer(argument)])
+    const begin = new BigUint64Array([code - TAKE_ARGUMENT_SIZE, ffi.getRawPointer(argument)])
     const size = BigInt(STACK_SIZE - begin.byteLength)
     const stack = stackEnd - BigInt(STACK_SIZE)
     ffi.exportArrayBufferView(begin, stack + size, begin.byteLength)

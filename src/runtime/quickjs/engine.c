@@ -55,11 +55,13 @@ static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int
 /* Digits that fit into 31 bits for sure, decimal or hexadecimal: what addresses, ports and sizes are read from. */
 static int is_short_number(JSValueConst text, JSValue *number)
 {
+    if (JS_VALUE_GET_TAG(text) != JS_TAG_STRING)
+        return 0;
     JSString *string = JS_VALUE_GET_STRING(text);
+    if (string->is_wide_char || string->len == 0 || string->len > 9)
+        return 0;
     const uint8_t *at = string->u.str8, *end = at + string->len;
     int base = 10;
-    if (JS_VALUE_GET_TAG(text) != JS_TAG_STRING || string->is_wide_char || string->len == 0 || string->len > 9)
-        return 0;
     if (string->len > 2 && at[0] == '0' && at[1] == 'x') {
         at += 2;
         base = 16;
