@@ -44,6 +44,12 @@ export function kernelCmdline({ root, cmdline }: MachineOptions): string {
 /** arch/x86/include/asm/setup.h, its NUL included */
 const COMMAND_LINE_SIZE = 2048
 
+/**
+ * All that QEMU can emulate but ERMS, by which Linux clears memory with `rep stosb`: TCG makes 4,096 turns of it for a page,
+ * and without it 512. Sixty programs started in a row, in memory, take 0.16 s instead of 0.26 s.
+ */
+const EMULATED_CPU = 'max,-erms'
+
 /** QEMU's arguments. `sockets` has one entry for each virtiofs file system, the root first. */
 export function qemuArgs(
   options: MachineOptions,
@@ -57,7 +63,7 @@ export function qemuArgs(
     ...['-machine', `${MACHINE_TYPE},memory-backend=memory`, '-m', memory, '-smp', String(options.cpus ?? 1)],
     // virtiofsd reads the guest's memory, so it must be shared.
     ...['-object', `memory-backend-memfd,id=memory,size=${memory},share=on`],
-    ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg', '-cpu', 'max']),
+    ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg', '-cpu', EMULATED_CPU]),
     ...['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...(options.window === true ? windowArgs() : []),
