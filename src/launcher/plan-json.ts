@@ -4,7 +4,7 @@ import { parseMountOptions } from '../config/mount-options.ts'
 import { formatCidr, formatIp } from '../lib/ip.ts'
 import type { Problem } from '../lib/problem.ts'
 import { sortMounts } from '../plan/plan.ts'
-import type { Step } from '../plan/step.ts'
+import { contentOf, type Step } from '../plan/step.ts'
 import { fromByteText } from './byte-text.ts'
 import type { From, PlanInput, PlanResult, StageStep } from './plan-result.ts'
 
@@ -221,8 +221,8 @@ function stepOf(step: Step | StageStep, description: string, readRoot: PlanInput
     const json = jsonOf(value)
     if (json !== undefined) more[key] = json
   }
-  // A file's functions, called: what would be written.
-  if (step.kind === 'file') more['content'] = jsonOf(step.render(readRoot?.(step.path))) ?? null
+  // What would be written.
+  if (step.kind === 'file') more['content'] = textOf(contentOf(step.content, readRoot?.(step.path)))
   return { kind, description: textOf(description), ...more }
 }
 

@@ -97,7 +97,7 @@ export function plan(config: MachineConfig): Plan {
     else if (step !== undefined) steps.push(step)
   }
   if (keysAreMounted) steps.push({ kind: 'host-keys', stage: 'start' })
-  steps.push(...planFiles(config))
+  for (const step of planFiles(config)) steps.push(step)
   // What takes its time has had it by now: servers have answered, keys are made, links carry traffic.
   if (dhcp.length > 0) steps.push({ ...lease, stage: 'await' })
   steps.push({ kind: 'host-keys', stage: 'finish' })
@@ -155,7 +155,7 @@ function planFiles(config: MachineConfig): Step[] {
       kind: 'file',
       path: '/etc/hostname',
       purpose: () => hostname,
-      render: () => `${hostname}\n`,
+      content: `${hostname}\n`,
     })
   }
   const address = ownAddress(config)
@@ -163,7 +163,7 @@ function planFiles(config: MachineConfig): Step[] {
     kind: 'file',
     path: '/etc/hosts',
     purpose: () => `localhost${hostname === undefined ? '' : ` and ${hostname}`}`,
-    render: (present) =>
+    content: (present) =>
       renderHosts(present, hostname, address === undefined ? '127.0.1.1' : formatIp(address)),
   })
   if (dns.servers.length > 0 || dns.search.length > 0) {
@@ -171,7 +171,7 @@ function planFiles(config: MachineConfig): Step[] {
       kind: 'file',
       path: '/etc/resolv.conf',
       purpose: () => `name servers ${dns.servers.map(formatIp).join(', ')}`,
-      render: () => renderResolvConf(dns),
+      content: renderResolvConf(dns),
     })
   }
   const { authorizedKeys } = config
@@ -180,7 +180,7 @@ function planFiles(config: MachineConfig): Step[] {
       kind: 'file',
       path: AUTHORIZED_KEYS,
       purpose: () => (authorizedKeys.length === 1 ? "root's key" : `${authorizedKeys.length} keys of root's`),
-      render: (present) => renderAuthorizedKeys(present, authorizedKeys),
+      content: (present) => renderAuthorizedKeys(present, authorizedKeys),
       mode: 0o600,
       directoryMode: 0o700,
     })

@@ -98,13 +98,22 @@ export interface MountStep {
   readonly from: string
 }
 
-/** A file of /etc. What `render` makes of its present text (undefined: there is none) is written if it differs. */
+/**
+ * A file's text; or what makes it from the present one (undefined: there is none), which keeps what somebody else has
+ * written. Told apart by what it is: the lean engine's functions have no `length`.
+ */
+export type Content = string | ((present: string | undefined) => string)
+
+export const contentOf = (content: Content, present: string | undefined): string =>
+  typeof content === 'string' ? content : content(present)
+
+/** A file of /etc, written if it differs. */
 export interface FileStep {
   readonly kind: 'file'
   readonly path: string
   /** In words, for the plan and the timeline; not made before it is asked for. */
   readonly purpose: () => string
-  readonly render: (present: string | undefined) => string
+  readonly content: Content
   /** 0644 where it is left out. */
   readonly mode?: number
   /** Of its directory, where that has to be made; 0755 where it is left out. */

@@ -2,6 +2,7 @@
 
 import { behind } from '../lib/bytes.ts'
 import { MS_BIND } from '../lib/mount-flags.ts'
+import { type Content, contentOf } from '../plan/step.ts'
 import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EROFS, must, SysError } from '../sys/errno.ts'
 import {
   AT_EMPTY_PATH,
@@ -144,34 +145,34 @@ const SHADOW = '/run/zmachine'
  * Gives a file this text: beside it first and then renamed over it, so that there is always a whole one, and a symlink
  * is replaced and never followed. A file that has the text already is left alone. On a read-only root the text is
  * bind-mounted over the file from /run.
- * @param render the new text, from the present one (undefined: no such file). One that takes the present text keeps what
- * somebody else has written: then a file that can't be read, or is larger than 1 MB, is left alone and throws
+ * @param content where it is made from the present text, a file that can't be read, or is larger than 1 MB, is left alone
+ * and throws
  * @param directoryMode of its directory, where that has to be made
  * @returns what was done
  */
 export function updateFile(
   path: string,
-  render: (present: string | undefined) => string,
+  content: Content,
   mode = 0o644,
   directoryMode = 0o755,
 ): 'written' | 'unchanged' | 'bound' {
   const present = readRegular(path, mode)
-  const keeps = render.length > 0 && present.error !== -ENOENT
+  const keeps = typeof content !== 'string' && present.error !== -ENOENT
   if (keeps && present.error < 0) throw new SysError(`read ${path}`, present.error, 'it is left as it is')
-  const content = render(present.text)
-  if (present.isAsWanted && present.text === content) return 'unchanged'
+  const wanted = contentOf(content, present.text)
+  if (present.isAsWanted && present.text === wanted) return 'unchanged'
   const directory = path.slice(0, path.lastIndexOf('/'))
-  const result = replace(path, `${path}.zmachine`, content, mode, keeps)
+  const result = replace(path, `${path}.zmachine`, wanted, mode, keeps)
   if (result >= 0) return 'written'
   if (result === -ENOENT) {
     must(makeDirectories(directory, directoryMode), () => `mkdir ${directory}`)
-    must(replace(path, `${path}.zmachine`, content, mode), () => `write ${path}`)
+    must(replace(path, `${path}.zmachine`, wanted, mode), () => `write ${path}`)
     return 'written'
   }
   if (result !== -EROFS) throw new SysError(`write ${path}`, result)
   const shadow = `${SHADOW}/${path.slice(path.lastIndexOf('/') + 1)}`
   must(makeDirectories(SHADOW), () => `mkdir ${SHADOW}`)
-  must(replace(shadow, `${shadow}.zmachine`, content, mode), () => `write ${shadow}`)
+  must(replace(shadow, `${shadow}.zmachine`, wanted, mode), () => `write ${shadow}`)
   // What was bound before is a deleted file by now, and nothing can be mounted on one.
   umount(path, MNT_DETACH)
   must(mount(shadow, path, '', MS_BIND), () => `bind-mount ${shadow} on ${path}`)

@@ -122,6 +122,6 @@ function nameServers(): void {
     for (const domain of lease?.searchDomains ?? []) search.add(domain)
   }
   if (servers.length === 0 && search.size === 0) return
-  const done = updateFile('/etc/resolv.conf', () => renderResolvConf({ servers, search: [...search] }))
+  const done = updateFile('/etc/resolv.conf', renderResolvConf({ servers, search: [...search] }))
   debug(() => `/etc/resolv.conf ${done}`)
 }

@@ -80,7 +80,7 @@ function runStep(step: Step, deadline: number): string[] {
         mountStep(step, deadline)
         return []
       case 'file': {
-        const done = updateFile(step.path, step.render, step.mode, step.directoryMode)
+        const done = updateFile(step.path, step.content, step.mode, step.directoryMode)
         debug(() => `${step.path} ${done}`)
         return []
       }

@@ -103,7 +103,7 @@ function waitForAll(patience: number, hurried: boolean): boolean {
 function writeRecord(outcome: Outcome): void {
   try {
     makeDirectories(RECORD_DIRECTORY)
-    updateFile(`${RECORD_DIRECTORY}/exit.json`, () => encodeOutcome(outcome, uptime(), readUsage()))
+    updateFile(`${RECORD_DIRECTORY}/exit.json`, encodeOutcome(outcome, uptime(), readUsage()))
   } catch (error) {
     debug(() => `exit record: ${String(error)}`)
   }

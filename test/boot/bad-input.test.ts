@@ -66,6 +66,22 @@ describe('addresses, routes and name servers that do not parse, and a NIC that i
   })
 })
 
+describe('a file of /etc that is too large to be kept, and one that need not be', () => {
+  const hosts = '10.1.1.1 somebody\n'.repeat(70_000)
+  const boot = booted({
+    files: { 'etc/hosts': hosts, 'etc/hostname': hosts },
+    cmdline: 'host=named',
+    probe: ['exit', '2'],
+  })
+
+  test('are left as it is with a warning, and replaced', () => {
+    expect(boot().container?.code).toBe(2)
+    expect(boot().console).toMatch(/zmachine: warning: .*read \/etc\/hosts: .*it is left as it is/)
+    expect(boot().file('etc/hosts') === hosts).toBe(true)
+    expect(boot().file('etc/hostname')).toBe('named\n')
+  })
+})
+
 describe('26 disks asked for, with none attached', () => {
   const letters = [...'abcdefghijklmnopqrstuvwxyz']
   const boot = booted({

@@ -42,7 +42,7 @@ beforeEach(() => {
 
 const modeOf = (path: string): number => statSync(path).mode & 0o7777
 const read = (path: string): string => readFileSync(path, 'latin1')
-const update = (path: string, text: string, mode?: number): string => updateFile(path, () => text, mode)
+const update = (path: string, text: string, mode?: number): string => updateFile(path, text, mode)
 
 function freshTmpfs(path: string, data: string): void {
   mkdirSync(path)
@@ -67,7 +67,7 @@ describe('updateFile', () => {
   })
 
   it('makes the directory that is not there, with the mode asked for', () => {
-    expect(updateFile(`${here}/root/.ssh/keys`, () => 'key\n', 0o600, 0o700)).toBe('written')
+    expect(updateFile(`${here}/root/.ssh/keys`, 'key\n', 0o600, 0o700)).toBe('written')
     expect([modeOf(`${here}/root`), modeOf(`${here}/root/.ssh`)]).toEqual([0o755, 0o700])
   })
 
@@ -205,7 +205,7 @@ describe('updateFile', () => {
       `read ${path}: EINVAL (invalid argument): it is left as it is`,
     )
     expect(statSync(path).size).toBe(1024 * MIB)
-    expect([updateFile(path, () => 'small\n'), read(path)]).toEqual(['written', 'small\n'])
+    expect([updateFile(path, 'small\n'), read(path)]).toEqual(['written', 'small\n'])
   })
 
   it('gets over what a boot that was cut off left behind', () => {
