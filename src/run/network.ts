@@ -18,13 +18,14 @@ import { debug } from './console.ts'
 import { writeValue } from './files.ts'
 import { loadModules } from './modules.ts'
 import { findNic, hasCarrier, listNics, type Nic } from './nics.ts'
-import { LINKS, waitFor } from './wait.ts'
+import { pollOrStop } from './requests.ts'
+import { waitFor } from './wait.ts'
 
 /** How long a link may take until it carries traffic, in milliseconds. Virtual ones need a few. */
 const CARRIER_PATIENCE = 1000
 
-/** The kernel tells of a carrier up to a second after there is one (net/core/link_watch.c). Milliseconds. */
-const CARRIER_PAUSE = 1
+/** The first nap until a carrier is looked for again, in milliseconds; twice as long each time. */
+const CARRIER_NAP = 1
 
 /** How long a NIC that is not there yet is waited for, in milliseconds. A network is no reason not to start. */
 const NIC_PATIENCE = 5000
@@ -157,27 +158,31 @@ function addLinkRequests(
  * @returns which links have no carrier, in words
  */
 export function announce({ nics }: AnnounceStep): string[] {
-  let waiting: Nic[] = []
-  const requests: Request[] = []
-  for (const name of nics) {
-    const nic = configured.get(name)
-    if (nic === undefined) continue
-    waiting.push(nic)
-    requests.push(linkGet(nic.index), linkChange({ index: nic.index, nic: nic.name, mac: nic.mac }))
-  }
-  waitFor(
-    () => {
-      waiting = waiting.filter(({ name }) => !hasCarrier(name))
-      return waiting.length === 0 ? true : undefined
-    },
-    uptime() + CARRIER_PATIENCE,
-    () => `a carrier on ${waiting.map(({ name }) => name).join(', ')}`,
-    LINKS,
-    CARRIER_PAUSE,
-  )
+  const known = nics.flatMap((name) => configured.get(name) ?? [])
+  const requests = known.flatMap(({ index, name, mac }) => [
+    linkGet(index),
+    linkChange({ index, nic: name, mac }),
+  ])
+  const waiting = awaitCarriers(known)
   const session = openSession()
   // A NIC that refuses has announced itself when it went up, or nobody can make it.
   for (const error of transact(session, requests)) if (error !== undefined) debug(() => error.message)
   closeSession(session)
   return waiting.map(({ name }) => `${name} has no carrier: is it connected on the host?`)
+}
+
+/**
+ * Looks again and again: the kernel's own announcement of a carrier comes up to a second after there is one
+ * (net/core/link_watch.c).
+ * @returns those that have none after CARRIER_PATIENCE
+ */
+function awaitCarriers(nics: readonly Nic[]): readonly Nic[] {
+  const deadline = uptime() + CARRIER_PATIENCE
+  let waiting = nics
+  for (let nap = CARRIER_NAP; ; nap *= 2) {
+    waiting = waiting.filter(({ name }) => !hasCarrier(name))
+    const left = deadline - uptime()
+    if (waiting.length === 0 || left <= 0) return waiting
+    pollOrStop([], Math.min(nap, left))
+  }
 }

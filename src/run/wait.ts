@@ -1,10 +1,9 @@
 /** Waiting for what appears late: a disk, a share, a NIC. Woken by the kernel's events, never by a clock that ticks. */
 
-import { RTMGRP_LINK } from '../netlink/link.ts'
 import type { Monitor } from '../netlink/monitor.ts'
 import { closeMonitor, drainMonitor, openMonitor } from '../netlink/monitor.ts'
 import { UEVENT_GROUP } from '../netlink/uevent.ts'
-import { NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE, POLLIN } from '../sys/flags.ts'
+import { NETLINK_KOBJECT_UEVENT, POLLIN } from '../sys/flags.ts'
 import { uptime } from '../sys/linux.ts'
 import { info } from './console.ts'
 import { pollOrStop } from './requests.ts'
@@ -12,24 +11,11 @@ import { pollOrStop } from './requests.ts'
 /** After this long people want to know what is being waited for, in milliseconds. */
 const PATIENCE = 1000
 
-/** What tells of a change: a netlink protocol and its multicast groups, as a mask. */
-export interface EventSource {
-  readonly protocol: number
-  readonly groups: number
-}
-
-/** Devices of every kind. */
-const DEVICES: EventSource = { protocol: NETLINK_KOBJECT_UEVENT, groups: UEVENT_GROUP }
-
-/** Network interfaces: their flags, names and carriers. */
-export const LINKS: EventSource = { protocol: NETLINK_ROUTE, groups: RTMGRP_LINK }
-
 /**
- * Calls `attempt` until it gives something, each time that the kernel tells of a change, and no longer than until
+ * Calls `attempt` until it gives something, each time that the kernel tells of a device, and no longer than until
  * the deadline. Where the first attempt succeeds nothing is opened.
  * @param deadline as `uptime()` counts
  * @param subject what is waited for, in words
- * @param pause where the kernel may tell late: milliseconds until the next attempt all the same, and twice as long each time
  * @returns undefined after the deadline
  * @throws Stopped where a stop was asked for meanwhile
  */
@@ -37,14 +23,12 @@ export function waitFor<T>(
   attempt: () => T | undefined,
   deadline: number,
   subject: () => string,
-  { protocol, groups }: EventSource = DEVICES,
-  pause?: number,
 ): T | undefined {
   const first = attempt()
   if (first !== undefined || uptime() >= deadline) return first
-  const monitor = openMonitor(protocol, groups)
+  const monitor = openMonitor(NETLINK_KOBJECT_UEVENT, UEVENT_GROUP)
   try {
-    return watch(monitor, attempt, deadline, subject, pause)
+    return watch(monitor, attempt, deadline, subject)
   } finally {
     closeMonitor(monitor)
   }
@@ -55,15 +39,14 @@ function watch<T>(
   attempt: () => T | undefined,
   deadline: number,
   subject: () => string,
-  pause = Number.POSITIVE_INFINITY,
 ): T | undefined {
   const tell = waitingFor(subject, deadline)
-  for (let nap = pause; ; nap *= 2) {
+  for (;;) {
     // After the monitor was opened: what appeared before that is found here, what comes later is told.
     const found = attempt()
     const now = uptime()
     if (found !== undefined || now >= deadline) return found
-    const wake = Math.min(deadline, tell(now), now + nap)
+    const wake = Math.min(deadline, tell(now))
     pollOrStop([{ fd: monitor.fd, events: POLLIN }], Math.max(1, wake - now))
     drainMonitor(monitor)
   }

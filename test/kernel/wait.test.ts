@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { findDevice } from '../../src/run/device.ts'
 import { mountStep } from '../../src/run/mount.ts'
-import { LINKS, waitFor } from '../../src/run/wait.ts'
+import { waitFor } from '../../src/run/wait.ts'
 import { uptime } from '../../src/sys/linux.ts'
 import {
   attachLoop,
@@ -87,12 +87,12 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
   it('sleeps until the deadline where nothing happens, and no longer', () => {
     const { attempt, made } = counting(() => undefined)
     const start = uptime()
-    expect(waitFor(attempt, start + 400, String, LINKS)).toBeUndefined()
+    expect(waitFor(attempt, start + 400, String)).toBeUndefined()
     const took = uptime() - start
     expect(took).toBeGreaterThanOrEqual(400)
     expect(took).toBeLessThan(600)
-    // Before the monitor is open, after that, and at the end.
-    expect(made()).toBe(3)
+    // Before the monitor is open, after that, and at the end; and for each device that comes to this machine meanwhile.
+    expect(made()).toBeLessThan(FEW)
   })
 
   it('says after a second what it waits for, once', () => {
@@ -102,7 +102,6 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
         () => undefined,
         uptime() + 1300,
         () => 'a bus',
-        LINKS,
       ),
     ).toBeUndefined()
     expect(said()).toBe('zmachine: waiting for a bus, up to 1 s\n')
@@ -112,7 +111,7 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
     const { attempt, made } = counting(() => link('late0'))
     meanwhile('sleep 0.3; ip link add late0 type veth peer name late1')
     const start = uptime()
-    expect(waitFor(attempt, start + 5000, String, LINKS)).toBe('late0')
+    expect(waitFor(attempt, start + 5000, String)).toBe('late0')
     const took = uptime() - start
     expect(took).toBeGreaterThanOrEqual(250)
     expect(took).toBeLessThan(3000)
