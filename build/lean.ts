@@ -16,23 +16,21 @@ import { buildEngine, compileEngine, compileForLean, type Engine, FAST, LEAN_CC 
 /** The issue's limit. What PID 1 takes is what a guest of 250 MB does not have. */
 const LIMIT = 520_000
 
-/** The module that is run first, and the parts of src/parts.ts. */
+/** What every lean program loads before its own modules. */
+const FIRST = { methods: 'src/runtime/quickjs/install-methods.ts' }
+
+/** The module that is run, and the parts of src/parts.ts that are not in it. */
 const ENTRIES = {
   main: 'src/runtime/quickjs/entry.ts',
   dhcp: 'src/run/leases.ts',
   environment: 'src/config/environment.ts',
   hostKeys: 'src/run/host-keys.ts',
-  seed: 'src/run/seed.ts',
-  supervise: 'src/supervise/part.ts',
   users: 'src/config/users.ts',
   zosrc: 'src/config/zosrc.ts',
 }
 
-/**
- * What the heap has from the beginning: what nearly every boot of a zos host needs. A part there costs 0.1 M instructions where it
- * is not needed and saves 0.7 M where it is (the seed); the others are loaded when they are needed.
- */
-const BAKED = ['main', 'supervise', 'seed']
+/** What the heap has from the beginning; the others are loaded when they are needed. */
+const BAKED = [...Object.keys(FIRST), 'main']
 
 const HOST = 'src/runtime/quickjs'
 const HOST_SOURCES = ['allocator', 'image', 'host'].map((name) => join(ROOT, HOST, `${name}.c`))
@@ -72,7 +70,7 @@ export async function buildLean({
   profiled,
   counted = profiled !== undefined,
 }: LeanOptions = {}): Promise<number> {
-  const [engine, modules] = await Promise.all([buildEngine(), bundle(entries)])
+  const [engine, modules] = await Promise.all([buildEngine(), bundle({ ...FIRST, ...entries })])
   const lacking = modules.flatMap(({ code, map }) => checkBundle(code, map))
   if (lacking.length > 0) {
     throw new BuildError(

@@ -24,6 +24,11 @@ export interface Parts {
 
 const loaded: Partial<Record<keyof Parts, unknown>> = {}
 
+/** What this build has loaded from the beginning. */
+export function provide(parts: Partial<Parts>): void {
+  Object.assign(loaded, parts)
+}
+
 /** The part's exports; it is loaded at the first call and keeps its state. */
 export function load<K extends keyof Parts>(part: K): Parts[K] {
   loaded[part] ??= currentRuntime().load(part)

@@ -13,7 +13,7 @@ export type Memory = Uint8Array<ArrayBuffer>
 /** The same, for structures made of 32-bit words. */
 export type Words = Uint32Array<ArrayBuffer>
 
-/** An argument of a system call. A byte string is passed as a NUL-terminated copy, for reading only. */
+/** An argument of a system call. A byte string is passed as its bytes and a NUL, for reading only. */
 export type Argument = number | Memory | Words | string
 
 export interface Runtime {

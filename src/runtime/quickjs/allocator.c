@@ -17,7 +17,7 @@ struct header {
 #define CHUNK (1024 * 1024)
 #define PAGE 4096
 /* How much of the heap a boot uses. */
-#define USUAL (528 * 1024)
+#define USUAL (560 * 1024)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif

@@ -12,6 +12,12 @@ static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int
 static int is_short_number(JSValueConst text, JSValue *number);
 static JSValue call_value(JSContext *ctx, JSValueConst function, JSValueConst self, int argc, JSValue *argv);
 static int step_value(JSContext *ctx, JSValue *top, int opcode);
+static int start_iteration(JSContext *ctx, JSValue *top);
+static int next_of(JSContext *ctx, JSValue *top, int offset);
+static int append_all(JSContext *ctx, JSValue *top);
+static int is_growing(JSValueConst array);
+static int compare_values(JSContext *ctx, JSValue *top, int is_neq);
+static int copy_fields(JSContext *ctx, JSValueConst target, JSValueConst source, JSValueConst excluded);
 
 /* test/bench/profiled-engine.c wants to know each function that is read. */
 #ifndef NOTE_FUNCTION
@@ -20,14 +26,20 @@ static int step_value(JSContext *ctx, JSValue *top, int opcode);
 
 #include "quickjs.c"
 
-/* A property of an object literal that has none of this name yet. */
+/* A property of an object literal: a new one, or one with another value. */
 static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValue value, int flags)
 {
     JSObject *p = JS_VALUE_GET_OBJ(object);
     JSProperty *property;
-    if (JS_VALUE_GET_TAG(object) != JS_TAG_OBJECT || p->class_id != JS_CLASS_OBJECT || p->is_exotic || !p->extensible ||
-        find_own_property(&property, p, name))
+    if (JS_VALUE_GET_TAG(object) != JS_TAG_OBJECT || p->is_exotic || !p->extensible)
         return JS_DefinePropertyValue(ctx, object, name, value, flags);
+    JSShapeProperty *present = find_own_property(&property, p, name);
+    if (present && (present->flags & (JS_PROP_TMASK | JS_PROP_C_W_E)) != JS_PROP_C_W_E)
+        return JS_DefinePropertyValue(ctx, object, name, value, flags);
+    if (present) {
+        set_value(ctx, &property->u.value, value);
+        return 1;
+    }
     property = add_property(ctx, p, name, JS_PROP_C_W_E);
     if (!property) {
         JS_FreeValue(ctx, value);
@@ -50,6 +62,35 @@ static int is_next_element(JSValueConst array, JSValueConst index, int flags)
 static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags)
 {
     return add_fast_array_element(ctx, JS_VALUE_GET_OBJ(array), value, flags);
+}
+
+/* {...object}: what a literal has made. Not getters; nor numbers for names, which come first, in their own order; nor
+ * names that are no text: symbols, which come last, and `#private` ones, which stay where they are. */
+static int copy_fields(JSContext *ctx, JSValueConst target, JSValueConst source, JSValueConst excluded)
+{
+    if (JS_VALUE_GET_TAG(source) != JS_TAG_OBJECT)
+        return 0;
+    const JSObject *p = JS_VALUE_GET_OBJ(source);
+    const JSShape *shape = p->shape;
+    const JSShapeProperty *properties = get_shape_prop(shape);
+    if (p->is_exotic || JS_VALUE_GET_TAG(excluded) == JS_TAG_OBJECT)
+        return JS_CopyDataProperties(ctx, target, source, excluded, 0);
+    for (int i = 0; i < shape->prop_count; i++)
+        if (properties[i].flags != JS_PROP_C_W_E || __JS_AtomIsTaggedInt(properties[i].atom) ||
+            ctx->rt->atom_array[properties[i].atom]->atom_type != JS_ATOM_TYPE_STRING)
+            return JS_CopyDataProperties(ctx, target, source, excluded, 0);
+    for (int i = 0; i < shape->prop_count; i++)
+        if (define_field(ctx, target, properties[i].atom, JS_DupValue(ctx, p->prop[i].u.value), JS_PROP_C_W_E) < 0)
+            return -1;
+    return 0;
+}
+
+/* `typeof x === 'string'`, which the bundler shortens to ==. */
+static int compare_values(JSContext *ctx, JSValue *top, int is_neq)
+{
+    if (JS_VALUE_GET_TAG(top[-2]) != JS_TAG_STRING || JS_VALUE_GET_TAG(top[-1]) != JS_TAG_STRING)
+        return js_eq_slow(ctx, top, is_neq);
+    return js_strict_eq_slow(ctx, top, is_neq);
 }
 
 /* Digits that fit into 31 bits for sure, decimal or hexadecimal: what addresses, ports and sizes are read from. */
@@ -93,6 +134,77 @@ static int step_value(JSContext *ctx, JSValue *top, int opcode)
     if (JS_VALUE_GET_TAG(top[-1]) != JS_TAG_INT || value == INT32_MAX || value == INT32_MIN)
         return js_post_inc_slow(ctx, top, opcode);
     top[0] = JS_MKVAL(JS_TAG_INT, opcode == OP_post_inc ? value + 1 : value - 1);
+    return 0;
+}
+
+/* An array without holes, of whose class there is but one: the elements are all that can be asked for by a number. */
+static JSObject *plain_array(JSValueConst value)
+{
+    if (JS_VALUE_GET_TAG(value) != JS_TAG_OBJECT)
+        return NULL;
+    JSObject *p = JS_VALUE_GET_OBJ(value);
+    return p->class_id == JS_CLASS_ARRAY && p->fast_array ? p : NULL;
+}
+
+/* Whether it is as long as it has elements. */
+static int is_whole(const JSObject *array)
+{
+    JSValue length = array->prop[0].u.value;
+    return JS_VALUE_GET_TAG(length) == JS_TAG_INT && (uint32_t)JS_VALUE_GET_INT(length) == array->u.array.count;
+}
+
+/* Whether elements can be put behind the last one. */
+static int is_growing(JSValueConst array)
+{
+    const JSObject *p = plain_array(array);
+    return p && p->extensible && is_whole(p);
+}
+
+/* for (… of array), [a, b] = array: the array itself in place of an iterator, and the next index in place of its method. */
+static int start_iteration(JSContext *ctx, JSValue *top)
+{
+    if (!plain_array(top[-1]))
+        return js_for_of_start(ctx, top, FALSE);
+    top[0] = JS_MKVAL(JS_TAG_INT, 0);
+    return 0;
+}
+
+static int next_of(JSContext *ctx, JSValue *top, int offset)
+{
+    JSValue *array = top + offset, *index = array + 1;
+    if (JS_VALUE_GET_TAG(*index) != JS_TAG_INT || JS_VALUE_GET_TAG(*array) != JS_TAG_OBJECT)
+        return js_for_of_next(ctx, top, offset);
+    const JSObject *p = JS_VALUE_GET_OBJ(*array);
+    uint32_t at = JS_VALUE_GET_INT(*index), length;
+    *index = JS_MKVAL(JS_TAG_INT, at + 1);
+    top[1] = JS_FALSE;
+    if (p->fast_array && at < p->u.array.count) {
+        top[0] = JS_DupValue(ctx, p->u.array.u.values[at]);
+        return 0;
+    }
+    /* The end; or it has got holes meanwhile, or is longer than its elements. */
+    if (js_get_length32(ctx, &length, *array) < 0)
+        return -1;
+    if (at < length) {
+        top[0] = JS_GetPropertyUint32(ctx, *array, at);
+        return JS_IsException(top[0]) ? -1 : 0;
+    }
+    JS_FreeValue(ctx, *array);
+    *array = top[0] = JS_UNDEFINED;
+    top[1] = JS_TRUE;
+    return 0;
+}
+
+/* [...array] */
+static int append_all(JSContext *ctx, JSValue *top)
+{
+    const JSObject *from = plain_array(top[-1]), *to = JS_VALUE_GET_OBJ(top[-3]);
+    if (!from || !is_whole(from) || !is_growing(top[-3]) || (uint32_t)JS_VALUE_GET_INT(top[-2]) != to->u.array.count)
+        return js_append_enumerate(ctx, top);
+    for (uint32_t i = 0; i < from->u.array.count; i++)
+        if (append_element(ctx, top[-3], JS_DupValue(ctx, from->u.array.u.values[i]), 0) < 0)
+            return -1;
+    top[-2] = JS_MKVAL(JS_TAG_INT, JS_VALUE_GET_INT(top[-2]) + from->u.array.count);
     return 0;
 }
 
@@ -183,6 +295,9 @@ static void add_typed_arrays(JSContext *ctx)
 
     JSValue base_proto = JS_NewObject(ctx);
     ADD_FUNCTIONS(base_proto, js_typed_array_base_proto_funcs);
+    /* Array's own, which joins: `${bytes}` is their numbers. */
+    JSValue text = JS_GetProperty(ctx, ctx->class_proto[JS_CLASS_ARRAY], JS_ATOM_toString);
+    JS_DefinePropertyValue(ctx, base_proto, JS_ATOM_toString, text, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     JSValue base = JS_NewCFunction2(ctx, js_typed_array_base_constructor, "TypedArray", 0, JS_CFUNC_constructor_or_func, 0);
     ADD_FUNCTIONS(base, js_typed_array_base_funcs);
     JS_SetConstructor(ctx, base, base_proto);
@@ -242,6 +357,34 @@ JSValue engine_load(JSContext *ctx, engine_find *find, const char *name)
         js_link_module(ctx, module) < 0 || run_module(ctx, module) < 0)
         return JS_EXCEPTION;
     return JS_GetModuleNamespace(ctx, module);
+}
+
+uint8_t *engine_memory(JSContext *ctx, JSValueConst array, size_t *size)
+{
+    JSObject *p = get_typed_array(ctx, array, FALSE);
+    if (!p)
+        return NULL;
+    *size = p->u.typed_array->length;
+    return p->u.array.u.uint8_ptr;
+}
+
+JSValue engine_string(JSContext *ctx, const uint8_t *bytes, size_t length)
+{
+    return js_new_string8_len(ctx, (const char *)bytes, length);
+}
+
+const uint8_t *engine_bytes(JSContext *ctx, JSValueConst string, size_t *length)
+{
+    /* Long strings are joined when somebody looks at the whole. It is kept, in place of the parts. */
+    if (JS_VALUE_GET_TAG(string) == JS_TAG_STRING_ROPE) {
+        string = js_linearize_string_rope(ctx, JS_DupValue(ctx, string));
+        if (JS_IsException(string))
+            return NULL;
+        JS_FreeValue(ctx, string);
+    }
+    const JSString *p = JS_VALUE_GET_STRING(string);
+    *length = p->len;
+    return p->is_wide_char ? NULL : p->u.str8;
 }
 
 /* What a module has run through once: its own function, and the names of what it imports. */

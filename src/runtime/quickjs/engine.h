@@ -1,6 +1,9 @@
 /* The engine as PID 1 uses it. */
 #ifndef ENGINE_H
 #define ENGINE_H
+#include <stddef.h>
+#include <stdint.h>
+
 #include "quickjs.h"
 
 /* Memory for the engine, with the objects of the language and nothing else. NULL: there is no memory. */
@@ -11,6 +14,14 @@ typedef JSModuleDef *engine_find(JSContext *ctx, const char *name, void *opaque)
 
 /* Runs a module once, after what it imports. What it exports, or an exception. */
 JSValue engine_load(JSContext *ctx, engine_find *find, const char *name);
+
+/* The memory of a typed array, which stays where it is until its buffer is freed; NULL with an exception where it is none. */
+uint8_t *engine_memory(JSContext *ctx, JSValueConst array, size_t *size);
+
+/* A string of characters up to U+00FF, from and to bytes. The engine keeps them as bytes, with a NUL behind the last. */
+JSValue engine_string(JSContext *ctx, const uint8_t *bytes, size_t length);
+/* Valid as long as the string is; not to be written. NULL where there is a higher character, or with an exception no memory. */
+const uint8_t *engine_bytes(JSContext *ctx, JSValueConst string, size_t *length);
 
 /* Forgets what belongs to this process: its stack, and garbage. What stays is the same in every run. */
 void engine_rest(JSContext *ctx);

@@ -27,51 +27,6 @@
 #define GC_THRESHOLD (1024 * 1024)
 #define BAKING_STACK (256 * 1024)
 
-/* The bytes of a typed array. The address holds until the array's buffer is freed: the engine moves nothing. */
-static uint8_t *bytes_of(JSContext *ctx, JSValueConst value, size_t *length)
-{
-    size_t offset, size;
-    JSValue buffer = JS_GetTypedArrayBuffer(ctx, value, &offset, length, NULL);
-    if (JS_IsException(buffer))
-        return NULL;
-    uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, buffer);
-    JS_FreeValue(ctx, buffer);
-    return bytes ? bytes + offset : NULL;
-}
-
-/*
- * A byte string as a NUL-terminated copy that JS_FreeCString frees. The engine hands out UTF-8; characters up to
- * U+00FF take at most two bytes there and are folded back to one in place. NULL with no exception pending:
- * a character above U+00FF or, where `nul` is 0, a NUL inside.
- */
-static const char *byte_string(JSContext *ctx, JSValueConst value, size_t *length, int nul)
-{
-    size_t size;
-    const char *utf8 = JS_ToCStringLen(ctx, &size, value);
-    if (!utf8)
-        return NULL;
-    size_t ascii = 0;
-    while (ascii < size && (signed char)utf8[ascii] > 0)
-        ascii++;
-    if (ascii == size) {
-        *length = size;
-        return utf8;
-    }
-    /* Not pure ASCII, so this is the engine's own new buffer and not the string itself: it may be written. */
-    uint8_t *out = (uint8_t *)utf8 + ascii;
-    for (size_t i = ascii; i < size;) {
-        uint8_t c = utf8[i++];
-        if (c >= 0xc4 || (c == 0 && !nul)) {
-            JS_FreeCString(ctx, utf8);
-            return NULL;
-        }
-        *out++ = c >= 0x80 ? (uint8_t)(c << 6 | (utf8[i++] & 0x3f)) : c;
-    }
-    *length = out - (uint8_t *)utf8;
-    *out = 0;
-    return utf8;
-}
-
 static long raw_syscall(long number, const int64_t *args)
 {
     long result;
@@ -88,10 +43,6 @@ static long raw_syscall(long number, const int64_t *args)
 static JSValue host_syscall(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     int64_t number, args[MAX_ARGS] = {0};
-    const char *strings[MAX_ARGS];
-    int string_count = 0;
-    long result = -EINVAL;
-    JSValue answer = JS_EXCEPTION;
 
     if (argc < 1 || argc > MAX_ARGS + 1)
         return JS_ThrowRangeError(ctx, "syscall takes a number and up to six arguments");
@@ -99,35 +50,31 @@ static JSValue host_syscall(JSContext *ctx, JSValueConst this_value, int argc, J
         return JS_EXCEPTION;
     for (int i = 1; i < argc; i++) {
         size_t length;
+        const uint8_t *bytes;
         if (JS_IsNumber(argv[i])) {
             JS_ToInt64(ctx, &args[i - 1], argv[i]);
-        } else if (JS_IsString(argv[i])) {
-            const char *string = byte_string(ctx, argv[i], &length, 0);
-            if (!string) {
-                JS_FreeValue(ctx, JS_GetException(ctx));
-                goto done;
-            }
-            strings[string_count++] = string;
-            args[i - 1] = (intptr_t)string;
-        } else {
-            args[i - 1] = (intptr_t)bytes_of(ctx, argv[i], &length);
-            if (!args[i - 1])
-                goto fail;
+            continue;
         }
+        if (JS_IsString(argv[i])) {
+            bytes = engine_bytes(ctx, argv[i], &length);
+            if (!bytes && JS_HasException(ctx))
+                return JS_EXCEPTION;
+            if (!bytes || memchr(bytes, 0, length))
+                return JS_NewInt32(ctx, -EINVAL);
+        } else {
+            bytes = engine_memory(ctx, argv[i], &length);
+            if (!bytes)
+                return JS_EXCEPTION;
+        }
+        args[i - 1] = (intptr_t)bytes;
     }
-    result = raw_syscall(number, args);
-done:
-    answer = JS_NewInt64(ctx, result);
-fail:
-    while (string_count)
-        JS_FreeCString(ctx, strings[--string_count]);
-    return answer;
+    return JS_NewInt64(ctx, raw_syscall(number, args));
 }
 
 static JSValue host_address_of(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     size_t length;
-    uint8_t *bytes = bytes_of(ctx, argv[0], &length);
+    const uint8_t *bytes = engine_memory(ctx, argv[0], &length);
     return bytes ? JS_NewInt64(ctx, (intptr_t)bytes) : JS_EXCEPTION;
 }
 
@@ -166,7 +113,7 @@ static int run_beside(void *own)
 static struct call *calls_of(JSContext *ctx, JSValueConst *argv, int32_t *count)
 {
     size_t length;
-    struct call *calls = (struct call *)bytes_of(ctx, argv[0], &length);
+    struct call *calls = (struct call *)engine_memory(ctx, argv[0], &length);
     if (!calls || JS_ToInt32(ctx, count, argv[1]))
         return NULL;
     if (*count < 1 || (size_t)*count * sizeof *calls > length) {
@@ -197,7 +144,7 @@ static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSV
 
 #ifndef COUNTED /* callgrind knows no child beside us, and one of vfork's does not hold us up there */
     if (argc > 2 && !JS_IsUndefined(argv[2])) {
-        uint8_t *stack = bytes_of(ctx, argv[2], &length);
+        uint8_t *stack = engine_memory(ctx, argv[2], &length);
         if (!stack)
             return JS_EXCEPTION;
         struct beside *child = (struct beside *)((uintptr_t)(stack + length - sizeof *child) & ~(uintptr_t)15);
@@ -251,54 +198,28 @@ static JSValue host_text(JSContext *ctx, JSValueConst this_value, int argc, JSVa
 {
     size_t size;
     int64_t offset, length;
-    uint8_t *bytes = bytes_of(ctx, argv[0], &size);
+    const uint8_t *bytes = engine_memory(ctx, argv[0], &size);
     if (!bytes || JS_ToInt64(ctx, &offset, argv[1]) || JS_ToInt64(ctx, &length, argv[2]))
         return JS_EXCEPTION;
     if (offset < 0 || length < 0 || (uint64_t)offset + (uint64_t)length > size)
         return JS_ThrowRangeError(ctx, "text: outside the memory");
-    bytes += offset;
-    int64_t ascii = 0;
-    while (ascii < length && bytes[ascii] < 0x80)
-        ascii++;
-    if (ascii == length)
-        return JS_NewStringLen(ctx, (const char *)bytes, length);
-
-    char *utf8 = js_malloc(ctx, length * 2);
-    if (!utf8)
-        return JS_EXCEPTION;
-    size_t used = 0;
-    for (int64_t i = 0; i < length; i++) {
-        if (bytes[i] >= 0x80) {
-            utf8[used++] = (char)(0xc0 | bytes[i] >> 6);
-            utf8[used++] = (char)(0x80 | (bytes[i] & 0x3f));
-        } else {
-            utf8[used++] = (char)bytes[i];
-        }
-    }
-    JSValue text = JS_NewStringLen(ctx, utf8, used);
-    js_free(ctx, utf8);
-    return text;
+    return engine_string(ctx, bytes + offset, length);
 }
 
 static JSValue host_put(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     size_t size, length;
     int64_t offset;
-    uint8_t *bytes = bytes_of(ctx, argv[0], &size);
-    if (!bytes || JS_ToInt64(ctx, &offset, argv[1]))
+    uint8_t *memory = engine_memory(ctx, argv[0], &size);
+    if (!memory || JS_ToInt64(ctx, &offset, argv[1]))
         return JS_EXCEPTION;
-    const char *string = byte_string(ctx, argv[2], &length, 1);
-    if (!string)
+    const uint8_t *bytes = JS_IsString(argv[2]) ? engine_bytes(ctx, argv[2], &length) : NULL;
+    if (!bytes)
         return JS_HasException(ctx) ? JS_EXCEPTION : JS_ThrowRangeError(ctx, "put: not a byte string");
-    JSValue answer;
-    if (offset < 0 || (uint64_t)offset + length > size) {
-        answer = JS_ThrowRangeError(ctx, "put: outside the memory");
-    } else {
-        memcpy(bytes + offset, string, length);
-        answer = JS_NewInt64(ctx, length);
-    }
-    JS_FreeCString(ctx, string);
-    return answer;
+    if (offset < 0 || (uint64_t)offset + length > size)
+        return JS_ThrowRangeError(ctx, "put: outside the memory");
+    memcpy(memory + offset, bytes, length);
+    return JS_NewInt64(ctx, length);
 }
 
 /* The engine asks for a module by its name. An exception where there is none: a mistake of the build. */
@@ -366,7 +287,7 @@ static int make_heap(void)
         JSValue part = engine_load(ctx, find_module, baked[i]);
         if (JS_IsException(part))
             return 0;
-        if (i == 0)
+        if (!strcmp(baked[i], "main.js"))
             HEAP->start = JS_GetPropertyStr(ctx, part, "start");
         JS_FreeValue(ctx, part);
     }

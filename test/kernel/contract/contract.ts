@@ -189,6 +189,27 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'a string that was put together of long pieces arrives whole, in syscall and in put',
+    run(runtime) {
+      const pieces = ['a', '\xe9', 'c'].map((char) => char.repeat(3000))
+      const whole = (first: string, second: string, third: string): string => first + second + third + second
+      const [first = '', second = '', third = ''] = pieces
+      const expected = [...pieces, second].map((piece) => piece.charAt(0)).join('')
+      const memory: Memory = new Uint8Array(12_001)
+      same(runtime.put(memory, 1, whole(first, second, third)), 12_000)
+      same([1, 3001, 6001, 9001].map((at) => runtime.text(memory, at, 1)).join(''), expected)
+      const [from, to] = pipe(runtime)
+      same(runtime.syscall(SYS_write, to, whole(first, second, third), 12_000), 12_000)
+      memory.fill(0)
+      same(read(from, memory), 12_000)
+      same([0, 3000, 6000, 9000, 11_999].map((at) => runtime.text(memory, at, 1)).join(''), `${expected}\xe9`)
+      close(from)
+      close(to)
+      refuses(() => runtime.put(memory, 0, whole(first, '\u0100', third)), 'not a byte string')
+      same(runtime.syscall(SYS_openat, AT_FDCWD, whole(first, '\0', third), 0), -EINVAL)
+    },
+  },
+  {
     name: 'syscall throws for what no kernel is asked',
     run: (runtime) => refuses(() => runtime.syscall(SYS_getpid, 1, 2, 3, 4, 5, 6, 7), 'up to six arguments'),
   },
@@ -431,6 +452,185 @@ const CHECKS: readonly Check[] = [
         return () => ++calls
       })()
       same([count(), count()], [1, 2])
+    },
+  },
+  {
+    name: 'arrays are gone through, taken apart and put together as ever (engine.c)',
+    run() {
+      const list = [3, 1, 2]
+      const seen: number[] = []
+      for (const one of list) {
+        seen.push(one)
+        // What is added meanwhile is seen, what is taken off is not.
+        if (one === 3) list.push(4)
+        if (one === 4) list.length = 0
+      }
+      same(seen, [3, 1, 2, 4])
+      const [first, second = 7, , ...rest] = [1, undefined, 3, 4, 5]
+      same([first, second, rest], [1, 7, [4, 5]])
+      const [none, ...nothing] = [] as number[]
+      same([none, nothing], [undefined, []])
+      same([0, ...seen, ...[], ...new Set([8, 8, 9]), ...'ab'], [0, 3, 1, 2, 4, 8, 9, 'a', 'b'])
+      same([...new Uint8Array([1, 2])], [1, 2])
+      const ends = (): number[] => {
+        const passed: number[] = []
+        for (const [at, one] of [[0, 'a'] as const, [1, 'b'] as const, [2, 'c'] as const]) {
+          try {
+            if (one === 'a') continue
+            passed.push(at)
+            for (const inner of [1, 2]) if (inner === 2) return passed
+          } finally {
+            passed.push(-1)
+          }
+        }
+        return passed
+      }
+      same(ends(), [-1, 1, -1])
+      refuses(() => {
+        for (const one of [1, 2]) if (one === 2) throw new Error('thrown in a loop')
+      }, 'thrown in a loop')
+      const many: number[] = []
+      same([many.push(), many.push(1, 2, 3), many.push(...seen, ...seen)], [0, 3, 11])
+      same(many, [1, 2, 3, ...seen, ...seen])
+      many.length = 2
+      same([many.push(9), many], [3, [1, 2, 9]])
+      const long = [1, 2]
+      long.length = 4
+      // biome-ignore lint/suspicious/noSparseArray: what follows a hole is not the array's next element
+      const sparse = [, ...seen.slice(0, 1)]
+      same([[...long], sparse.length, sparse[1]], [[1, 2, undefined, undefined], 2, 3])
+      const [, , , fourth = 8] = long
+      const holes = [1, 2, 3, 4]
+      const passed: (number | undefined)[] = []
+      for (const one of holes) {
+        passed.push(one)
+        if (one === 1) holes[9] = 10
+        if (one === 3) delete holes[3]
+      }
+      same([fourth, passed], [8, [1, 2, 3, ...new Array(6).fill(undefined), 10]])
+      const fixed = Object.defineProperty([1], 'length', { writable: false })
+      refuses(() => fixed.push(2), 'length')
+      const frozen = Object.freeze([1])
+      refuses(() => (frozen as number[]).push(2), 'extensible')
+    },
+  },
+  {
+    name: 'objects are spread, and their properties replaced, as ever (engine.c)',
+    run() {
+      const base = { a: 1, b: 2 }
+      const late = { ...base, b: 3, c: 4, ...{ a: 5 }, ...(base.a > 1 ? { d: 6 } : undefined) }
+      same(Object.entries(late), [
+        ['a', 5],
+        ['b', 3],
+        ['c', 4],
+      ])
+      const { a, ...others } = late
+      same([a, Object.keys(others), base.b], [5, ['b', 'c'], 2])
+      const counted = {
+        asked: 0,
+        get next() {
+          return ++this.asked
+        },
+      }
+      class Hidden {
+        seen = 1
+        #own = 2
+        sum(): number {
+          return this.seen + this.#own
+        }
+      }
+      const hidden = new Hidden()
+      same([Object.keys({ ...hidden }), hidden.sum()], [['seen'], 3])
+      same(Object.keys({ ...{ b: 1, 2: 2, a: 3, 1: 4 } }), ['1', '2', 'b', 'a'])
+      const copy = { ...counted, asked: 7 }
+      same([copy.next, copy.next, counted.next, copy.asked], [1, 1, 2, 7])
+      class Named extends Error {
+        readonly code: number = 5
+      }
+      const error = new Named('told')
+      same(
+        [error.code, error.message, error instanceof Named, error instanceof Error],
+        [5, 'told', true, true],
+      )
+      same([{} instanceof Error, (error as object) instanceof Map], [false, false])
+    },
+  },
+  {
+    name: 'text is found where it is (build/quickjs-edits.ts)',
+    run() {
+      const text = 'one=two=\xe9\0=end'
+      same(
+        [text.indexOf('='), text.indexOf('=', 4), text.indexOf('=', 8), text.indexOf('=', 99)],
+        [3, 7, 10, -1],
+      )
+      same(
+        [text.indexOf('=two'), text.indexOf('=three'), text.indexOf('\0='), text.indexOf('\xe9')],
+        [3, -1, 9, 8],
+      )
+      same([text.indexOf(''), text.indexOf('', 5), text.indexOf('', 99), ''.indexOf('')], [0, 5, 14, 0])
+      same([text.indexOf('\u0100'), text.indexOf('one=two=\xe9\0=end?'), text.indexOf('o', -3)], [-1, -1, 0])
+      same(
+        [text.includes('end'), text.includes('ends'), text.includes(''), text.includes('one', 1)],
+        [true, false, true, false],
+      )
+      same([text.lastIndexOf('='), text.lastIndexOf('=', 9), text.lastIndexOf('?')], [10, 7, -1])
+      same([text.startsWith('one'), text.startsWith('two', 4), text.startsWith('ne')], [true, true, false])
+      same(
+        [
+          text.endsWith('end'),
+          text.endsWith(''),
+          text.endsWith('d'),
+          text.endsWith('ends'),
+          'ab'.endsWith('xab'),
+        ],
+        [true, true, true, false, false],
+      )
+      const wide = 'a\u0100=b\u0100=c'
+      same(
+        [wide.indexOf('='), wide.indexOf('\u0100=c'), wide.includes('b'), wide.indexOf('\0')],
+        [2, 4, true, -1],
+      )
+      same(text.split('='), ['one', 'two', '\xe9\0', 'end'])
+    },
+  },
+  {
+    name: 'typed arrays have their parts, and are made of numbers (build/quickjs-edits.ts, methods.ts)',
+    run() {
+      const bytes = Uint8Array.of(1, 2, 3, 4, 300)
+      const part = bytes.subarray(1, 4)
+      part[0] = 9
+      same([Array.from(bytes), Array.from(part.subarray(1)), part.byteOffset], [[1, 9, 3, 4, 44], [3, 4], 1])
+      same([bytes.subarray(-2).length, bytes.subarray(3, 1).length, bytes.subarray(9).length], [2, 0, 0])
+      const words = Uint32Array.of(1, ~0, 2)
+      same(
+        [Array.from(words), Array.from(words.subarray(1))],
+        [
+          [1, 0xffff_ffff, 2],
+          [0xffff_ffff, 2],
+        ],
+      )
+      same([words.subarray(1).byteOffset, Uint16Array.of().length], [4, 0])
+      same(
+        [`${bytes}`, String(new Uint8Array(0)), [bytes.subarray(0, 2), 'x'].join()],
+        ['1,9,3,4,44', '', '1,9,x'],
+      )
+    },
+  },
+  {
+    name: 'what a Map and a Set hold is told in its order (methods.ts)',
+    run() {
+      const map = new Map([
+        ['b', 1],
+        ['a', 2],
+      ])
+      map.set('c', 3).set('b', 4)
+      map.delete('a')
+      same([[...map.values()], [...map.keys()], [...map].length], [[4, 3], ['b', 'c'], 2])
+      const set = new Set([3, 1, 3])
+      same([[...set.values()], [...set], set.size], [[3, 1], [3, 1], 2])
+      const seen: number[] = []
+      for (const value of map.values()) seen.push(value)
+      same(seen, [4, 3])
     },
   },
   {
