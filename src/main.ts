@@ -30,6 +30,7 @@ import { LINUX_REBOOT_CMD_CAD_OFF, O_PATH } from './sys/flags.ts'
 import {
   close,
   currentRuntime,
+  microseconds,
   open,
   reboot,
   setConsoleLevel,
@@ -87,10 +88,11 @@ function holdStandardStreams(): void {
 }
 
 function run(boot: Boot): never {
-  const began = uptime()
+  const began = microseconds()
   prepare()
   // The start of this program among it, which is a few milliseconds.
-  boot.times.push({ name: () => 'kernel', took: began }, { name: () => 'initramfs', took: uptime() - began })
+  const kernel = { name: () => 'kernel', took: began }
+  boot.times.push(kernel, { name: () => 'initramfs', took: microseconds() - began })
   const cmdline = timed(boot, 'command line', () => readCommandLine(boot))
   inspect(boot.settings)
   const wanted = { ...DEFAULT_ROOT, ...cmdline.root }
@@ -114,7 +116,7 @@ function run(boot: Boot): never {
   if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
   if (config.settings.strict && warnings() > 0)
     throw new Fatal('zmachine.strict: the warnings above are errors')
-  boot.times.push(...runSteps(steps, config.settings, deadline, busyWith))
+  for (const time of runSteps(steps, config.settings, deadline, busyWith)) boot.times.push(time)
   timed(boot, 'free the initramfs', () => {
     // The power button; nobody waits for it.
     loadModules('button', 'evdev')
@@ -136,9 +138,9 @@ function prepare(): void {
 }
 
 function timed<T>(boot: Boot, name: string, work: () => T): T {
-  const start = uptime()
+  const start = microseconds()
   const result = work()
-  boot.times.push({ name: () => name, took: uptime() - start })
+  boot.times.push({ name: () => name, took: microseconds() - start })
   return result
 }
 
@@ -196,7 +198,7 @@ function start(boot: Boot, config: MachineConfig): never {
   const handOver = wantsPid1(settings.mode, workload.path, config.args)
   // Not its arguments: they may hold secrets, and are the host's own to know.
   if (settings.log !== 'debug') setConsoleLevel(QUIET)
-  info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${Math.round(uptime())} ms`)
+  info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime()} ms`)
   openTerminal()
   listen()
   heedStop()
@@ -241,9 +243,10 @@ function prepareWorkload(config: MachineConfig): Workload | Refused {
     const near = found.code === 127 ? load('supervise').nearPrograms(init, settings.cwd, path) : ''
     return { message: found.message + near, outcome: failure(found.code) }
   }
-  const variables = new Map([['HOME', identity.home], ...environment])
-  const assignments: string[] = []
-  for (const [key, value] of variables) assignments.push(`${key}=${value}`)
+  const assignments = environment.has('HOME') ? [] : [`HOME=${identity.home}`]
+  environment.forEach((value, key) => {
+    assignments.push(`${key}=${value}`)
+  })
   return {
     path: found.path,
     argv: [init, ...args],

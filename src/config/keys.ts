@@ -295,24 +295,22 @@ const familyOf = (ip: Ip): 4 | 6 => (ip.length === 4 ? 4 : 6)
 
 /** An interface's name, less what can only be a mistyped address. */
 function isNicName(text: string): boolean {
-  const first = text.charAt(0)
-  const isLetter = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z')
-  return isLetter && isInterfaceName(text)
+  return isLetter(text.charCodeAt(0)) && isInterfaceName(text)
 }
+
+/** ASCII's. By numbers, since the engine compares them at a fraction of a string's cost. */
+const isLetter = (code: number): boolean => (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)
 
 /** What is wrong with a hostname (hostname(7)), or undefined. Underscores are not by the book, and common. */
 export function hostnameProblem(name: string): string | undefined {
   if (name === '') return 'is empty'
   if (name.length > 64) return 'is longer than 64 characters'
   for (let at = 0; at < name.length; at++) {
-    const char = name.charAt(at)
-    const word =
-      (char >= 'a' && char <= 'z') ||
-      (char >= 'A' && char <= 'Z') ||
-      (char >= '0' && char <= '9') ||
-      char === '_'
-    if (!word && !((char === '-' || char === '.') && at > 0))
-      return `has ${quote(char)} in it, which no hostname may`
+    const code = name.charCodeAt(at)
+    const word = isLetter(code) || (code >= 0x30 && code <= 0x39) || code === 0x5f
+    // A hyphen or a dot, but not in front.
+    if (!word && !((code === 0x2d || code === 0x2e) && at > 0))
+      return `has ${quote(name.charAt(at))} in it, which no hostname may`
   }
   return undefined
 }

@@ -45,7 +45,7 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
   const origins = new Map<string, string>()
   const nics = new Map<string, NicConfig>()
   const mounts = new Map<string, MountConfig>()
-  const environment = new Map(DEFAULT_ENVIRONMENT)
+  const environment = new Map<string, string>()
   let root = DEFAULT_ROOT
   let settings = DEFAULT_SETTINGS
   let hostname: string | undefined
@@ -54,8 +54,9 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
   let servers: MachineConfig['dns']['servers'] = []
   let search: readonly string[] = []
   let routes: readonly RouteConfig[] = []
-  const authorizedKeys: string[] = []
+  const authorizedKeys = new Set<string>()
 
+  for (const [key, value] of DEFAULT_ENVIRONMENT) environment.set(key, value)
   for (const layer of layers) {
     const own = (key: string): unknown => origins.set(key, layer.source)
     if (layer.root !== undefined) {
@@ -73,7 +74,8 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
     if (layer.init !== undefined) {
       // Arguments belong to the entrypoint that they were written for, as docker's --entrypoint drops CMD. Those that
       // came without one (a /.zosrc beside init= on the command line) are for whichever it is.
-      if (origins.get('args') === origins.get('init')) {
+      const from = origins.get('args')
+      if (from !== undefined && from === origins.get('init')) {
         args = []
         origins.delete('args')
       }
@@ -101,16 +103,16 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
       mounts.set(mount.target === '' ? mount.source : mount.target, mount)
       if (explain) own(`mount.${mount.target}`)
     }
-    for (const [key, value] of layer.environment ?? []) {
+    layer.environment?.forEach((value, key) => {
       environment.set(key, value)
       if (explain) own(`env.${key}`)
-    }
+    })
     if (layer.routes !== undefined && layer.routes.length > 0) {
       // A stronger source's routes stand instead of a weaker one's to the same destination, not beside them.
       const stronger = routes.length === 0 ? undefined : new Set(layer.routes.map(routeKey))
       routes = [...routes.filter((route) => stronger?.has(routeKey(route)) !== true), ...layer.routes]
     }
-    for (const key of layer.authorizedKeys ?? []) authorizedKeys.push(key)
+    for (const key of layer.authorizedKeys ?? []) authorizedKeys.add(key)
   }
 
   return {
@@ -124,7 +126,7 @@ export function merge(layers: readonly Layer[], explain = true): MachineConfig {
     init,
     args,
     settings,
-    authorizedKeys: [...new Set(authorizedKeys)],
+    authorizedKeys: [...authorizedKeys.values()],
     origins,
   }
 }

@@ -70,8 +70,8 @@ export function parseYaml(text: string, source: string): YamlDocument {
   const complain = (place: Place, message: string): void => {
     report(problems, { source, line: lineOf(place), column: columnOf(place), message })
   }
-  const tabs = contains(text, '\t')
-  const comments = contains(text.slice(1), '#')
+  const tabs = text.includes('\t')
+  const comments = text.includes('#', 1)
   const r: Reader = {
     lines: splitLines(text),
     tabs,
@@ -92,20 +92,17 @@ export function parseYaml(text: string, source: string): YamlDocument {
   while (r.column === 0 && (r.line.startsWith('%') || (isMarker(r.line) && r.line.startsWith('.'))))
     nextLine(r)
   if (r.column === 0 && isMarker(r.line) && r.line.startsWith('-')) r.column = 3
-  if (contains(text, '\n---') || contains(text, '\n...')) endDocument(r)
+  if (text.includes('\n---') || text.includes('\n...')) endDocument(r)
   const root = r.column < 0 ? '' : readNode(r, -1, 0, false)
   if (r.column >= 0) r.complain(placeOf(r), 'does not belong to what stands before; the rest is skipped')
   return { root, problems, complain }
 }
 
-/** As `includes`, which compares at every place in this engine, where `split` first looks for the first character. */
-const contains = (text: string, part: string): boolean => text.split(part, 2).length > 1
-
 function splitLines(text: string): string[] {
-  const unix = contains(text, '\r') ? text.split('\r\n').join('\n').split('\r').join('\n') : text
+  const unix = text.includes('\r') ? text.split('\r\n').join('\n').split('\r').join('\n') : text
   const hasMark = unix.charCodeAt(0) === 0xef && unix.charCodeAt(1) === 0xbb && unix.charCodeAt(2) === 0xbf
   const lines = (hasMark ? unix.slice(3) : unix).split('\n')
-  if (lines.at(-1) === '') lines.pop()
+  if (lines[lines.length - 1] === '') lines.length--
   return lines
 }
 
@@ -140,7 +137,7 @@ function hasContent(line: string): boolean {
 function readNode(r: Reader, indent: number, depth: number, isValue: boolean): YamlNode {
   const line = r.line
   const column = r.column
-  if (ORDINARY[line.charCodeAt(column)] === 1) {
+  if (isOrdinary(line, column)) {
     if (r.isSimple) {
       // The short way for what nearly every value is: a text as it stands, up to the line's end.
       const last = line.charCodeAt(line.length - 1)
@@ -158,13 +155,15 @@ function readNode(r: Reader, indent: number, depth: number, isValue: boolean): Y
     nextLine(r)
     if (r.column <= indent && !(isValue && r.column === indent && isItem(r))) return ''
     isInline = false
-    if (ORDINARY[r.line.charCodeAt(r.column)] === 1) return readText(r, indent, depth, false) ?? ''
+    if (isOrdinary(r.line, r.column)) return readText(r, indent, depth, false) ?? ''
   }
   return readSpecial(r, indent, depth, isValue, isInline) ?? ''
 }
 
 /** Letters, digits and `/`: nearly all that stands in a configuration begins with one of them. */
 const ORDINARY = new Uint8Array(256).fill(1, 47, 58).fill(1, 65, 91).fill(1, 97, 123)
+const isOrdinary = (line: string, at: number): boolean =>
+  at < line.length && ORDINARY[line.charCodeAt(at)] === 1
 
 /**
  * A node that may begin with a sign that means something.
@@ -318,7 +317,7 @@ function readQuotedKey(r: Reader, mark: '"' | "'"): string | undefined {
 function plainEnd(r: Reader): number {
   const from = r.column
   const line = r.tabs ? r.line.split('\t').join(' ') : r.line
-  const { length } = line
+  const length = line.length
   const last = line.charCodeAt(length - 1)
   let end = line.indexOf(': ', from)
   if (end < 0) end = last === COLON ? length - 1 : length

@@ -150,7 +150,7 @@ for (const char of ' \t\r\n;\'"\\') SPECIAL[char.charCodeAt(0)] = 1
 
 /** Where a stretch without any special character ends. */
 function plainEnd(text: string, from: number): number {
-  const { length } = text
+  const length = text.length
   let at = from + 1
   while (at < length && SPECIAL[text.charCodeAt(at)] === 0) at++
   return at

@@ -2,6 +2,7 @@
 
 import { type Bytes, u32be } from '../lib/bytes.ts'
 import { type Ip, macBytes } from '../lib/ip.ts'
+import { microseconds } from '../sys/linux.ts'
 import { type Event, next, type State, type Step, start } from './client.ts'
 import { decodeDatagram, encodeDatagram } from './datagram.ts'
 import type { Lease } from './lease.ts'
@@ -48,7 +49,7 @@ const RECEIVED = new Uint8Array(1500)
  */
 export function startDhcp({ nic, index, mac: text, hostname }: DhcpNic, now: number): DhcpClient {
   const mac = macBytes(text)
-  const { state, actions } = start(u32be(mac, 2) ^ (now * 1000), now, { mac, hostname })
+  const { state, actions } = start(u32be(mac, 2) ^ microseconds(), now, { mac, hostname })
   const client: DhcpClient = { nic, index, fd: openDhcpSocket(index), mac, hostname, state, peer: EVERYBODY }
   perform(client, { state, actions })
   return client

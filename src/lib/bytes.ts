@@ -8,20 +8,25 @@ export type Words = Uint32Array<ArrayBuffer>
 export const word = (words: Words, index: number): number => words[index] ?? 0
 
 /** Two words as one integer, exact up to 2^53. */
-export const word64 = (words: Words, index: number): number =>
-  (words[index] ?? 0) + (words[index + 1] ?? 0) * 0x1_0000_0000
+export function word64(words: Words, index: number): number {
+  const low = words[index] ?? 0
+  const high = words[index + 1] ?? 0
+  // Nearly all are small: no arithmetic with floating-point numbers for them.
+  return high === 0 ? low : low + high * 0x1_0000_0000
+}
 
 /** Any integer of up to 53 bits and a sign, as two's complement. */
 export function putWord64(words: Words, index: number, value: number): void {
   words[index] = value
-  words[index + 1] = Math.floor(value / 0x1_0000_0000)
+  const isShort = value >= -0x7fff_ffff && value <= 0x7fff_ffff
+  words[index + 1] = isShort ? value >> 31 : Math.floor(value / 0x1_0000_0000)
 }
 
-// A read outside gives 0 and a write outside is lost, as typed arrays have it: callers check lengths first.
-// Written out, since a call costs the engine more than the arithmetic: these run for every attribute of every message.
 /** What begins at `from`: the same memory where that is all of it, since to make a view costs as much as a system call. */
 export const behind = (bytes: Bytes, from: number): Bytes => (from === 0 ? bytes : bytes.subarray(from))
 
+// A read outside gives 0 and a write outside is lost, as typed arrays have it: callers check lengths first.
+// Written out, since a call costs the engine more than the arithmetic: these run for every attribute of every message.
 export const u8 = (bytes: Bytes, at: number): number => bytes[at] ?? 0
 export const u16 = (bytes: Bytes, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
 export const u32 = (bytes: Bytes, at: number): number =>

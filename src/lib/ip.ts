@@ -104,11 +104,16 @@ export function macBytes(mac: string): Bytes {
  * @param mac as `parseMac` writes it
  */
 export function linkLocalOf(mac: string): Cidr {
-  const [first = 0, second = 0, third = 0, ...rest] = macBytes(mac)
-  return {
-    address: Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, ...rest),
-    prefix: 64,
-  }
+  const bytes = macBytes(mac)
+  const address = new Uint8Array(16)
+  address[0] = 0xfe
+  address[1] = 0x80
+  address.set(bytes.subarray(0, 3), 8)
+  address[8] = (bytes[0] ?? 0) ^ 2
+  address[11] = 0xff
+  address[12] = 0xfe
+  address.set(bytes.subarray(3), 13)
+  return { address, prefix: 64 }
 }
 
 const ZERO = 48

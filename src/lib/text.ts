@@ -6,6 +6,7 @@ export const isSpace = (char: string): boolean =>
 
 /** Without white space at the ends. String's own trim would take a byte of UTF-8 as well: 0xA0, the last of `à`. */
 export function trim(text: string): string {
+  if (text === '') return text
   // Above the blank nothing is white space: one look at each end is all that most texts need.
   if (text.charCodeAt(0) > 0x20 && text.charCodeAt(text.length - 1) > 0x20) return text
   let start = 0
@@ -46,11 +47,13 @@ export function parseDecimal(text: string): number | undefined {
   return value
 }
 
-/** Milliseconds as seconds with three decimals: `12.005`. Not by toFixed, which brings the engine's floating point along. */
+/**
+ * Whole milliseconds as seconds with three decimals: `12.005`. Integers only, so that the engine's floating point stays
+ * where it is: no toFixed, no fraction.
+ */
 export function seconds(milliseconds: number): string {
-  const whole = Math.round(milliseconds)
-  const rest = whole % 1000
-  return `${(whole - rest) / 1000}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
+  const rest = milliseconds % 1000
+  return `${((milliseconds - rest) / 1000) | 0}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
 }
 
 const HEX_DIGITS = '0123456789abcdef'

@@ -7,7 +7,8 @@
 export function renderAuthorizedKeys(present: string | undefined, keys: readonly string[]): string {
   const text =
     present === undefined || present === '' || present.endsWith('\n') ? (present ?? '') : `${present}\n`
-  const known = new Set(text.split('\n'))
+  const known = new Set<string>()
+  for (const line of text.split('\n')) known.add(line)
   let added = ''
   for (const key of keys) {
     if (known.has(key)) continue

@@ -16,7 +16,7 @@ export function renderHosts(
   address: string,
 ): string {
   const lines = (present ?? '').split('\n')
-  if (lines[lines.length - 1] === '') lines.pop()
+  if (lines[lines.length - 1] === '') lines.length--
   const foreign = lines.filter((line) => !line.endsWith(MARK))
   const text = foreign.map((line) => `${line}\n`).join('')
   const start = foreign.some((line) => names(line).includes('localhost')) ? text : `${LOCALHOST}${text}`

@@ -4,7 +4,7 @@ import type { RootConfig } from '../config/machine.ts'
 import { parseMountOptions } from '../config/mount-options.ts'
 import { MS_BIND, MS_MOVE, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REMOUNT } from '../lib/mount-flags.ts'
 import { EARLY_MOUNTS, NEEDED_DIRECTORIES } from '../plan/plan.ts'
-import { EEXIST, EROFS, must } from '../sys/errno.ts'
+import { EEXIST, ENOTEMPTY, EROFS, must } from '../sys/errno.ts'
 import {
   AT_EMPTY_PATH,
   AT_REMOVEDIR,
@@ -142,10 +142,8 @@ function empty(directory: number, device: number): void {
   const entries = readDirectory(directory)
   if (typeof entries === 'number') return
   for (const { name, type } of entries) {
-    if (type !== DT_DIR) {
-      unlink(name, 0, directory)
-      continue
-    }
+    // Most directories are empty, which deleting them tells.
+    if (unlink(name, type === DT_DIR ? AT_REMOVEDIR : 0, directory) !== -ENOTEMPTY) continue
     const fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, directory)
     if (fd < 0) continue
     const found = stat('', AT_EMPTY_PATH, fd)

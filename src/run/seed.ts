@@ -36,7 +36,7 @@ export function readSeed(disks: readonly Labelled[]): Seed {
   for (const { path, type } of disks) {
     const files = readFiles(path, type, problems)
     if (files === undefined) continue
-    if (Object.keys(files).length === 0) {
+    if (SEED_FILE_NAMES.every(([key]) => files[key] === undefined)) {
       others.push(path)
       continue
     }

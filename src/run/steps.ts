@@ -4,7 +4,7 @@ import type { Settings } from '../config/machine.ts'
 import { load } from '../parts.ts'
 import { describe, type Step } from '../plan/step.ts'
 import { EEXIST, must } from '../sys/errno.ts'
-import { setHostname, stat, symlink, uptime } from '../sys/linux.ts'
+import { microseconds, setHostname, stat, symlink } from '../sys/linux.ts'
 import { debug, isDebug, line, warn } from './console.ts'
 import { updateFile } from './files.ts'
 import { mountPseudo, mountStep } from './mount.ts'
@@ -17,7 +17,7 @@ export class Fatal extends Error {}
 
 export interface StepTime {
   readonly name: () => string
-  /** Milliseconds */
+  /** Microseconds */
   readonly took: number
 }
 
@@ -38,7 +38,7 @@ export function runSteps(
   // Two system calls a step, for nobody in most boots.
   const isTimed = settings.timeline || isDebug()
   for (const step of orderMounts(steps)) {
-    const start = isTimed ? uptime() : 0
+    const start = isTimed ? microseconds() : 0
     if (step.kind === 'mount') busyWith(`${step.source} on ${step.target}`)
     for (const problem of runStep(step, deadline)) {
       const fatal = settings.strict || (step.kind === 'mount' && !step.nofail)
@@ -46,9 +46,9 @@ export function runSteps(
       warn(problem)
     }
     if (!isTimed) continue
-    const took = uptime() - start
+    const took = microseconds() - start
     times.push({ name: () => describe(step), took })
-    debug(() => `${took.toFixed(1)} ms ${describe(step)}`)
+    debug(() => `${(took / 1000).toFixed(1)} ms ${describe(step)}`)
   }
   return times
 }
@@ -99,5 +99,5 @@ function hostKeys(stage: 'start' | 'finish'): string[] {
 
 /** `zmachine: timeline 12.3 ms mount /data (ext4)` for each step. */
 export function printTimeline(times: readonly StepTime[]): void {
-  for (const { name, took } of times) line(`timeline ${took.toFixed(1)} ms ${name()}`)
+  for (const { name, took } of times) line(`timeline ${(took / 1000).toFixed(1)} ms ${name()}`)
 }

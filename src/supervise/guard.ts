@@ -41,6 +41,7 @@ export const REBOOT_COMMANDS = {
 
 /** Room for what PID 1 is busy with: longer names are cut. */
 const WIDTH = 120
+const BLANK = ' '.repeat(WIDTH)
 
 const subject = new Uint8Array(WIDTH)
 let child: Beside | undefined
@@ -50,8 +51,7 @@ const stuck: Beside[] = []
 /** What PID 1 is busy with from now on, for the message. */
 export function busyWith(what: string): void {
   if (child === undefined) return
-  subject.fill(0x20)
-  currentRuntime().put(subject, 0, what.slice(0, WIDTH))
+  currentRuntime().put(subject, 0, (what + BLANK).slice(0, WIDTH))
 }
 
 /**
@@ -61,7 +61,7 @@ export function busyWith(what: string): void {
  */
 export function guard(limit: number, power: PowerState, outcome: Outcome = failure(125)): void {
   unguard()
-  const seconds = Math.ceil(limit / 1000)
+  const seconds = Math.round(limit / 1000)
   const last = formatOutcome(outcome, uptime() + limit)
   const say = (text: string | Memory): Call => ({
     number: SYS_write,

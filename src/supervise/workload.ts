@@ -125,4 +125,10 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
 const limit = (soft: number, hard: number): Words => Uint32Array.of(soft, 0, hard, 0)
 
 /** gid_t[], and one more: what is empty has no address. */
-const ids = (groups: readonly number[]): Words => Uint32Array.of(...groups, 0)
+function ids(groups: readonly number[]): Words {
+  const list = new Uint32Array(groups.length + 1)
+  groups.forEach((group, at) => {
+    list[at] = group
+  })
+  return list
+}

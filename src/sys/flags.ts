@@ -81,7 +81,8 @@ export const SIG_SETMASK = 2
 export const WNOHANG = 1
 
 // reboot(2)
-export const LINUX_REBOOT_MAGIC1 = 0xfee1dead
+/** As the int that the kernel takes. */
+export const LINUX_REBOOT_MAGIC1 = 0xfee1dead | 0
 export const LINUX_REBOOT_MAGIC2 = 0x28121969
 export const LINUX_REBOOT_CMD_RESTART = 0x01234567
 export const LINUX_REBOOT_CMD_HALT = 0xcdef0123

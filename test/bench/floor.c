@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -394,10 +395,7 @@ static void empty(int folder) {
 		const struct entry *one = (struct entry *)(entries + at);
 		if (!strcmp(one->name, ".") || !strcmp(one->name, "..")) continue;
 		/* DT_DIR of dirent.h */
-		if (one->type != 4) {
-			syscall(SYS_unlinkat, folder, one->name, 0);
-			continue;
-		}
+		if (!syscall(SYS_unlinkat, folder, one->name, one->type == 4 ? AT_REMOVEDIR : 0) || errno != ENOTEMPTY) continue;
 		int inner = open_at(folder, one->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 		syscall(SYS_newfstatat, inner, "", &st, AT_EMPTY_PATH);
 		empty(inner);

@@ -1,6 +1,19 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
-import { i32, putU16, putU32, putU64, u8, u16, u16be, u32, u32be, u64 } from '../../src/lib/bytes.ts'
+import { describe, expect, it, test } from 'vitest'
+import {
+  i32,
+  putU16,
+  putU32,
+  putU64,
+  putWord64,
+  u8,
+  u16,
+  u16be,
+  u32,
+  u32be,
+  u64,
+  word64,
+} from '../../src/lib/bytes.ts'
 
 const bytes = fc.uint8Array({ minLength: 12, maxLength: 12 }).map((array) => new Uint8Array(array))
 const offset = fc.integer({ min: 0, max: 4 })
@@ -55,4 +68,37 @@ describe('the writers', () => {
     putU64(array, 0, -100)
     expect(view(array).getBigInt64(0, true)).toBe(-100n)
   })
+})
+
+const LOW = 0xffff_ffff
+
+test.each([
+  [0, 0, 0],
+  [1, 1, 0],
+  [0x7fff_ffff, 0x7fff_ffff, 0],
+  [0x8000_0000, 0x8000_0000, 0],
+  [0xfee1_dead, 0xfee1_dead, 0],
+  [0x1_0000_0005, 5, 1],
+  [Number.MAX_SAFE_INTEGER, LOW, 0x1f_ffff],
+  [-1, LOW, LOW],
+  [-100, 0xffff_ff9c, LOW],
+  [-0x7fff_ffff, 0x8000_0001, LOW],
+  [-0x8000_0000, 0x8000_0000, LOW],
+  [-0x8000_0001, 0x7fff_ffff, LOW],
+  [-0x1_0000_0000, 0, LOW],
+  [-0x1_0000_0001, LOW, LOW - 1],
+])('%d is two words, the lower one first', (value, low, high) => {
+  const words = new Uint32Array(3)
+  putWord64(words, 1, value)
+  expect([...words]).toEqual([0, low, high])
+  const bytes = new Uint8Array(12)
+  putU64(bytes, 4, value)
+  expect([...new Uint32Array(bytes.buffer)]).toEqual([0, low, high])
+  if (value >= 0) expect([word64(words, 1), u64(bytes, 4)]).toEqual([value, value])
+})
+
+test('what lies outside is zero, and lost', () => {
+  const words = new Uint32Array(1)
+  putWord64(words, 1, 5)
+  expect([...words, word64(words, 0), word64(words, 7)]).toEqual([0, 0, 0])
 })

@@ -130,9 +130,10 @@ test.each([
 
 test.each([
   [0, '0.000'],
-  [5.4, '0.005'],
+  [5, '0.005'],
   [12_050, '12.050'],
-  [999.6, '1.000'],
+  [999, '0.999'],
+  [1000, '1.000'],
   [86_400_123_456, '86400123.456'],
 ])('%d milliseconds are %s seconds', (milliseconds, text) => {
   expect(seconds(milliseconds)).toBe(text)
