@@ -48,12 +48,13 @@ export function parseDecimal(text: string): number | undefined {
 }
 
 /**
- * Whole milliseconds as seconds with three decimals: `12.005`. Integers only, so that the engine's floating point stays
- * where it is: no toFixed, no fraction.
+ * Milliseconds as seconds with three decimals: `12.005`. By integers where they are whole, as `uptime` counts: no toFixed,
+ * which brings the engine's floating point along.
  */
 export function seconds(milliseconds: number): string {
-  const rest = milliseconds % 1000
-  return `${((milliseconds - rest) / 1000) | 0}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
+  const whole = milliseconds % 1 === 0 ? milliseconds : Math.round(milliseconds)
+  const rest = whole % 1000
+  return `${((whole - rest) / 1000) | 0}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
 }
 
 const HEX_DIGITS = '0123456789abcdef'

@@ -104,7 +104,7 @@ export function readUsage(): Usage {
   const microseconds = field('cpu.stat', 'usage_usec')
   return {
     memoryPeak: parseDecimal(trim(readFile('memory.peak'))),
-    cpuTime: microseconds === undefined ? undefined : Math.round(microseconds / 1000),
+    cpuTime: microseconds === undefined ? undefined : microseconds / 1000,
     oomKills: readOomKills(),
   }
 }

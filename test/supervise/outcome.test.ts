@@ -62,7 +62,7 @@ describe('formatOutcome', () => {
     [outcomeOf(3 << 8, false), 12345, 'exited code=3 signal=none reason=exit uptime=12.345'],
     [outcomeOf(0, true), 0, 'exited code=0 signal=none reason=stop uptime=0.000'],
     [outcomeOf(15, true), 1, 'exited code=143 signal=SIGTERM reason=stop uptime=0.001'],
-    [outcomeOf(11 | 0x80, false), 1000, 'exited code=139 signal=SIGSEGV reason=core uptime=1.000'],
+    [outcomeOf(11 | 0x80, false), 999.6, 'exited code=139 signal=SIGSEGV reason=core uptime=1.000'],
     [failure(127), 86_400_000, 'exited code=127 signal=none reason=failed uptime=86400.000'],
   ])('is the contract’s line: %o after %d ms', (outcome, uptime, line) => {
     expect(formatOutcome(outcome, uptime)).toBe(line)
@@ -90,8 +90,8 @@ describe('encodeOutcome', () => {
 
 test.each([
   [
-    { memoryPeak: 1_048_576, cpuTime: 12_345, oomKills: 2 },
-    { memoryPeak: 1_048_576, cpuTime: 12.345, oomKills: 2 },
+    { memoryPeak: 1_048_576, cpuTime: 12_345.6, oomKills: 2 },
+    { memoryPeak: 1_048_576, cpuTime: 12.346, oomKills: 2 },
   ],
   [
     { memoryPeak: undefined, cpuTime: undefined, oomKills: 0 },
