@@ -10,6 +10,10 @@ export type Edit = readonly [from: string, to: string]
 const READS_NUMBER =
   '            str = JS_ToCStringLen(ctx, &len, val);\n            JS_FreeValue(ctx, val);\n            if (!str)\n                return JS_EXCEPTION;\n            p = str;\n            p += skip_spaces(p);\n            if ((p - str) == len) {\n                ret = JS_NewInt32'
 
+/** Where js_array_push begins. */
+const PUSHES =
+  '    obj = JS_ToObject(ctx, this_val);\n    if (js_get_length64(ctx, &len, obj))\n        goto exception;\n    newLen = len + argc;\n    if (newLen > MAX_SAFE_INTEGER)'
+
 /** To the engine that runs: each of them measured; and the one that measures. */
 export const ENGINE_EDITS: readonly Edit[] = [
   // A function has neither name nor length nor, unless it is a class, a prototype: nobody here asks for them, and they
@@ -75,14 +79,13 @@ export const ENGINE_EDITS: readonly Edit[] = [
   ],
   ['                if (js_append_enumerate(ctx, sp))\n', '                if (append_all(ctx, sp))\n'],
   [
-    '    obj = JS_ToObject(ctx, this_val);\n    if (js_get_length64(ctx, &len, obj))\n        goto exception;\n    newLen = len + argc;\n    if (newLen > MAX_SAFE_INTEGER)',
+    PUSHES,
     `    if (!unshift && is_growing(this_val)) {
-        for (i = 0; i < argc; i++)
-            if (append_element(ctx, this_val, JS_DupValue(ctx, argv[i]), JS_PROP_THROW) < 0)
-                return JS_EXCEPTION;
+        if (append_each(ctx, this_val, argv, argc) < 0)
+            return JS_EXCEPTION;
         return JS_NewInt32(ctx, JS_VALUE_GET_OBJ(this_val)->u.array.count);
     }
-    obj = JS_ToObject(ctx, this_val);\n    if (js_get_length64(ctx, &len, obj))\n        goto exception;\n    newLen = len + argc;\n    if (newLen > MAX_SAFE_INTEGER)`,
+${PUSHES}`,
   ],
   [
     '                    ret = JS_DefinePropertyValue(ctx, ret_val, __JS_AtomFromUInt32(i), call_argv[i],\n                                                 JS_PROP_C_W_E | JS_PROP_THROW);\n',

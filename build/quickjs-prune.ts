@@ -77,7 +77,7 @@ const IDLE = [
 ] as const
 
 /** The source of the compiler, which runs at the build. */
-export const trustingCompiler = (source: string): string => [...TRUSTING, ...FEWER].reduce(edit, source)
+export const editCompiler = (source: string): string => [...TRUSTING, ...FEWER].reduce(edit, source)
 
 const TABLE = /^(static const JSCFunctionListEntry (\w+)\[\] = \{\n)(.*?)(^\};)/gms
 const ROW = /^\s*JS_[A-Z0-9_]+\("([^"]+)"(?:, "([^"]+)")?/

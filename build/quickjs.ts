@@ -9,7 +9,7 @@ import { openApt } from './apt.ts'
 import { cached } from './cache.ts'
 import { BuildError, freshLog, run } from './command.ts'
 import { ROOT } from './paths.ts'
-import { pruneEngine, trustingCompiler } from './quickjs-prune.ts'
+import { editCompiler, pruneEngine } from './quickjs-prune.ts'
 
 /** The engine's release as Debian 13 has it, and the checksum of its source, so that no other is ever built. */
 const SUITE = 'trixie'
@@ -108,7 +108,7 @@ export interface Engine {
 /** Fetches, verifies and compiles the engine's compiler and its helpers, or finds them in the cache. */
 export async function buildEngine(): Promise<Engine> {
   const source = await engineSource()
-  const compiler = trustingCompiler(await readFile(join(source, 'quickjs.c'), 'utf8'))
+  const compiler = editCompiler(await readFile(join(source, 'quickjs.c'), 'utf8'))
   const inputs = [...(await compilers()), compiler, ...HELPERS, ...LEAN_CFLAGS, await readFile(INLINE)]
   const folder = await cached('engine', inputs, async (fresh) => {
     const log = freshLog('engine')

@@ -8,6 +8,7 @@ export function renderAuthorizedKeys(present: string | undefined, keys: readonly
   const text =
     present === undefined || present === '' || present.endsWith('\n') ? (present ?? '') : `${present}\n`
   const known = new Set<string>()
+  // One by one: the way by which the engine fills a Set from a list is a long one, for one use in a boot.
   for (const line of text.split('\n')) known.add(line)
   let added = ''
   for (const key of keys) {

@@ -24,13 +24,15 @@ function declarations(): string {
   return join(packages, dirname(file))
 }
 
+const DECLARATIONS = declarations()
+
 /** A library with all that it refers to, as one text. */
 function library(name: string): string {
   const seen = new Set<string>()
   const read = (each: string): string => {
     if (seen.has(each)) return ''
     seen.add(each)
-    const text = readFileSync(join(declarations(), `lib.${each}.d.ts`), 'utf8')
+    const text = readFileSync(join(DECLARATIONS, `lib.${each}.d.ts`), 'utf8')
     const others = [...text.matchAll(/^\/\/\/ <reference lib="([^"]+)" \/>$/gm)].map(([, other = '']) =>
       read(other),
     )

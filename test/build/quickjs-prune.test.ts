@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest'
 import { mentionedNames } from '../../build/bundle-check.ts'
 import { ENGINE_EDITS, FEWER } from '../../build/quickjs-edits.ts'
-import { pruneEngine, trustingCompiler } from '../../build/quickjs-prune.ts'
+import { editCompiler, pruneEngine } from '../../build/quickjs-prune.ts'
 
 const TABLE = `static const JSCFunctionListEntry js_text_funcs[] = {
     JS_CFUNC_DEF("trim", 0, js_text_trim ),
@@ -47,7 +47,7 @@ const prune = (source: string, ...names: string[]): string =>
     'static JSValue js_bigint_add',
   )[0] ?? ''
 
-describe('trustingCompiler', () => {
+describe('editCompiler', () => {
   const asking = `                            if (var_name == JS_ATOM_this)
                                 dbuf_putc(bc, OP_put_loc_check_init);
                         } else {
@@ -65,7 +65,7 @@ describe('trustingCompiler', () => {
 
   it('asks for nothing but this', () => {
     const rest = FEWER.map(([from]) => from).join('')
-    const codes = trustingCompiler(asking + rest)
+    const codes = editCompiler(asking + rest)
       .split('#if SHORT_OPCODES')[0]
       ?.match(/OP_\w+/g)
     expect(codes).toEqual([
@@ -75,7 +75,7 @@ describe('trustingCompiler', () => {
   })
 
   it('refuses a compiler that it does not know', () => {
-    expect(() => trustingCompiler('')).toThrow("the engine's source has not once")
+    expect(() => editCompiler('')).toThrow("the engine's source has not once")
   })
 })
 

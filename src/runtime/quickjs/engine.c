@@ -16,6 +16,7 @@ static int start_iteration(JSContext *ctx, JSValue *top);
 static int next_of(JSContext *ctx, JSValue *top, int offset);
 static int append_all(JSContext *ctx, JSValue *top);
 static int is_growing(JSValueConst array);
+static int append_each(JSContext *ctx, JSValueConst array, JSValueConst *values, uint32_t count);
 static int compare_values(JSContext *ctx, JSValue *top, int is_neq);
 static int copy_fields(JSContext *ctx, JSValueConst target, JSValueConst source, JSValueConst excluded);
 
@@ -195,15 +196,23 @@ static int next_of(JSContext *ctx, JSValue *top, int offset)
     return 0;
 }
 
+/* Behind the last element of one that is growing. */
+static int append_each(JSContext *ctx, JSValueConst array, JSValueConst *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (append_element(ctx, array, JS_DupValue(ctx, values[i]), JS_PROP_THROW) < 0)
+            return -1;
+    return 0;
+}
+
 /* [...array] */
 static int append_all(JSContext *ctx, JSValue *top)
 {
     const JSObject *from = plain_array(top[-1]), *to = JS_VALUE_GET_OBJ(top[-3]);
     if (!from || !is_whole(from) || !is_growing(top[-3]) || (uint32_t)JS_VALUE_GET_INT(top[-2]) != to->u.array.count)
         return js_append_enumerate(ctx, top);
-    for (uint32_t i = 0; i < from->u.array.count; i++)
-        if (append_element(ctx, top[-3], JS_DupValue(ctx, from->u.array.u.values[i]), 0) < 0)
-            return -1;
+    if (append_each(ctx, top[-3], from->u.array.u.values, from->u.array.count) < 0)
+        return -1;
     top[-2] = JS_MKVAL(JS_TAG_INT, JS_VALUE_GET_INT(top[-2]) + from->u.array.count);
     return 0;
 }

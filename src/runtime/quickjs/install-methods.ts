@@ -2,16 +2,15 @@
 
 import {
   arrayMethods,
-  mapMethods,
+  collectionMethods,
   mathMethods,
-  setMethods,
   stringMethods,
   typedArrayFunctions,
 } from './methods.ts'
 
 Object.assign(Array.prototype, arrayMethods)
 Object.assign(String.prototype, stringMethods)
-Object.assign(Map.prototype, mapMethods)
-Object.assign(Set.prototype, setMethods)
+Object.assign(Map.prototype, collectionMethods)
+Object.assign(Set.prototype, collectionMethods)
 Object.assign(Object.getPrototypeOf(Uint8Array), typedArrayFunctions)
 Object.assign(Math, mathMethods)
