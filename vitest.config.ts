@@ -8,20 +8,20 @@ export default defineConfig({
   test: {
     projects: [
       project('unit', [
-        'test/{lib,config,plan,run,runtime,netlink,dhcp,supervise,build,launcher,fuzz,bench}/**/*.test.ts',
+        'test/{lib,config,plan,boot,runtime,netlink,dhcp,supervise,build,host,fuzz,bench}/**/*.test.ts',
         'test/*.test.ts',
       ]),
       project('kernel', ['test/kernel/**/*.test.ts'], { testTimeout: 60_000 }),
-      project('boot', ['test/boot/**/*.test.ts'], {
+      project('boot', ['test/qemu/**/*.test.ts'], {
         testTimeout: 300_000,
         hookTimeout: 300_000,
         maxWorkers: 2,
       }),
       // The same boots with the node build as PID 1. What is left out boots a kernel of its own or the lean build by name.
       // Floods of signals and orphans are added: Node's threads must lose none.
-      project('boot-node', ['test/boot/**/*.test.ts', 'test/faults/signals.test.ts'], {
+      project('boot-node', ['test/qemu/**/*.test.ts', 'test/faults/signals.test.ts'], {
         exclude: ['flist', 'kernel-*', 'modules', 'package', 'run', 'run-kill'].map(
-          (name) => `test/boot/${name}.test.ts`,
+          (name) => `test/qemu/${name}.test.ts`,
         ),
         env: { ZMACHINE_RUNTIME: 'node' },
         testTimeout: 300_000,

@@ -1,15 +1,15 @@
 /** `npm run build`: everything in dist/, in order. See --help. */
 import { parseArgs } from 'node:util'
 import { BuildError } from './command.ts'
-import { buildDebianKernel } from './debian-kernel.ts'
+import { ensurePackages } from './debian/system.ts'
 import { buildFlist } from './flist.ts'
-import { buildLean } from './lean.ts'
+import { buildDebianKernel } from './kernel/debian-kernel.ts'
+import { buildLean } from './lean/lean.ts'
+import { buildEngine } from './lean/quickjs.ts'
 import { buildLibrary } from './library.ts'
-import { buildNodeInit, buildNodeInitramfs } from './node.ts'
+import { buildNodeInit, buildNodeInitramfs } from './node/node.ts'
 import { PRODUCTS, type Products } from './paths.ts'
 import { command, note, size, step } from './progress.ts'
-import { buildEngine } from './quickjs.ts'
-import { ensurePackages } from './system.ts'
 import { buildZmachine } from './zmachine.ts'
 
 const HELP = `npm run build [-- --only PRODUCT | --runtime node]

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { baseImage, writeWhole } from './initramfs.ts'
-import { type BuiltKernel, buildKernel } from './kernel.ts'
+import { type BuiltKernel, buildKernel } from './kernel/kernel.ts'
 import { PRODUCTS, ROOT } from './paths.ts'
 
 export interface FlistManifest {

@@ -10,7 +10,7 @@ export async function buildLibrary(): Promise<number> {
   const types = join(ROOT, 'dist/types')
   await rm(types, { recursive: true, force: true })
   const [bytes] = await Promise.all([
-    bundleForNode('src/launcher/library.ts', join(ROOT, 'dist/library.js'), 0o644),
+    bundleForNode('src/host/library.ts', join(ROOT, 'dist/library.js'), 0o644),
     run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.types.json']),
   ])
   return bytes

@@ -2,16 +2,16 @@
 import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { containerExit } from '../src/launcher/container-exit.ts'
-import { boot } from '../src/launcher/machine.ts'
-import type { MachineOptions } from '../src/launcher/options.ts'
-import { findProgram, needProgram } from '../src/launcher/programs.ts'
-import { formatTimeline, readTimeline } from '../src/launcher/timeline.ts'
+import { findProgram, needProgram } from '../src/host/lib/programs.ts'
+import { containerExit } from '../src/host/machine/container-exit.ts'
+import { boot } from '../src/host/machine/machine.ts'
+import type { MachineOptions } from '../src/host/machine/options.ts'
+import { formatTimeline, readTimeline } from '../src/host/timeline/timeline.ts'
 import { buildAll } from './build.ts'
 import { BuildError, run } from './command.ts'
+import { ensurePackages } from './debian/system.ts'
 import { ROOT } from './paths.ts'
 import { command } from './progress.ts'
-import { ensurePackages } from './system.ts'
 
 const DEMO = join(ROOT, 'dist/demo')
 

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { buildAll, buildDebianCloud, buildNode } from './build.ts'
+import { ensurePackages } from './debian/system.ts'
 import { ROOT } from './paths.ts'
 import { command, note } from './progress.ts'
-import { ensurePackages } from './system.ts'
 
 interface Check {
   readonly name: string

@@ -15,7 +15,7 @@ const TOO_NEW = ['node:ffi', 'node:sqlite', 'node:sea']
 
 /** Writes the command and returns its size. */
 export const buildZmachine = (outfile = ZMACHINE): Promise<number> =>
-  bundleForNode('src/launcher/cli.ts', outfile, 0o755)
+  bundleForNode('src/host/cli/cli.ts', outfile, 0o755)
 
 /** Writes a bundle and returns its size. Throws where it would need a package, or a newer Node. */
 export async function bundleForNode(entry: string, outfile: string, mode: number): Promise<number> {

@@ -1,5 +1,20 @@
 /** PID 1, in order. */
 
+import { info, line, openLog, openTerminal, setLogLevel, warn, warnings } from './boot/io/console.ts'
+import { seedDisks } from './boot/io/device.ts'
+import { readText } from './boot/io/files.ts'
+import { closeModules, loadModules, openModules } from './boot/io/modules.ts'
+import { heedStop, listen, Stopped } from './boot/io/requests.ts'
+import {
+  enterRoot,
+  freeInitramfs,
+  mountRoot,
+  openInitramfs,
+  type Root,
+  sealRoot,
+} from './boot/stages/root.ts'
+import { mountPseudo } from './boot/steps/mount.ts'
+import { Fatal, printTimeline, runSteps, type StepTime } from './boot/steps.ts'
 import type { Parsed } from './config/keys.ts'
 import { configure, parseCommandLine, parseRootFiles } from './config/layers.ts'
 import type { ExitPolicy, Layer, MachineConfig, Settings } from './config/machine.ts'
@@ -9,14 +24,6 @@ import { formatProblem } from './lib/problem.ts'
 import { trim } from './lib/text.ts'
 import { load } from './parts.ts'
 import { AUTHORIZED_KEYS, EARLY_MOUNTS, plan } from './plan/plan.ts'
-import { info, line, openLog, openTerminal, setLogLevel, warn, warnings } from './run/console.ts'
-import { seedDisks } from './run/device.ts'
-import { readText } from './run/files.ts'
-import { closeModules, loadModules, openModules } from './run/modules.ts'
-import { mountPseudo } from './run/mount.ts'
-import { heedStop, listen, Stopped } from './run/requests.ts'
-import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot } from './run/root.ts'
-import { Fatal, printTimeline, runSteps, type StepTime } from './run/steps.ts'
 import { openCgroup } from './supervise/cgroup.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
 import { busyWith, guard, unguard } from './supervise/guard.ts'

@@ -1,5 +1,5 @@
 /**
- * Parts of the program that are loaded when they are needed, and what they export. `build/lean.ts` and
+ * Parts of the program that are loaded when they are needed, and what they export. `build/lean/lean.ts` and
  * `runtime/node/parts.ts` have the same list.
  */
 
@@ -7,13 +7,13 @@ import { currentRuntime } from './sys/linux.ts'
 
 export interface Parts {
   /** Where a NIC asks for its address. */
-  readonly dhcp: typeof import('./run/leases.ts')
+  readonly dhcp: typeof import('./boot/steps/leases.ts')
   /** Where the root has /etc/environment. */
   readonly environment: typeof import('./config/environment.ts')
   /** Where the root has an /etc/ssh. */
-  readonly hostKeys: typeof import('./run/host-keys.ts')
+  readonly hostKeys: typeof import('./boot/steps/host-keys.ts')
   /** Where a disk is labelled as a seed: YAML and what is made of it. */
-  readonly seed: typeof import('./run/seed.ts')
+  readonly seed: typeof import('./boot/stages/seed.ts')
   /** Where somebody else than root is to run the entrypoint. */
   readonly users: typeof import('./config/users.ts')
   /** Where the root has a /.zosrc, or the seed a zosrc. */

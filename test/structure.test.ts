@@ -25,12 +25,11 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   ],
   [['netlink/'], ['lib/', 'sys/']],
   [['sys/'], ['lib/']],
-  // Pure files among effects.
-  [['run/superblock.ts'], ['lib/']],
-  [['run/stop.ts'], CONSTANTS],
+  // A pure file among effects.
+  [['boot/io/stop.ts'], CONSTANTS],
   [
     ['supervise/outcome.ts', 'supervise/state.ts'],
-    ['config/machine.ts', 'run/stop.ts', 'lib/', ...CONSTANTS],
+    ['config/machine.ts', 'boot/io/stop.ts', 'lib/', ...CONSTANTS],
   ],
   // A lease's packets and states are pure; what it asks of the kernel are netlink's codecs.
   [
@@ -39,45 +38,34 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   ],
   [['dhcp/'], ['config/keys.ts', 'netlink/', 'lib/', ...CONSTANTS]],
   // Parts are loaded by the steps that need them.
-  [['run/steps.ts'], ['parts.ts', 'config/', 'plan/', 'sys/', 'lib/']],
-  [['run/leases.ts'], ['config/', 'dhcp/', 'plan/', 'netlink/', 'sys/', 'lib/']],
+  [['boot/steps.ts'], ['parts.ts', 'config/', 'plan/', 'sys/', 'lib/']],
+  [['boot/steps/leases.ts'], ['config/', 'dhcp/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // A root is configured before there is a plan, and the early mounts are a part of the plan.
-  [['run/'], ['config/', 'plan/', 'netlink/', 'sys/', 'lib/']],
+  [['boot/'], ['config/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // The supervisor tells the console and writes the exit record: with the same functions as the steps.
-  [
-    ['supervise/'],
-    ['config/', 'run/console.ts', 'run/files.ts', 'run/requests.ts', 'run/stop.ts', 'sys/', 'lib/'],
-  ],
+  [['supervise/'], ['config/', 'boot/io/', 'sys/', 'lib/']],
   // The parts that are in its heap from the beginning.
-  [['runtime/quickjs/entry.ts'], ['main.ts', 'parts.ts', 'run/seed.ts', 'supervise/part.ts', 'sys/']],
+  [['runtime/quickjs/entry.ts'], ['main.ts', 'parts.ts', 'boot/stages/seed.ts', 'supervise/part.ts', 'sys/']],
   [['runtime/quickjs/'], ['main.ts', 'sys/']],
   // The same parts as the lean build loads one by one.
-  [['runtime/node/parts.ts'], ['parts.ts', 'config/', 'run/', 'supervise/']],
+  [['runtime/node/parts.ts'], ['parts.ts', 'config/', 'boot/', 'supervise/']],
   [['runtime/node/'], ['main.ts', 'supervise/signals.ts', 'sys/', 'node:']],
   // Names and types of what the lean build loads later; no code of them.
-  [['parts.ts'], ['sys/linux.ts', 'config/', 'netlink/', 'run/', 'supervise/']],
-  [['main.ts'], ['parts.ts', 'lib/', 'config/', 'plan/', 'netlink/', 'sys/', 'run/', 'supervise/']],
-  // A seed's image is told by the functions that PID 1 tells a disk by. TOML is a library's to read.
-  [['launcher/'], ['config/', 'plan/', 'lib/', 'run/superblock.ts', 'node:', 'smol-toml']],
+  [['parts.ts'], ['sys/linux.ts', 'config/', 'netlink/', 'boot/', 'supervise/']],
+  [['main.ts'], ['parts.ts', 'lib/', 'config/', 'plan/', 'netlink/', 'sys/', 'boot/', 'supervise/']],
+  // TOML is a library's to read.
+  [['host/'], ['config/', 'plan/', 'lib/', 'node:', 'smol-toml']],
 ]
 
 /** What may not reach an effect, however many imports away. */
-const PURE = [
-  'lib/',
-  'config/',
-  'plan/',
-  'run/superblock.ts',
-  'run/stop.ts',
-  'supervise/outcome.ts',
-  'supervise/state.ts',
-]
+const PURE = ['lib/', 'config/', 'plan/', 'boot/io/stop.ts', 'supervise/outcome.ts', 'supervise/state.ts']
 
 /** What makes system calls, or is made of what does. */
 const EFFECTS = [
   'sys/linux.ts',
   'sys/calls.ts',
   'netlink/session.ts',
-  'run/',
+  'boot/',
   'supervise/',
   'runtime/',
   'main.ts',
@@ -135,7 +123,7 @@ describe('the source', () => {
     const violations = files.flatMap((file) => {
       const [, allowed = []] = TABLE.find(([patterns]) => matches(file, patterns)) ?? []
       // A pure file among effects is one because it does not import its neighbours' effects.
-      const own = matches(file, ['run/superblock.ts', 'run/stop.ts']) ? [] : [folderOf(file)]
+      const own = matches(file, ['boot/io/stop.ts']) ? [] : [folderOf(file)]
       return imports(file)
         .filter((target) => !matches(target, [...allowed, ...own]))
         .map((target) => `${file} imports ${target}`)
@@ -154,13 +142,13 @@ describe('the source', () => {
     expect(violations).toEqual([])
   })
 
-  it('has node:* only in runtime/node and in the launcher, and a package only there', () => {
+  it('has node:* only in runtime/node and in the rooms of the host, and a package only there', () => {
     const outside = files.flatMap((file) =>
       imports(file)
         .filter((target) => !graph.has(target))
-        .filter((target) => !target.startsWith('node:') || !matches(file, ['runtime/node/', 'launcher/']))
+        .filter((target) => !target.startsWith('node:') || !matches(file, ['runtime/node/', 'host/']))
         // Bundled into the command (build/zmachine.ts), which needs nothing where it is installed.
-        .filter((target) => target !== 'smol-toml' || !matches(file, ['launcher/']))
+        .filter((target) => target !== 'smol-toml' || !matches(file, ['host/']))
         .map((target) => `${file} imports ${target}`),
     )
     expect(outside).toEqual([])
@@ -199,7 +187,7 @@ describe('the source', () => {
     const reexports = files.filter(
       (file) =>
         !parts.includes(file) &&
-        file !== 'launcher/library.ts' &&
+        file !== 'host/library.ts' &&
         /^export\s+(?:\*|(?:type\s+)?\{[^}]*\})\s*(?:as \w+ )?from\b/m.test(
           readFileSync(join(SRC, file), 'utf8'),
         ),

@@ -4,9 +4,9 @@
  * kernel no cgroups, everything here does nothing.
  */
 
+import { readAll, readText, writeValue } from '../boot/io/files.ts'
 import type { Identity } from '../config/users.ts'
 import { parseDecimal, parts, trim, words } from '../lib/text.ts'
-import { readAll, readText, writeValue } from '../run/files.ts'
 import { EBUSY } from '../sys/errno.ts'
 import { AT_REMOVEDIR, DT_DIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
 import { chown, close, mkdir, open, readDirectory, unlink, write } from '../sys/linux.ts'

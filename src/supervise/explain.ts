@@ -1,9 +1,9 @@
 /** Why an entrypoint that is there can't be executed, and what would mend it. */
 
+import { listNames } from '../boot/io/files.ts'
 import { type Bytes, u16 } from '../lib/bytes.ts'
 import { EM_X86_64, interpreterSegment, isElf, machineName, shebang } from '../lib/executable.ts'
 import { nearest, quote } from '../lib/text.ts'
-import { listNames } from '../run/files.ts'
 import { describeErrno, E2BIG, EACCES, ENOENT, ENOEXEC, EPERM, ETXTBSY } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, open, pread, text } from '../sys/linux.ts'

@@ -4,8 +4,8 @@
  * the time is over it says on what PID 1 is stuck, and takes the machine down.
  */
 
-import { logDescriptor } from '../run/console.ts'
-import { readRequests, requestFds } from '../run/requests.ts'
+import { logDescriptor } from '../boot/io/console.ts'
+import { readRequests, requestFds } from '../boot/io/requests.ts'
 import { type Beside, type Call, spawnBeside } from '../sys/calls.ts'
 import {
   LINUX_REBOOT_CMD_HALT,

@@ -1,7 +1,7 @@
 /** The one loop: waits in one system call for signals and the power button, asks the state machine, acts. */
 
-import { info } from '../run/console.ts'
-import { forget, readRequests, requestFds } from '../run/requests.ts'
+import { info } from '../boot/io/console.ts'
+import { forget, readRequests, requestFds } from '../boot/io/requests.ts'
 import { ESRCH } from '../sys/errno.ts'
 import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL } from '../sys/flags.ts'
 import { kill, type PollFd, poll, uptime } from '../sys/linux.ts'

@@ -1,8 +1,8 @@
 /** `zmachine.shell`: a shell on the console after a fatal error, for whoever looks for its cause. */
 
-import { line, openTerminal } from '../run/console.ts'
-import { readStop, requestFds } from '../run/requests.ts'
-import type { StopPower } from '../run/stop.ts'
+import { line, openTerminal } from '../boot/io/console.ts'
+import { readStop, requestFds } from '../boot/io/requests.ts'
+import type { StopPower } from '../boot/io/stop.ts'
 import { ECHILD, SysError } from '../sys/errno.ts'
 import { poll } from '../sys/linux.ts'
 import { reap } from './reap.ts'

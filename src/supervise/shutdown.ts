@@ -1,10 +1,10 @@
 /** The way down: everybody ended, everything on disk, unmounted, and the power state asked for. PID 1 never exits. */
 
+import { debug, drainConsole, line, warn } from '../boot/io/console.ts'
+import { makeDirectories, readText, updateFile } from '../boot/io/files.ts'
+import { readStop, requestFds } from '../boot/io/requests.ts'
 import { MS_RDONLY, MS_REMOUNT } from '../lib/mount-flags.ts'
 import { quote, words } from '../lib/text.ts'
-import { debug, drainConsole, line, warn } from '../run/console.ts'
-import { makeDirectories, readText, updateFile } from '../run/files.ts'
-import { readStop, requestFds } from '../run/requests.ts'
 import { describeErrno, ECHILD } from '../sys/errno.ts'
 import {
   LINUX_REBOOT_CMD_HALT,

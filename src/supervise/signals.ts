@@ -1,6 +1,6 @@
 /** Signals to PID 1, held back from its first moment on and read from a descriptor. */
 
-import { watchSignals } from '../run/requests.ts'
+import { watchSignals } from '../boot/io/requests.ts'
 import { must } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, SIG_BLOCK } from '../sys/flags.ts'
 import { signalfd, sigprocmask } from '../sys/linux.ts'

@@ -1,7 +1,7 @@
 /** The supervisor as a pure function: a state and an event give the next state and what is to be done. */
 
+import { stopOf } from '../boot/io/stop.ts'
 import type { ExitPolicy } from '../config/machine.ts'
-import { stopOf } from '../run/stop.ts'
 import { SIGCONT, SIGKILL, SIGTERM } from '../sys/flags.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 

@@ -4,8 +4,8 @@
  * failed open.
  */
 
+import { listNames, readText } from '../boot/io/files.ts'
 import { u16 } from '../lib/bytes.ts'
-import { listNames, readText } from '../run/files.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, TIOCSWINSZ } from '../sys/flags.ts'
 import { ioctl, open, read } from '../sys/linux.ts'
 

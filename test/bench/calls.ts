@@ -8,8 +8,8 @@ import { basename, join } from 'node:path'
 import { cpio, type Entry } from '../../build/cpio.ts'
 import { compress, join as joinImages } from '../../build/initramfs.ts'
 import { librariesOf } from '../../build/libraries.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
-import { guestProgram } from '../boot/files.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
+import { guestProgram } from '../qemu/files.ts'
 import {
   type Bench,
   bootOnce,

@@ -14,12 +14,12 @@ import { cached } from '../../build/cache.ts'
 import { run } from '../../build/command.ts'
 import { PRODUCTS } from '../../build/paths.ts'
 import { note } from '../../build/progress.ts'
-import { boot } from '../../src/launcher/machine.ts'
-import type { Disk, Nic } from '../../src/launcher/options.ts'
-import { type Accel, chooseAccel, needProgram } from '../../src/launcher/programs.ts'
-import { makeExt4, probeProgram, type Tree, writeTree } from '../boot/files.ts'
-import { makeSeed, seedFixture } from '../boot/images.ts'
-import { kilobytes, parseReport } from '../boot/report.ts'
+import { type Accel, chooseAccel, needProgram } from '../../src/host/lib/programs.ts'
+import { boot } from '../../src/host/machine/machine.ts'
+import type { Disk, Nic } from '../../src/host/machine/options.ts'
+import { makeExt4, probeProgram, type Tree, writeTree } from '../qemu/files.ts'
+import { makeSeed, seedFixture } from '../qemu/images.ts'
+import { kilobytes, parseReport } from '../qemu/report.ts'
 
 /** What a host gives to a container, whoever its PID 1 is. */
 export interface Container {

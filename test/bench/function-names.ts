@@ -10,7 +10,7 @@ export interface Position {
 }
 
 export interface FunctionName {
-  /** Below the project's folder: `src/run/mount.ts`; '' for what the bundler has put together. */
+  /** Below the project's folder: `src/boot/steps/mount.ts`; '' for what the bundler has put together. */
   readonly file: string
   /** `mountStep`; where it has none, whose it is and where: `runSteps › map() 51`. */
   readonly name: string

@@ -2,7 +2,7 @@
 
 import { stat } from 'node:fs/promises'
 import { PRODUCTS } from '../../build/paths.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
 import type { Bench } from './container.ts'
 import { ashScript, debianInitramfs, floor, LEAN, NODE } from './rivals.ts'
 import { count, table } from './statistics.ts'

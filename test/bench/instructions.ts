@@ -7,11 +7,11 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildLean } from '../../build/lean.ts'
+import { ensurePackages } from '../../build/debian/system.ts'
+import { buildLean } from '../../build/lean/lean.ts'
 import { command } from '../../build/progress.ts'
-import { ensurePackages } from '../../build/system.ts'
-import { privateFolder } from '../../src/launcher/guard.ts'
-import { seedImage } from '../../src/launcher/seed-image.ts'
+import { privateFolder } from '../../src/host/machine/guard.ts'
+import { seedImage } from '../../src/host/seed/seed-image.ts'
 import { ours, startInit } from '../kernel/pid1.ts'
 import { callgrind } from './valgrind.ts'
 
@@ -33,7 +33,7 @@ export interface Counted {
   readonly parts: ReadonlyMap<string, string>
 }
 
-const SEED = new URL('../fixtures/seeds/private-mycelium/', import.meta.url)
+const SEED = new URL('../fixtures/seeds/private-mycelium', import.meta.url)
 
 /**
  * The seed's files, and the disk that holds them as far as its label goes. Without what it mounts: the disk that it names

@@ -1,7 +1,7 @@
 /** The tables that bench/kernel.ts writes into docs/kernel.md, out of files and measurements. */
 
 import { stat } from 'node:fs/promises'
-import type { Group } from '../../build/kernel-config.ts'
+import type { Group } from '../../build/kernel/kernel-config.ts'
 import type { VariantFiles } from './kernel-variants.ts'
 import { count, spread, table } from './statistics.ts'
 

@@ -11,6 +11,7 @@ import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { cached, cacheRoot, isCached } from '../../build/cache.ts'
 import { freshLog, run } from '../../build/command.ts'
+import { ensurePackages } from '../../build/debian/system.ts'
 import {
   type BuiltKernel,
   CONFIG,
@@ -20,9 +21,8 @@ import {
   make,
   readLock,
   unpackSource,
-} from '../../build/kernel.ts'
+} from '../../build/kernel/kernel.ts'
 import { step } from '../../build/progress.ts'
-import { ensurePackages } from '../../build/system.ts'
 
 /** Raised when what is kept of a variant changes. */
 const FORMAT = '1'

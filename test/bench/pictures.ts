@@ -1,6 +1,6 @@
 /** The bench's pictures: SVG documents of their own, with the colours of the timeline's. Pure. */
 
-import { escaped, STYLE, ticks } from '../../src/launcher/timeline-svg.ts'
+import { escaped, STYLE, ticks } from '../../src/host/timeline/timeline-svg.ts'
 import { count, type Line, type Point } from './statistics.ts'
 
 const WIDTH = 1000

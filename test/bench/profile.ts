@@ -7,9 +7,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BuildError } from '../../build/command.ts'
+import { ensurePackages } from '../../build/debian/system.ts'
 import { command } from '../../build/progress.ts'
-import { ensurePackages } from '../../build/system.ts'
-import { privateFolder } from '../../src/launcher/guard.ts'
+import { privateFolder } from '../../src/host/machine/guard.ts'
 import {
   byFunction,
   type Call,

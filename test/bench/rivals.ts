@@ -8,10 +8,10 @@ import { cpio, type Entry } from '../../build/cpio.ts'
 import { compress } from '../../build/initramfs.ts'
 import { librariesOf } from '../../build/libraries.ts'
 import { PRODUCTS } from '../../build/paths.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
-import { guestProgram } from '../boot/files.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
 import { tarball } from '../images/debian.ts'
 import { SYSTEM } from '../images/roots.ts'
+import { guestProgram } from '../qemu/files.ts'
 import type { Contender } from './container.ts'
 
 const NODE_MEMORY_MB = 512

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cached } from '../../build/cache.ts'
 import { run } from '../../build/command.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
 
 /** Debian has its programs in one or the other, its libraries in the last. */
 const FOLDERS = ['/usr/libexec/valgrind', '/usr/lib/x86_64-linux-gnu/valgrind']

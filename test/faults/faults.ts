@@ -1,9 +1,9 @@
 /** What the tests of faults share: entrypoints that are scripts, and how a machine came to its end. */
 
-import type { Machine } from '../../src/launcher/machine.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
-import type { Boot, BootOptions } from '../boot/boot.ts'
-import { guestProgram, type Tree } from '../boot/files.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
+import type { Machine } from '../../src/host/machine/machine.ts'
+import type { Boot, BootOptions } from '../qemu/boot.ts'
+import { guestProgram, type Tree } from '../qemu/files.ts'
 
 /** Does what a shell can't (guest/fault.c). */
 export const fault = await guestProgram(new URL('guest/fault.c', import.meta.url))

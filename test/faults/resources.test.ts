@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import type { Machine } from '../../src/launcher/machine.ts'
-import { booted } from '../boot/boot.ts'
+import type { Machine } from '../../src/host/machine/machine.ts'
+import { booted } from '../qemu/boot.ts'
 import { end, HOLD, press, pressAfter, record, said, scripted, told } from './faults.ts'
 
 /** Presses the button when a script has had time to do what it can't tell of any more. */

@@ -8,9 +8,9 @@ import { randomBytes } from 'node:crypto'
 import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { Disk } from '../../src/launcher/options.ts'
-import { booted } from '../boot/boot.ts'
-import { makeSeed } from '../boot/images.ts'
+import type { Disk } from '../../src/host/machine/options.ts'
+import { booted } from '../qemu/boot.ts'
+import { makeSeed } from '../qemu/images.ts'
 import { end, HOLD, press, said, scripted } from './faults.ts'
 
 const SECTOR = 512

@@ -18,14 +18,15 @@ import { decodeDatagram } from '../../src/dhcp/datagram.ts'
 import { leaseOf } from '../../src/dhcp/lease.ts'
 import { decodeMessage, encodeMessage } from '../../src/dhcp/packet.ts'
 import { leaseRequests } from '../../src/dhcp/requests.ts'
-import { createConsoleFilter } from '../../src/launcher/console-filter.ts'
-import { containerExit } from '../../src/launcher/container-exit.ts'
-import { readStartup, splitEntrypoint } from '../../src/launcher/startup-toml.ts'
-import { UsageError } from '../../src/launcher/usage.ts'
-import { hasPvhEntry, readKernel } from '../../src/launcher/vmlinux.ts'
+import { createConsoleFilter } from '../../src/host/cli/console-filter.ts'
+import { readStartup, splitEntrypoint } from '../../src/host/image/startup-toml.ts'
+import { hasPvhEntry, readKernel } from '../../src/host/image/vmlinux.ts'
+import { UsageError } from '../../src/host/lib/usage.ts'
+import { containerExit } from '../../src/host/machine/container-exit.ts'
 import type { Bytes } from '../../src/lib/bytes.ts'
 import { shebang } from '../../src/lib/executable.ts'
 import { formatCidr, formatIp } from '../../src/lib/ip.ts'
+import { PROBES } from '../../src/lib/superblock.ts'
 import { visible } from '../../src/lib/text.ts'
 import { decodeAcknowledgement } from '../../src/netlink/acknowledgement.ts'
 import { decodeAddress } from '../../src/netlink/address.ts'
@@ -35,7 +36,6 @@ import { decodeRoute } from '../../src/netlink/route.ts'
 import { parseUevent } from '../../src/netlink/uevent.ts'
 import { renderAuthorizedKeys } from '../../src/plan/authorized-keys.ts'
 import { renderHosts } from '../../src/plan/hosts.ts'
-import { PROBES } from '../../src/run/superblock.ts'
 import { explainExec } from '../../src/supervise/explain.ts'
 import { unescapeMount } from '../../src/supervise/shutdown.ts'
 import { SYS_openat, SYS_pread64, useRuntime } from '../../src/sys/linux.ts'
@@ -438,7 +438,7 @@ export const TARGETS: readonly Target[] = [
   ),
   {
     name: 'superblock',
-    sources: ['run/superblock.ts'],
+    sources: ['lib/superblock.ts'],
     most: 2049,
     seeds: [
       superblock(0, { 1080: '\x53\xef', 1128: 'uuid-of-16-bytes', 1144: 'label' }),
@@ -496,7 +496,7 @@ export const TARGETS: readonly Target[] = [
   ),
   textTarget(
     'startup-toml',
-    ['launcher/startup-toml.ts'],
+    ['host/image/startup-toml.ts'],
     [
       '[startup.entry]\nname = "core.system"\n[startup.entry.args]\nname = "/sbin/zinit"\nargs = ["init", "a\\\\b"]\ndir = "/"\nenv = { LANG = "C.UTF-8" }\n',
       '"/sbin/zinit init" # c',
@@ -505,7 +505,7 @@ export const TARGETS: readonly Target[] = [
   ),
   {
     name: 'vmlinux',
-    sources: ['launcher/vmlinux.ts'],
+    sources: ['host/image/vmlinux.ts'],
     seeds: [
       KERNEL,
       bzImage(KERNEL),
@@ -515,7 +515,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: 'console',
-    sources: ['launcher/console-filter.ts', 'launcher/container-exit.ts'],
+    sources: ['host/cli/console-filter.ts', 'host/machine/container-exit.ts'],
     seeds: [
       bytesOf(
         '\x01\x03hello\nfoozmachine: exited code=0 signal=none reason=exit uptime=1.5\n[    1.5] reboot: down\n',

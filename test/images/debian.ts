@@ -7,12 +7,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ETC, ownSources } from '../../build/apt-files.ts'
 import { cached, isCached } from '../../build/cache.ts'
 import { BuildError, freshLog, run } from '../../build/command.ts'
+import { ETC, ownSources } from '../../build/debian/apt-files.ts'
+import { codename } from '../../build/debian/system.ts'
 import { step } from '../../build/progress.ts'
-import { codename } from '../../build/system.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
 
 /** What a root is made of. */
 export interface Recipe {

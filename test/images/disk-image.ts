@@ -3,7 +3,7 @@
 import { realpathSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../build/command.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
 
 const MB = 1 << 20
 const SECTOR = 512

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { run } from '../../build/command.ts'
 import { ROOT } from '../../build/paths.ts'
-import { writeTree } from '../boot/files.ts'
-import { temporaryFolder } from '../launcher/plan-helpers.ts'
+import { temporaryFolder } from '../host/plan/plan-helpers.ts'
+import { writeTree } from '../qemu/files.ts'
 import { unpackRoot } from './debian.ts'
 import { foreign, readMarker } from './marker.ts'
 import { SYSTEM } from './roots.ts'
@@ -26,7 +26,7 @@ describeAsRoot("Debian's system", () => {
   })
 
   test('boots with its own kernel and initramfs, from the links that Debian makes', async () => {
-    const found = await run(process.execPath, [join(ROOT, 'src/launcher/cli.ts'), 'inspect', root])
+    const found = await run(process.execPath, [join(ROOT, 'src/host/cli/cli.ts'), 'inspect', root])
     expect(found.toString()).toMatch(/^ *kind +container with a kernel of its own$/m)
     // Debian's initramfs sleeps for all of the host's rootdelay=30, whether the root is there or not.
     const machine = start(folder, '-m', '512M', '--cmdline', 'rootdelay=0', root)

@@ -48,7 +48,7 @@ export function start(folder: string, ...args: readonly string[]): Running {
   const log = join(folder, 'console.log')
   rmSync(log, { force: true })
   const own = ['--network', 'isolated', '--timeout', String(TIMEOUT), '--log', log]
-  const child = spawn(process.execPath, [join(ROOT, 'src/launcher/cli.ts'), 'run', ...own, ...args], {
+  const child = spawn(process.execPath, [join(ROOT, 'src/host/cli/cli.ts'), 'run', ...own, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, XDG_STATE_HOME: folder },
   })

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
 import { baseImage } from '../../build/initramfs.ts'
-import { buildLean } from '../../build/lean.ts'
+import { buildLean } from '../../build/lean/lean.ts'
 import { PRODUCTS } from '../../build/paths.ts'
 import budget from '../bench/budget.json' with { type: 'json' }
 import { countInstructions } from '../bench/instructions.ts'

@@ -11,11 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { blockDevices, findDevice, probe } from '../../src/boot/io/device.ts'
+import { type Mounted, mountPseudo, mountStep, mountWhenThere } from '../../src/boot/steps/mount.ts'
 import { parseMountOptions } from '../../src/config/mount-options.ts'
 import { MS_MOVE, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../src/lib/mount-flags.ts'
 import type { PseudoStep } from '../../src/plan/step.ts'
-import { blockDevices, findDevice, probe } from '../../src/run/device.ts'
-import { type Mounted, mountPseudo, mountStep, mountWhenThere } from '../../src/run/mount.ts'
 import { ENODEV, must } from '../../src/sys/errno.ts'
 import { mount, umount, uptime } from '../../src/sys/linux.ts'
 import {

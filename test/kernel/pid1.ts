@@ -8,9 +8,9 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PRODUCTS } from '../../build/paths.ts'
-import { type ContainerExit, containerExit } from '../../src/launcher/container-exit.ts'
-import { needProgram } from '../../src/launcher/programs.ts'
-import { guestProgram, probeProgram } from '../boot/files.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
+import { type ContainerExit, containerExit } from '../../src/host/machine/container-exit.ts'
+import { guestProgram, probeProgram } from '../qemu/files.ts'
 
 const UNSHARE = ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--uts', '--ipc', '--net']
 const ENTER = fileURLToPath(new URL('enter.sh', import.meta.url))

@@ -14,9 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MS_BIND, MS_REC } from '../../src/lib/mount-flags.ts'
-import { NEEDED_DIRECTORIES } from '../../src/plan/plan.ts'
-import { makeDirectories, readText } from '../../src/run/files.ts'
+import { makeDirectories, readText } from '../../src/boot/io/files.ts'
 import {
   enterRoot,
   freeInitramfs,
@@ -24,7 +22,9 @@ import {
   openInitramfs,
   type Root,
   sealRoot,
-} from '../../src/run/root.ts'
+} from '../../src/boot/stages/root.ts'
+import { MS_BIND, MS_REC } from '../../src/lib/mount-flags.ts'
+import { NEEDED_DIRECTORIES } from '../../src/plan/plan.ts'
 import { EROFS, must } from '../../src/sys/errno.ts'
 import { MNT_DETACH, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from '../../src/sys/flags.ts'
 import {

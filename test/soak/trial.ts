@@ -1,9 +1,9 @@
 /** A machine at random: what it is asked for, and what must come of it. */
 
 import fc from 'fast-check'
-import { type CmdlineData, encodeCmdline } from '../../src/launcher/encode-cmdline.ts'
-import { encodeSeed, type SeedData } from '../../src/launcher/encode-seed.ts'
-import { DISK_TYPES } from '../boot/images.ts'
+import { type CmdlineData, encodeCmdline } from '../../src/host/seed/encode-cmdline.ts'
+import { encodeSeed, type SeedData } from '../../src/host/seed/encode-seed.ts'
+import { DISK_TYPES } from '../qemu/images.ts'
 
 /** Small enough to be copied for a boot. */
 export const TYPES: readonly string[] = ['ext4', 'vfat', 'erofs', 'squashfs', 'iso9660']

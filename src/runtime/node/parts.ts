@@ -1,12 +1,12 @@
 /** The parts of `src/parts.ts`. Here all of them are in one bundle, and V8 compiles a function when it is called. */
 
+import * as seed from '../../boot/stages/seed.ts'
+import * as hostKeys from '../../boot/steps/host-keys.ts'
+import * as dhcp from '../../boot/steps/leases.ts'
 import * as environment from '../../config/environment.ts'
 import * as users from '../../config/users.ts'
 import * as zosrc from '../../config/zosrc.ts'
 import type { Parts } from '../../parts.ts'
-import * as hostKeys from '../../run/host-keys.ts'
-import * as dhcp from '../../run/leases.ts'
-import * as seed from '../../run/seed.ts'
 import * as supervise from '../../supervise/part.ts'
 
 export const PARTS: Parts & Readonly<Record<string, unknown>> = {

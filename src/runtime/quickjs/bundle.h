@@ -1,4 +1,4 @@
-/* What build/lean.ts writes into the program. */
+/* What build/lean/lean.ts writes into the program. */
 #ifndef BUNDLE_H
 #define BUNDLE_H
 #include <stddef.h>
@@ -17,7 +17,7 @@ extern const size_t module_count;
 extern const char *const baked[];
 extern const size_t baked_count;
 
-/* The heap with these modules in it, as build/heap-image.ts packs it. Empty in the program that bakes it. */
+/* The heap with these modules in it, as build/lean/heap-image.ts packs it. Empty in the program that bakes it. */
 extern const uint8_t image[];
 extern const size_t image_groups;
 #endif

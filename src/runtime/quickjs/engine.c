@@ -1,11 +1,11 @@
 /*
- * The engine: QuickJS' own source in one piece with what of it PID 1 needs. build/quickjs-prune.ts has taken the methods
+ * The engine: QuickJS' own source in one piece with what of it PID 1 needs. build/lean/quickjs-prune.ts has taken the methods
  * out of it that the bundle does not name; here are the objects of the language without those that it does not name
- * (build/bundle-check.ts has the same list), and modules without promises. So the compiler sees that nobody uses the rest.
+ * (build/lean/bundle-check.ts has the same list), and modules without promises. So the compiler sees that nobody uses the rest.
  */
 #include "engine.h"
 
-/* Called from within the engine (EDITS of build/quickjs-prune.ts): what is defined most, without the general case. */
+/* Called from within the engine (EDITS of build/lean/quickjs-prune.ts): what is defined most, without the general case. */
 static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValue value, int flags);
 static int is_next_element(JSValueConst array, JSValueConst index, int flags);
 static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags);

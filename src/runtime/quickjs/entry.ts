@@ -1,8 +1,8 @@
 /** The lean build's entry: the host object that `host.c` puts into the global scope, and `main`, for it to call. */
 
+import { readSeed } from '../../boot/stages/seed.ts'
 import { main } from '../../main.ts'
 import { provide } from '../../parts.ts'
-import { readSeed } from '../../run/seed.ts'
 import { explainExec, nearPrograms, runShell, shutDown, supervise } from '../../supervise/part.ts'
 import type { Runtime } from '../../sys/port.ts'
 

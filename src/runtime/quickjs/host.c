@@ -3,7 +3,7 @@
  * the whole native part of PID 1. It knows nothing of mounts, networks or containers.
  *
  * The engine is linked without its compiler, regular expressions, Date, JSON and Proxy: only bytecode is run, and the
- * bundle uses none of them (build/bundle-check.ts).
+ * bundle uses none of them (build/lean/bundle-check.ts).
  */
 #define _GNU_SOURCE
 #include <errno.h>

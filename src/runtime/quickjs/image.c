@@ -1,6 +1,6 @@
 /*
  * The heap that the build has made is stored by its 64-bit words, without their upper halves of zeros: addresses here are
- * below 4 GiB, and much is small or nothing. build/heap-image.ts writes it; half of the size, and a few instructions a word.
+ * below 4 GiB, and much is small or nothing. build/lean/heap-image.ts writes it; half of the size, and a few instructions a word.
  */
 #include "image.h"
 

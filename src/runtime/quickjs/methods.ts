@@ -1,5 +1,5 @@
 /**
- * Methods of the language in its own bytecode, in place of the engine's in C (build/quickjs-prune.ts takes those out). A
+ * Methods of the language in its own bytecode, in place of the engine's in C (build/lean/quickjs-prune.ts takes those out). A
  * boot calls each of them a few times. In C each is some hundred machine instructions that nothing else executes, and that
  * an emulated processor has to translate first; bytecode needs none but the interpreter's (docs/performance.md).
  *

@@ -432,7 +432,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'let is a new variable each time round, and undefined where it is given nothing (build/quickjs-prune.ts)',
+    name: 'let is a new variable each time round, and undefined where it is given nothing (build/lean/quickjs-prune.ts)',
     run() {
       const each: (() => number)[] = []
       const unset: unknown[] = []
@@ -556,7 +556,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'text is found where it is (build/quickjs-edits.ts)',
+    name: 'text is found where it is (build/lean/quickjs-edits.ts)',
     run() {
       const text = 'one=two=\xe9\0=end'
       same(
@@ -594,7 +594,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'typed arrays have their parts, and are made of numbers (build/quickjs-edits.ts, methods.ts)',
+    name: 'typed arrays have their parts, and are made of numbers (build/lean/quickjs-edits.ts, methods.ts)',
     run() {
       const bytes = Uint8Array.of(1, 2, 3, 4, 300)
       const part = bytes.subarray(1, 4)

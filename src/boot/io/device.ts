@@ -1,0 +1,90 @@
+/** Block devices: by path, `LABEL=` or `UUID=`, and what they hold. */
+
+import { PROBES, type Superblock } from '../../lib/superblock.ts'
+import { O_CLOEXEC, O_RDONLY, S_IFBLK, S_IFMT } from '../../sys/flags.ts'
+import { close, open, pread, stat } from '../../sys/linux.ts'
+import { listNames } from './files.ts'
+
+/**
+ * `/dev/…`, `LABEL=…` or `UUID=…`: everything else is the tag of a share. So is `/dev/root`: no driver makes a device of
+ * this name, and older hosts call the root's share so.
+ */
+export const isDeviceSource = (source: string): boolean =>
+  (source.startsWith('/dev/') && source !== '/dev/root') ||
+  source.startsWith('LABEL=') ||
+  source.startsWith('UUID=')
+
+/** The device's path once it is there, or undefined. */
+export function findDevice(source: string): string | undefined {
+  if (source.startsWith('LABEL=')) {
+    const label = unquoted(source.slice('LABEL='.length))
+    return findBySuperblock((superblock) => superblock.label === label)
+  }
+  if (source.startsWith('UUID=')) {
+    const uuid = unquoted(source.slice('UUID='.length)).toLowerCase()
+    return findBySuperblock((superblock) => superblock.uuid.toLowerCase() === uuid)
+  }
+  const found = stat(source)
+  return typeof found !== 'number' && (found.mode & S_IFMT) === S_IFBLK ? source : undefined
+}
+
+const unquoted = (text: string): string =>
+  text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text
+
+function findBySuperblock(matches: (superblock: Superblock) => boolean): string | undefined {
+  for (const name of blockDevices()) {
+    const superblock = probe(`/dev/${name}`)
+    if (superblock !== undefined && matches(superblock)) return `/dev/${name}`
+  }
+  return undefined
+}
+
+export interface Labelled {
+  readonly path: string
+  readonly type: string
+}
+
+/** Disks with the FAT or ISO 9660 label of a NoCloud seed, in either case; the last disk first, where hosts attach it. */
+export function seedDisks(): Labelled[] {
+  const found: Labelled[] = []
+  for (const name of blockDevices().reverse()) {
+    const path = `/dev/${name}`
+    const superblock = probe(path)
+    if (superblock === undefined || superblock.label.toLowerCase() !== 'cidata') continue
+    const { type } = superblock
+    if (type === 'vfat' || type === 'iso9660') found.push({ path, type })
+  }
+  return found
+}
+
+/** The names of all disks and partitions, sorted: `vda`, `vda1`, `vdb`. Memory-backed ones are left out. */
+export function blockDevices(): string[] {
+  return (listNames('/sys/class/block') ?? [])
+    .map((name) => name.split('!').join('/'))
+    .filter((name) => !name.startsWith('loop') && !name.startsWith('ram') && !name.startsWith('zram'))
+    .sort()
+}
+
+/** What a device holds, or undefined: nothing that is known here, or it can't be read. */
+export function probe(path: string): Superblock | undefined {
+  const fd = open(path, O_RDONLY | O_CLOEXEC)
+  if (fd < 0) return undefined
+  let found: Superblock | undefined
+  for (const { offset, length, parse } of PROBES) {
+    const bytes = new Uint8Array(length)
+    const count = pread(fd, bytes, offset)
+    found = count > 0 ? parse(bytes) : undefined
+    if (found !== undefined) break
+  }
+  close(fd)
+  return found
+}
+
+/** Why nothing can be read of a device, as a negative errno; 0 where something can. */
+export function readError(path: string): number {
+  const fd = open(path, O_RDONLY | O_CLOEXEC)
+  if (fd < 0) return fd
+  const count = pread(fd, new Uint8Array(512), 0)
+  close(fd)
+  return Math.min(count, 0)
+}

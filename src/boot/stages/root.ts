@@ -1,0 +1,154 @@
+/** The root file system: mounted, completed where it lacks something, and made `/`; then the initramfs is emptied. */
+
+import type { RootConfig } from '../../config/machine.ts'
+import { parseMountOptions } from '../../config/mount-options.ts'
+import { MS_BIND, MS_MOVE, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REMOUNT } from '../../lib/mount-flags.ts'
+import { EARLY_MOUNTS, NEEDED_DIRECTORIES } from '../../plan/plan.ts'
+import { EEXIST, ENOTEMPTY, EROFS, must } from '../../sys/errno.ts'
+import {
+  AT_EMPTY_PATH,
+  AT_REMOVEDIR,
+  DT_DIR,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  O_RDONLY,
+  S_IFDIR,
+  S_IFMT,
+  S_IFREG,
+} from '../../sys/flags.ts'
+import {
+  chdir,
+  chmod,
+  chroot,
+  close,
+  mkdir,
+  mount,
+  open,
+  openInRoot,
+  readDirectory,
+  stat,
+  unlink,
+} from '../../sys/linux.ts'
+import { loadFileSystem, type Mounted, mountWhenThere } from '../steps/mount.ts'
+
+/** Where the root is mounted before it becomes `/`; a directory of the initramfs. */
+const NEW_ROOT = '/root'
+const OVERLAY = '/overlay'
+
+/** Files that are written at each boot: on a read-only root they must be there to be bound over. */
+const NEEDED_FILES: readonly string[] = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf']
+
+export interface Root extends Mounted {
+  /** A layer in memory lies over the root, so that what was missing could be made. */
+  readonly overlaid: boolean
+}
+
+/**
+ * Mounts the root where it is not `/` yet.
+ * @param deadline until when it may take to appear, as `uptime()` counts
+ */
+export function mountRoot({ source, type, options, readOnly }: RootConfig, deadline: number): Mounted {
+  const { flags, data } = parseMountOptions(options)
+  const wanted = readOnly ? flags | MS_RDONLY : flags
+  return mountWhenThere({ source, target: NEW_ROOT, type: type ?? 'auto', flags: wanted, data }, deadline)
+}
+
+/**
+ * Makes the mounted root `/`, with /proc, /sys and /dev in it.
+ * @param targets where more will be mounted: on a read-only root these must be there
+ * @param files what more will be written than NEEDED_FILES
+ */
+export function enterRoot(mounted: Mounted, targets: readonly string[], files: readonly string[] = []): Root {
+  const readOnly = mounted.readOnly || !addDirectories(NEW_ROOT)
+  const overlaid = readOnly && isIncomplete(targets, files)
+  const root = overlaid ? overlay() : NEW_ROOT
+  for (const { target } of EARLY_MOUNTS) {
+    must(mount(target, `${root}${target}`, '', MS_MOVE), () => `move ${target} into the root`)
+  }
+  must(chdir(root), () => `chdir ${root}`)
+  must(mount('.', '/', '', MS_MOVE), () => 'move the root to /')
+  must(chroot('.'), () => 'chroot to the root')
+  return { type: mounted.type, readOnly, overlaid }
+}
+
+/** Makes what every root needs and some images lack; false where nothing can be made: the root is read-only. */
+function addDirectories(root: string): boolean {
+  for (const directory of NEEDED_DIRECTORIES) {
+    const result = mkdir(root + directory, 0o755)
+    if (result === -EROFS) return false
+    // mkdir takes away what the umask says.
+    if (result >= 0 && directory === '/tmp') chmod(root + directory, 0o1777)
+    if (result !== -EEXIST) must(result, () => `mkdir ${directory} in the root`)
+  }
+  return true
+}
+
+function isIncomplete(targets: readonly string[], files: readonly string[]): boolean {
+  const root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)
+  const has = (path: string, type: number, flags: number): boolean => {
+    const fd = openInRoot(root, path, O_PATH | O_CLOEXEC | flags)
+    if (fd < 0) return false
+    const found = stat('', AT_EMPTY_PATH, fd)
+    close(fd)
+    return typeof found !== 'number' && (found.mode & S_IFMT) === type
+  }
+  const complete =
+    [...NEEDED_DIRECTORIES, ...targets].every((path) => has(path, S_IFDIR, 0)) &&
+    [...NEEDED_FILES, ...files].every((path) => has(path, S_IFREG, O_NOFOLLOW))
+  close(root)
+  return !complete
+}
+
+/** A writable layer in memory over the read-only root; `sealRoot` closes it again. It holds names, hardly any data. */
+function overlay(): string {
+  loadFileSystem('overlay')
+  const merged = `${OVERLAY}/root`
+  mkdir(OVERLAY, 0o755)
+  must(
+    mount('overlay', OVERLAY, 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=0755,size=4m'),
+    () => `mount tmpfs on ${OVERLAY}`,
+  )
+  for (const name of ['upper', 'work', 'root']) mkdir(`${OVERLAY}/${name}`, 0o755)
+  const data = `lowerdir=${NEW_ROOT},upperdir=${OVERLAY}/upper,workdir=${OVERLAY}/work`
+  must(
+    mount('overlay', merged, 'overlay', 0, data),
+    () => 'mount an overlay over the read-only root, which lacks directories that a container needs',
+  )
+  addDirectories(merged)
+  return merged
+}
+
+/** The overlay has done its work: the container finds `/` as read-only as it was asked for. */
+export function sealRoot(): void {
+  must(mount('', '/', '', MS_REMOUNT | MS_BIND | MS_RDONLY), () => 'remount / read-only')
+}
+
+/** A descriptor of the initramfs' root, to empty it by once something else is `/`. */
+export const openInitramfs = (): number => open('/', O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+/**
+ * Gives the initramfs' memory back: deletes everything in it, and nothing that is mounted in it. This program's own
+ * file goes too; its pages stay as long as it runs.
+ */
+export function freeInitramfs(fd: number): void {
+  const own = stat('', AT_EMPTY_PATH, fd)
+  if (typeof own !== 'number') empty(fd, own.dev)
+  close(fd)
+}
+
+function empty(directory: number, device: number): void {
+  const entries = readDirectory(directory)
+  if (typeof entries === 'number') return
+  for (const { name, type } of entries) {
+    // Most directories are empty, which deleting them tells.
+    if (unlink(name, type === DT_DIR ? AT_REMOVEDIR : 0, directory) !== -ENOTEMPTY) continue
+    const fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, directory)
+    if (fd < 0) continue
+    const found = stat('', AT_EMPTY_PATH, fd)
+    if (typeof found !== 'number' && found.dev === device) empty(fd, device)
+    close(fd)
+    unlink(name, AT_REMOVEDIR, directory)
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The seed, read with bounds and gone again before anything else is mounted. Loaded only where a disk is labelled as one
+ * (see `parts.ts`).
+ */
+
+import type { Layer } from '../../config/machine.ts'
+import { parseSeed, SEED_FILE_NAMES, type SeedFiles } from '../../config/seed.ts'
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../../lib/mount-flags.ts'
+import { formatProblem } from '../../lib/problem.ts'
+import { EINVAL, ENOENT, SysError } from '../../sys/errno.ts'
+import { MNT_DETACH, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../../sys/flags.ts'
+import { close, mkdir, mount, open, umount } from '../../sys/linux.ts'
+import type { Labelled } from '../io/device.ts'
+import { readAll } from '../io/files.ts'
+import { loadFileSystem } from '../steps/mount.ts'
+
+/** A directory of the initramfs: nobody but PID 1 sees it. */
+const PLACE = '/seed'
+
+export interface Seed {
+  /** The device; undefined where none holds a seed. */
+  readonly device: string | undefined
+  /** The weakest first. */
+  readonly layers: readonly Layer[]
+  /** In words; the boot goes on with what there is. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * The first of these disks that holds the files of a seed: a data disk may bear the same label.
+ * @param disks labelled as a seed, the likeliest first
+ */
+export function readSeed(disks: readonly Labelled[]): Seed {
+  const problems: string[] = []
+  const others: string[] = []
+  for (const { path, type } of disks) {
+    const files = readFiles(path, type, problems)
+    if (files === undefined) continue
+    if (SEED_FILE_NAMES.every(([key]) => files[key] === undefined)) {
+      others.push(path)
+      continue
+    }
+    const parsed = parseSeed(files, 'seed')
+    for (const problem of parsed.problems) problems.push(formatProblem(problem))
+    return { device: path, layers: parsed.layers, problems }
+  }
+  // Where there is a seed, another disk may well be called so. Where there is none, this one may be it, and broken.
+  for (const path of others)
+    problems.push(
+      `seed: ${path} is labelled cidata and holds none of ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}; is the disk damaged?`,
+    )
+  return { device: undefined, layers: [], problems }
+}
+
+/** Empty: it is no seed, or a damaged one; undefined: it can't be mounted, which is told. */
+function readFiles(device: string, type: string, problems: string[]): SeedFiles | undefined {
+  loadFileSystem(type)
+  mkdir(PLACE, 0o700)
+  const result = mount(device, PLACE, type, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+  if (result < 0) {
+    problems.push(new SysError(`seed: mount ${device} as ${type}`, result, 'its label says cidata').message)
+    return undefined
+  }
+  const files: { -readonly [K in keyof SeedFiles]: string } = {}
+  for (const [key, name] of SEED_FILE_NAMES) {
+    const content = readFile(`${PLACE}/${name}`)
+    if (typeof content === 'string') {
+      files[key] = content
+      // What lies behind a disk's end is read as zeros.
+      if (content.includes('\0'))
+        problems.push(`seed: ${name} of ${device} has a NUL byte in it; is the disk cut off?`)
+    } else if (content !== -ENOENT)
+      problems.push(
+        new SysError(
+          `seed: read ${name} of ${device}`,
+          content,
+          content === -EINVAL ? 'larger than 1 MB' : '',
+        ).message,
+      )
+  }
+  if (umount(PLACE) < 0) umount(PLACE, MNT_DETACH)
+  return files
+}
+
+/** The text, or a negative errno; -EINVAL where it is larger than 1 MB. */
+function readFile(path: string): string | number {
+  const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  if (fd < 0) return fd
+  const content = readAll(fd)
+  close(fd)
+  return content
+}

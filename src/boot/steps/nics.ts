@@ -1,0 +1,35 @@
+/** The NICs that there are, as sysfs shows them: cheaper than a dump of all that the kernel knows about each. */
+
+import { parseDecimal, trim } from '../../lib/text.ts'
+import { listNames, readText } from '../io/files.ts'
+
+const NET = '/sys/class/net'
+
+export interface Nic {
+  /** The kernel's name for it now. */
+  readonly name: string
+  readonly index: number
+  /** As `parseMac` writes it. */
+  readonly mac: string
+}
+
+/** A NIC by its name, or undefined. */
+export function findNic(name: string): Nic | undefined {
+  const index = parseDecimal(trim(readText(`${NET}/${name}/ifindex`) ?? ''))
+  return index === undefined
+    ? undefined
+    : { name, index, mac: trim(readText(`${NET}/${name}/address`) ?? '') }
+}
+
+/** All of them; the loopback, whose address is all zeros, is none. */
+export function listNics(): Nic[] {
+  const nics: Nic[] = []
+  for (const name of listNames(NET) ?? []) {
+    const nic = findNic(name)
+    if (nic !== undefined && nic.mac !== '00:00:00:00:00:00' && nic.mac !== '') nics.push(nic)
+  }
+  return nics
+}
+
+/** Whether there is a carrier. The operational state follows up to a second later; packets are taken from now on. */
+export const hasCarrier = (name: string): boolean => readText(`${NET}/${name}/carrier`) === '1\n'

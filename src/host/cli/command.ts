@@ -1,0 +1,91 @@
+/** The `zmachine` command: finds the subcommand and tells errors for people. */
+
+import { extractVmlinuxCommand } from '../image/extract-vmlinux.ts'
+import { inspectCommand } from '../inspect/inspect.ts'
+import { didYouMean, UsageError } from '../lib/usage.ts'
+import { version } from '../lib/version.ts'
+import { type Output, planCommand } from '../plan/plan.ts'
+import { timelineCommand } from '../timeline/timeline-command.ts'
+import { runCommand } from './run-command.ts'
+import type { TerminalInput, TerminalOutput } from './terminal.ts'
+
+const HELP = `zmachine: containers as microVMs, with a PID 1 in TypeScript
+
+  zmachine run ROOT [-- ENTRYPOINT [ARG...]]   boots a root directory as a zos host does
+  zmachine inspect ROOT                        what a root is, and what it would start
+  zmachine plan [options]                      what PID 1 would do for a command line and a seed
+  zmachine timeline [LOG]                      how long the last boot took, step by step
+  zmachine extract-vmlinux FILE                the ELF inside a compressed kernel
+
+  zmachine SUBCOMMAND --help                   its options, with examples
+  zmachine --version                           this command's version
+
+Try
+  zmachine run ./rootfs -- /bin/sh
+`
+
+/** The process around the command. */
+export interface Terminal extends Output {
+  readonly stdin: TerminalInput
+  readonly stdout: TerminalOutput
+  /** Where errors and progress go. */
+  readonly errors: (text: string) => void
+}
+
+const SUBCOMMANDS: Readonly<
+  Record<string, (args: readonly string[], terminal: Terminal) => number | Promise<number>>
+> = {
+  run: (args, terminal) => runCommand(args, { ...terminal, report: reporter(terminal) }),
+  inspect: (args, terminal) => inspectCommand(args, terminal, reporter(terminal)),
+  plan: planCommand,
+  timeline: (args, terminal) => timelineCommand(args, terminal),
+  'extract-vmlinux': (args, terminal) => extractVmlinuxCommand(args, terminal, terminal.errors),
+}
+
+/** In raw mode a new line alone does not go back to the first column. */
+const reporter =
+  ({ errors }: Terminal) =>
+  (text: string): void =>
+    errors(`${safe(`zmachine: ${text}`)}\r\n`)
+
+/**
+ * @param args what follows the command's name
+ * @returns the exit code; at once where nothing is waited for
+ */
+export function zmachine(args: readonly string[], terminal: Terminal): number | Promise<number> {
+  try {
+    const code = dispatch(args, terminal)
+    return typeof code === 'number' ? code : code.catch((error: unknown) => tell(error, terminal))
+  } catch (error) {
+    return tell(error, terminal)
+  }
+}
+
+/** The user's mistakes have no stack, and neither has what a program of this computer's did not do. */
+function tell(error: unknown, { errors }: Terminal): number {
+  if (!(error instanceof Error)) throw error
+  const isUsage = error instanceof UsageError
+  const hint = isUsage && error.hint !== undefined ? `  try: ${error.hint}\n` : ''
+  errors(safe(`zmachine: ${error.message}\n${hint}`))
+  return isUsage ? 2 : 125
+}
+
+/** An image's own names may be in it, and must not command the terminal. */
+const safe = (text: string): string => text.replace(/(?!\n)\p{Cc}/gu, '?')
+
+function dispatch([name, ...rest]: readonly string[], terminal: Terminal): number | Promise<number> {
+  const say = (text: string): number => {
+    terminal.write(Buffer.from(text))
+    return 0
+  }
+  if (name === '--help' || name === '-h' || name === 'help') return say(HELP)
+  if (name === '--version' || name === '-V') return say(`${version()}\n`)
+  if (name === undefined) throw new UsageError('a subcommand is missing', 'zmachine --help')
+  if (Object.hasOwn(SUBCOMMANDS, name)) {
+    const subcommand = SUBCOMMANDS[name]
+    if (subcommand !== undefined) return subcommand(rest, terminal)
+  }
+  const known = name.startsWith('-') ? ['--help', '--version'] : Object.keys(SUBCOMMANDS)
+  const what = name.startsWith('-') ? 'option' : 'subcommand'
+  throw new UsageError(`unknown ${what} ${JSON.stringify(name)}${didYouMean(name, known)}`, 'zmachine --help')
+}

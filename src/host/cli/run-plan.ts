@@ -1,0 +1,304 @@
+/** From what was asked for and what the root is to a machine's configuration: kernel command line, seed, NICs, shares. Pure. */
+
+import { formatCidr, network as networkOf, parseCidr, parseIp } from '../../lib/ip.ts'
+import type { RootKind } from '../image/root-kind.ts'
+import type { Startup } from '../image/startup-toml.ts'
+import { fromByteText } from '../lib/byte-text.ts'
+import { UsageError } from '../lib/usage.ts'
+import type { Backend, Nic, Share } from '../machine/options.ts'
+import { defaultMac } from '../machine/qemu.ts'
+import { encodeCmdline } from '../seed/encode-cmdline.ts'
+import {
+  type EncodedSeed,
+  encodeSeed,
+  type SeedData,
+  type SeedMount,
+  type SeedNic,
+} from '../seed/encode-seed.ts'
+import type { RunRequest } from './run-options.ts'
+
+/** What was found on this computer. */
+export interface Facts {
+  readonly kind: RootKind['kind']
+  readonly startup: Startup | undefined
+  /** Of the options, files read and names looked up. */
+  readonly environment: ReadonlyMap<string, string>
+  readonly sshKeys: readonly string[]
+  /** Where the options name none. */
+  readonly hostname: string
+}
+
+export interface Configuration {
+  /** After the host's own keys. */
+  readonly cmdline: string
+  /** The files of the seed disk, which is the last one; undefined where all is on the command line. */
+  readonly seed: EncodedSeed | undefined
+  readonly shares: readonly Share[]
+  readonly nics: readonly Nic[]
+}
+
+/** QEMU's user network as it is where nobody says otherwise (`-netdev user`, qemu(1)). */
+const USER_NETWORK = { address: '10.0.2.15/24', gateway: '10.0.2.2', dns: '10.0.2.3' }
+
+export function configurationOf(request: RunRequest, facts: Facts): Configuration {
+  const entrypoint = entrypointOf(request, facts)
+  const environment = environmentOf(facts)
+  const hostname = request.hostname ?? facts.hostname
+  const volumes = request.volumes.map((volume, at) => ({ ...volume, tag: `volume${at}` }))
+  const network = networkFor(request)
+  const common = {
+    cmdline: settings(request, facts),
+    shares: volumes.map(({ tag, directory, readOnly }) => ({ tag, directory, readOnly })),
+    nics: network === undefined ? [] : [{ backend: network.backend }],
+  }
+  const mounts: SeedMount[] = [
+    ...request.disks.flatMap(({ target, type, options }, at) =>
+      target === undefined ? [] : [{ source: `/dev/${diskName(at)}`, target, type, options }],
+    ),
+    ...volumes.map(({ tag, target, readOnly }) => ({
+      source: tag,
+      target,
+      type: 'virtiofs',
+      options: readOnly ? 'ro' : 'defaults',
+    })),
+  ]
+  if (request.protocol === 'cmdline') {
+    const line = asCommandLine(request, { entrypoint, environment, hostname, mounts, network })
+    return { ...common, cmdline: `${common.cmdline} ${line}`, seed: undefined }
+  }
+  const data: SeedData = {
+    instanceId: `zmachine-${hostname}`,
+    hostname,
+    nics: network === undefined ? [] : [network.nic],
+    mounts,
+    authorizedKeys: facts.sshKeys,
+    environment,
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+  }
+  return { ...common, seed: carried(() => encodeSeed(data)) }
+}
+
+/** vda, vdb, … vdz, vdaa, … (sd_format_disk_name of the kernel's drivers, virtio_blk.c has the same). */
+function diskName(at: number): string {
+  const letters = (index: number): string =>
+    (index < 26 ? '' : letters(Math.floor(index / 26) - 1)) + String.fromCharCode(0x61 + (index % 26))
+  return `vd${letters(at)}`
+}
+
+/** Our own settings, which no seed carries, and what the user adds. */
+function settings(request: RunRequest, { kind }: Facts): string {
+  if (kind !== 'container') {
+    refuseUnused(request, kind)
+    return request.cmdline
+  }
+  const loud = request.verbose ? '' : 'quiet zmachine.log=quiet'
+  const line = carried(() =>
+    encodeCmdline({
+      settings: {
+        onExit: 'poweroff',
+        timeline: true,
+        ...(request.user === undefined ? {} : { user: request.user }),
+        ...(request.directory === undefined ? {} : { cwd: request.directory }),
+      },
+    }),
+  )
+  // Times for the kernel's own messages, which a fault shows also where they are kept quiet.
+  return ['printk.time=1', loud, line, request.cmdline].filter((part) => part !== '').join(' ')
+}
+
+/** What would have no effect on a root with a system of its own. */
+function refuseUnused(request: RunRequest, kind: 'kernel' | 'vm'): void {
+  const options: readonly (readonly [name: string, given: boolean])[] = [
+    ['--runtime node', request.runtime === 'node'],
+    ['--user', request.user !== undefined],
+    ['--workdir', request.directory !== undefined],
+    ...(kind === 'kernel'
+      ? []
+      : ([
+          ['--kernel', request.kernel !== undefined],
+          ['--initramfs', request.initramfs !== undefined],
+          ['--cmdline', request.cmdline !== ''],
+          ['--protocol cmdline', request.protocol === 'cmdline'],
+          ['--read-only', request.readOnly],
+        ] as const)),
+  ]
+  const unused = options.flatMap(([name, given]) => (given ? [name] : []))
+  if (unused.length === 0) return
+  const what = kind === 'vm' ? 'is a disk image that boots by itself' : 'brings its own kernel and init'
+  throw new UsageError(`this root ${what}: ${unused.join(', ')} would have no effect`)
+}
+
+interface Entrypoint {
+  readonly init: string
+  readonly args: readonly string[]
+}
+
+/** The options' own, else that of /.startup.toml; undefined leaves it to the root and PID 1. */
+function entrypointOf({ entrypoint, args }: RunRequest, { startup }: Facts): Entrypoint | undefined {
+  if (entrypoint !== undefined) return { init: entrypoint, args }
+  const [init, ...rest] = args
+  if (init !== undefined) return { init, args: rest }
+  const found = startup?.entrypoint
+  return found === undefined
+    ? undefined
+    : { init: decode(found.command), args: found.args.map((each) => decode(each)) }
+}
+
+/** A variable of the options goes before one of /.startup.toml. */
+function environmentOf({ startup, environment }: Facts): ReadonlyMap<string, string> {
+  const ofRoot = [...(startup?.environment ?? [])].map(
+    ([name, value]) => [decode(name), decode(value)] as const,
+  )
+  return new Map([...ofRoot, ...environment])
+}
+
+/** TOML is UTF-8, so that its text always has one. */
+const decode = (text: string): string => fromByteText(text) ?? text
+
+interface Network {
+  readonly backend: Backend
+  readonly nic: SeedNic
+}
+
+function networkFor(request: RunRequest): Network | undefined {
+  const { network, forwards, addresses, gateways, nameservers } = request
+  if (network.kind === 'none') return undefined
+  const gateway4 = gateways.find((address) => !address.includes(':'))
+  const gateway6 = gateways.find((address) => address.includes(':'))
+  const nic = { name: 'eth0', mac: defaultMac(0), nameservers }
+  const routed = {
+    ...(gateway4 === undefined ? {} : { gateway4 }),
+    ...(gateway6 === undefined ? {} : { gateway6 }),
+  }
+  if (network.kind === 'tap') {
+    const dhcp = addresses.length === 0 ? { dhcp4: true } : {}
+    return {
+      backend: { kind: 'tap', interface: network.interface },
+      nic: { ...nic, addresses, ...routed, ...dhcp },
+    }
+  }
+  const own = addresses.find((address) => !address.includes(':'))
+  const ipv4 = own === undefined ? undefined : userNetwork(own, gateway4, nameservers[0])
+  const { address, gateway, dns } = ipv4 ?? USER_NETWORK
+  return {
+    backend: {
+      kind: 'user',
+      outbound: network.outbound,
+      forwards,
+      ...(ipv4 === undefined ? {} : { ipv4: { network: ipv4.network, guest: ipv4.guest, gateway, dns } }),
+    },
+    nic: {
+      ...nic,
+      addresses: own === undefined ? [address, ...addresses] : addresses,
+      gateway4: gateway,
+      ...(gateway6 === undefined ? {} : { gateway6 }),
+      nameservers: nameservers.length > 0 ? nameservers : [dns],
+    },
+  }
+}
+
+/**
+ * QEMU's user network around an address of the user's choice: the gateway and the name server are in it too, and where
+ * they aren't given they are the first addresses that are free.
+ */
+function userNetwork(address: string, gateway: string | undefined, dns: string | undefined) {
+  const cidr = parseCidr(address)
+  if (cidr === undefined || cidr.prefix < 4 || cidr.prefix > 29) {
+    throw new UsageError(
+      `--ip ${address}: QEMU's user network needs room for a gateway and a name server`,
+      'a prefix from /4 to /29, or --network tap=IFACE',
+    )
+  }
+  const base = networkOf(cidr)
+  const guest = formatHost(cidr.address)
+  // A name server elsewhere is reached through the gateway; QEMU's own must be in the network.
+  const isNear = dns !== undefined && sameNetwork(dns, cidr.prefix, base.address)
+  if (gateway !== undefined && !sameNetwork(gateway, cidr.prefix, base.address)) {
+    throw new UsageError(
+      `--gateway ${gateway} is not in the network of --ip ${address}, and QEMU's user network has it there`,
+      'leave --gateway out, or --network tap=IFACE',
+    )
+  }
+  const named = [guest, ...(gateway === undefined ? [] : [gateway]), ...(isNear ? [dns] : [])]
+  if (new Set(named).size < named.length) {
+    throw new UsageError(
+      `QEMU's user network needs three addresses for --ip, --gateway and --dns: ${named.join(', ')}`,
+    )
+  }
+  const taken = [...named]
+  const free = (): string => {
+    for (let host = 1; ; host++) {
+      const bytes = Uint8Array.from(base.address)
+      bytes[3] = (bytes[3] ?? 0) + host
+      const text = formatHost(bytes)
+      if (taken.includes(text)) continue
+      taken.push(text)
+      return text
+    }
+  }
+  const via = gateway ?? free()
+  const resolver = isNear ? dns : free()
+  return { address, guest, network: formatCidr(base), gateway: via, dns: resolver }
+}
+
+const formatHost = (address: Uint8Array): string => [...address].join('.')
+
+function sameNetwork(text: string, prefix: number, base: Uint8Array): boolean {
+  const address = parseIp(text)
+  if (address === undefined || address.length !== 4) return false
+  return formatHost(networkOf({ address, prefix }).address) === formatHost(base)
+}
+
+interface Parts {
+  readonly entrypoint: Entrypoint | undefined
+  readonly environment: ReadonlyMap<string, string>
+  readonly hostname: string
+  readonly mounts: readonly SeedMount[]
+  readonly network: Network | undefined
+}
+
+/** The same on the command line, as hosts of the older generation do it; what that has no key for is refused. */
+function asCommandLine(request: RunRequest, parts: Parts): string {
+  const { entrypoint, environment, hostname, mounts, network } = parts
+  const cannot = (what: string): never => {
+    throw new UsageError(`--protocol cmdline has no key for ${what}`, 'leave --protocol out: a seed has')
+  }
+  if (request.sshKeys.length > 0) cannot('--ssh-key')
+  if (network?.nic.dhcp4 === true) cannot('DHCP; give --ip')
+  for (const { target, type = 'auto', options = 'defaults' } of mounts) {
+    // A read-only share is one on this side already.
+    if (type === 'virtiofs') continue
+    if (options !== 'defaults') cannot(`the options ${options} of ${target}`)
+    if (type !== 'auto') cannot(`the type ${type} of ${target}`)
+  }
+  const { nic } = network ?? {}
+  const routes = [nic?.gateway4, nic?.gateway6].flatMap((via) =>
+    via === undefined ? [] : [{ to: 'default', via }],
+  )
+  return carried(() =>
+    encodeCmdline({
+      hostname,
+      environment,
+      nics: nic === undefined ? [] : [{ name: nic.name, addresses: nic.addresses }],
+      routes,
+      nameservers: nic?.nameservers ?? [],
+      disks: mounts
+        .filter(({ type }) => type !== 'virtiofs')
+        .map(({ source, target }) => ({ name: source.slice('/dev/'.length), target })),
+      shares: mounts
+        .filter(({ type }) => type === 'virtiofs')
+        .map(({ source, target }) => ({ tag: source, target })),
+      ...(entrypoint === undefined ? {} : { init: entrypoint.init, args: entrypoint.args }),
+    }),
+  )
+}
+
+/** What the host's formats can't carry is the user's to change. */
+function carried<T>(encode: () => T): T {
+  try {
+    return encode()
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message)
+    throw error
+  }
+}

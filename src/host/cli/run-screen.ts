@@ -1,0 +1,139 @@
+/** A running machine and the user: the console out, what is typed in, and the ways to end it. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Machine, MachineExit } from '../machine/machine.ts'
+import { createConsoleFilter, type FilteredOutput, filterOutput } from './console-filter.ts'
+import { attachTerminal, type TerminalInput, type TerminalOutput } from './terminal.ts'
+
+/** Where the command talks, and what it is told. */
+export interface Screen {
+  readonly stdin: TerminalInput
+  readonly stdout: TerminalOutput
+  readonly write: (bytes: Uint8Array) => void
+  /** A line for the user, beside the container's output. */
+  readonly report: (text: string) => void
+}
+
+export interface Showing {
+  readonly screen: Screen
+  /** Whether our PID 1 runs it, which tells more than the container's output. */
+  readonly isContainer: boolean
+  readonly verbose: boolean
+  /** Whether a stdin that is no terminal is passed on. */
+  readonly interactive: boolean
+}
+
+/** PID 1's own grace between TERM and KILL is 10 s, and the file systems take their time too. */
+const PATIENCE = 20
+
+/** How long a kernel may take to hear the power button, in milliseconds. */
+const KERNEL_PATIENCE = 3000
+
+/** PID 1's last step before it starts the entrypoint, or what it says of a start. */
+const STARTED = /zmachine: (timeline \S+ ms free the initramfs|starting|handing over|fatal:)/
+
+/** Ctrl-D on an empty line: what reads finds the end of its input (VEOF, termios(3)). */
+const END_OF_INPUT = '\x04'
+
+/** What is sent by a user or a supervisor that wants an end. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Shows the machine until it ends. */
+export async function showMachine(machine: Machine, showing: Showing): Promise<MachineExit> {
+  const { screen, isContainer, verbose } = showing
+  const filter = createConsoleFilter({ unfinishedLines: true })
+  const raw = screen.stdout.isTTY === true ? asItIs(screen.write) : withoutReturns(screen.write)
+  const output = isContainer && !verbose ? filterOutput(filter, raw.push) : raw
+  machine.console.onBytes((chunk) => output.push(chunk))
+  const started = isContainer ? machine.console.waitFor(STARTED) : Promise.resolve('')
+  const stopping = stopBySignals(machine, started, screen)
+  const detach = attach(machine, started, showing)
+  try {
+    return await machine.exited
+  } finally {
+    output.end()
+    raw.end()
+    detach()
+    stopping.end()
+  }
+}
+
+const [RETURN, NEWLINE] = [0x0d, 0x0a]
+
+/**
+ * Undoes what the guest's terminal does to a program's output (ONLCR, termios(3)): of each `\r\n` the `\r` goes, so
+ * that a file or a pipe gets the program's own bytes.
+ */
+export function withoutReturns(write: (bytes: Uint8Array) => void): FilteredOutput {
+  /** Whether the last byte of the chunk before was a `\r` that nobody has seen yet. */
+  let pending = false
+  return {
+    push(chunk) {
+      const passed: number[] = []
+      for (const byte of chunk) {
+        if (pending && byte !== NEWLINE) passed.push(RETURN)
+        pending = byte === RETURN
+        if (!pending) passed.push(byte)
+      }
+      if (passed.length > 0) write(Uint8Array.from(passed))
+    },
+    end() {
+      if (pending) write(Uint8Array.of(RETURN))
+      pending = false
+    },
+  }
+}
+
+const asItIs = (push: (bytes: Uint8Array) => void): FilteredOutput => ({ push, end: () => {} })
+
+/** The first signal presses the power button, the second one ends the machine at once. */
+function stopBySignals(machine: Machine, started: Promise<unknown>, screen: Screen): { end(): void } {
+  let signals = 0
+  const onSignal = (): void => {
+    signals++
+    if (signals > 1) {
+      machine.kill()
+      return
+    }
+    screen.report('stopping; once more ends it at once')
+    // Before the kernel has its driver for it nobody hears the button.
+    Promise.race([started, sleep(KERNEL_PATIENCE, undefined, { ref: false })]).then(() =>
+      machine.stop(PATIENCE),
+    )
+  }
+  for (const signal of SIGNALS) process.on(signal, onSignal)
+  return {
+    end() {
+      for (const signal of SIGNALS) process.off(signal, onSignal)
+    },
+  }
+}
+
+/** A terminal types from the start; what is piped waits for the entrypoint, since a serial line keeps nothing. */
+function attach(machine: Machine, started: Promise<unknown>, showing: Showing): () => void {
+  const { stdin, stdout } = showing.screen
+  const isTerminal = stdin.isTTY === true
+  if (!isTerminal && !showing.interactive) {
+    // As docker's /dev/null: a shell or cat that nobody can type to comes to its end.
+    if (showing.isContainer) started.then(() => machine.write(END_OF_INPUT))
+    return () => {}
+  }
+  let attached: { detach(): void } | undefined
+  let over = false
+  const begin = (): void => {
+    if (over) return
+    attached = attachTerminal({
+      stdin,
+      stdout,
+      write: (bytes) => machine.write(bytes),
+      onLeave: () => machine.kill(),
+      onResize: machine.resize,
+    })
+  }
+  if (isTerminal) begin()
+  else started.then(begin)
+  return () => {
+    over = true
+    attached?.detach()
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * The entrypoint's file in a root that does not run: what PID 1 will find, and whether the kernel can execute it. The
+ * rules are those of `supervise/entrypoint.ts` and `supervise/explain.ts`, which ask the running system.
+ */
+
+import { closeSync, constants, lstatSync, openSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { type Bytes, u16 } from '../../lib/bytes.ts'
+import {
+  EM_386,
+  EM_X86_64,
+  interpreterSegment,
+  isElf,
+  isScript,
+  machineName,
+  shebang,
+} from '../../lib/executable.ts'
+import { isInit } from '../../lib/inits.ts'
+import { quote } from '../../lib/text.ts'
+import { resolveInRoot } from '../image/root-reader.ts'
+import { fromByteText, toByteText } from '../lib/byte-text.ts'
+import { readAt } from '../lib/input.ts'
+
+export interface EntrypointFile {
+  /** Where PID 1 finds it, before symlinks are followed; undefined: it finds none. From the root, as all paths here. */
+  readonly path?: string
+  /** Where the symlinks lead to. */
+  readonly target?: string
+  /** `unknown`: neither, or not readable by this user. */
+  readonly format?: 'elf' | 'script' | 'unknown'
+  /** An ELF file's: `x86-64`, `arm64`, … */
+  readonly machine?: string
+  /** An ELF file's dynamic loader, or a script's interpreter; undefined where there is none, or it is not known. */
+  readonly interpreter?: Interpreter
+  /** Whether `zmachine.mode=auto` hands PID 1 over to it. */
+  readonly init: boolean
+  /** Why it would not be started; undefined: nothing is known against it. */
+  readonly refusal?: string
+}
+
+export interface Interpreter {
+  readonly path: string
+  readonly found: boolean
+}
+
+/** What the lookup needs of the configuration; byte strings. */
+export interface Lookup {
+  readonly init: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  /** The variable. */
+  readonly path: string
+}
+
+export function inspectEntrypoint(root: string, lookup: Lookup): EntrypointFile {
+  const found = find(root, lookup)
+  if ('refusal' in found) return { init: false, refusal: found.refusal }
+  const { path } = found
+  const target = fromRoot(root, found.place)
+  const init = isInit(
+    path,
+    () => target,
+    lookup.args,
+    () => readStart(join(root, onDisk(target))),
+  )
+  return { path, target, init, ...formatOf(root, found.place, `entrypoint ${quote(path)}`, 0) }
+}
+
+interface Found {
+  readonly path: string
+  /** On this computer. */
+  readonly place: string
+}
+
+interface Refused {
+  readonly refusal: string
+}
+
+/** As execvp(3): one with a slash in it is a path, from `cwd` where it is relative; a bare name is one of PATH's. */
+function find(root: string, { init, cwd, path }: Lookup): Found | Refused {
+  if (init.includes('/')) return check(root, absolute(init, cwd))
+  let refused: Refused | undefined
+  for (const directory of path.split(':')) {
+    const candidate = `${absolute(directory, cwd)}/${init}`
+    const found = check(root, candidate)
+    if ('place' in found) return found
+    if (resolveInRoot(root, onDisk(candidate)) !== undefined) refused ??= found
+  }
+  return refused ?? { refusal: `entrypoint ${quote(init)} is in no directory of PATH (${quote(path)})` }
+}
+
+function absolute(path: string, cwd: string): string {
+  if (path.startsWith('/')) return path
+  const base = cwd === '/' ? '' : cwd
+  return path === '' ? base : `${base}/${path}`
+}
+
+function check(root: string, path: string): Found | Refused {
+  const name = `entrypoint ${quote(path)}`
+  const place = resolveInRoot(root, onDisk(path))
+  if (place === undefined) return { refusal: `${name} is not in the root${danglingLink(root, path)}` }
+  const stat = lstatSync(place)
+  if (stat.isDirectory()) return { refusal: `${name} is a directory` }
+  if (!stat.isFile()) return { refusal: `${name} is no regular file` }
+  if ((stat.mode & 0o111) === 0) {
+    return { refusal: `${name} is not executable: no x in its mode; chmod +x it in the image` }
+  }
+  return { path, place }
+}
+
+function danglingLink(root: string, path: string): string {
+  const end = path.lastIndexOf('/')
+  const folder = resolveInRoot(root, onDisk(path.slice(0, end)))
+  if (folder === undefined) return ''
+  try {
+    const isLink = lstatSync(join(folder, onDisk(path.slice(end + 1)))).isSymbolicLink()
+    return isLink ? ': it is a symlink to what does not exist there' : ''
+  } catch {
+    return ''
+  }
+}
+
+/** Node's paths are text. */
+const onDisk = (path: string): string => fromByteText(path) ?? path
+
+const fromRoot = (root: string, place: string): string => `/${toByteText(relative(root, place))}`
+
+type Format = Pick<EntrypointFile, 'format' | 'machine' | 'interpreter' | 'refusal'>
+
+/** Scripts may be interpreters of scripts; the kernel follows so many (fs/exec.c, exec_binprm). */
+const MOST_SCRIPTS = 5
+
+function formatOf(root: string, place: string, name: string, depth: number): Format {
+  let fd: number
+  try {
+    fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch {
+    // PID 1 is root, and will read it.
+    return { format: 'unknown' }
+  }
+  try {
+    const head = readAt(fd, 0, 4096)
+    if (isScript(head)) return scriptOf(root, shebang(head) ?? '', name, depth)
+    if (isElf(head)) return elfOf(root, fd, head, name)
+    const why =
+      head.length === 0 ? 'the file is empty' : 'it is neither an ELF binary nor a script that begins with #!'
+    return { format: 'unknown', refusal: `${name} can't be executed: ${why}` }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function scriptOf(root: string, path: string, name: string, depth: number): Format {
+  const place = path.startsWith('/') ? resolveInRoot(root, onDisk(path)) : undefined
+  const script = { format: 'script', interpreter: { path, found: place !== undefined } } as const
+  const cannot = (why: string): Format => ({ ...script, refusal: `${name} can't be executed: ${why}` })
+  if (place === undefined)
+    return cannot(`its interpreter ${quote(path)} (from its #! line) is not in the root`)
+  const found = check(root, path)
+  if ('refusal' in found) return cannot(`its interpreter: ${found.refusal.replace('entrypoint ', '')}`)
+  if (depth >= MOST_SCRIPTS) return cannot('its interpreter is a script of a script, too many times')
+  const { refusal } = formatOf(root, place, `the interpreter ${quote(path)} of ${name}`, depth + 1)
+  return refusal === undefined ? script : { ...script, refusal }
+}
+
+function elfOf(root: string, fd: number, head: Bytes, name: string): Format {
+  const number = u16(head, 18)
+  const machine = machineName(number)
+  const elf = { format: 'elf', machine } as const
+  const cannot = (why: string): Pick<Format, 'refusal'> => ({ refusal: `${name} can't be executed: ${why}` })
+  // A kernel for x86-64 may well run i386, too.
+  if (number !== EM_X86_64 && number !== EM_386) {
+    return { ...elf, ...cannot(`it is built for ${machine}, and a zos host is x86-64`) }
+  }
+  const path = elfInterpreter(fd, head)
+  if (path === undefined) return elf
+  const found = resolveInRoot(root, onDisk(path)) !== undefined
+  const loader = { ...elf, interpreter: { path, found } }
+  if (found) return loader
+  const why = `its dynamic loader ${quote(path)} is not in the root; is it built for another C library?`
+  return { ...loader, ...cannot(why) }
+}
+
+/** The path in an ELF file's PT_INTERP segment; of 64-bit files only. */
+function elfInterpreter(fd: number, head: Bytes): string | undefined {
+  const segment = head[4] === 2 ? interpreterSegment(head) : undefined
+  if (segment === undefined) return undefined
+  const bytes = readAt(fd, segment.offset, segment.size)
+  const [path = ''] = Buffer.from(bytes).toString('latin1').split('\0')
+  return path === '' ? undefined : path
+}
+
+/** The beginning of a file as a byte string; nothing where it can't be read. */
+function readStart(place: string): string {
+  try {
+    const fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      return Buffer.from(readAt(fd, 0, 4096)).toString('latin1')
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return ''
+  }
+}

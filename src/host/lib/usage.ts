@@ -1,0 +1,65 @@
+/** Options of the command: known ones, and what is said of others. */
+
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import { nearest } from '../../lib/text.ts'
+
+/** The user's mistake, or an input that can't be read: told without a stack, exit code 2. */
+export class UsageError extends Error {
+  /** What to do. */
+  readonly hint: string | undefined
+
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.hint = hint
+  }
+}
+
+/** `; did you mean --seed?`, or nothing where nothing known is near. */
+export function didYouMean(word: string, known: readonly string[], prefix = ''): string {
+  const meant = nearest(word, known)
+  return meant === undefined ? '' : `; did you mean ${prefix}${meant}?`
+}
+
+/**
+ * The values of a subcommand's options; it takes no other arguments.
+ * @param command its name, as the hint calls it
+ */
+export const parseOptions = <T extends ParseArgsOptionsConfig>(
+  command: string,
+  args: readonly string[],
+  options: T,
+) => parseArguments(command, args, options, []).values
+
+/**
+ * The values of a subcommand's options, and its other arguments: at most those that have names.
+ * @param names what the arguments are, for the message
+ */
+export function parseArguments<T extends ParseArgsOptionsConfig>(
+  command: string,
+  args: readonly string[],
+  options: T,
+  names: readonly string[],
+) {
+  const hint = `${command} --help`
+  // Node's own message for an unknown option knows no neighbours of it.
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
+  let left = names.length
+  for (const token of tokens) {
+    if (token.kind === 'positional' && left-- === 0) {
+      const only = [...names, 'options'].join(' and ')
+      throw new UsageError(`${command} takes no argument ${JSON.stringify(token.value)}, only ${only}`, hint)
+    }
+    if (token.kind === 'option' && !isKnown(token.name, options)) {
+      const known = Object.keys(options)
+      throw new UsageError(`unknown option ${token.rawName}${didYouMean(token.name, known, '--')}`, hint)
+    }
+  }
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true })
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    throw new UsageError(message.split('\n').join(' '), hint)
+  }
+}
+
+const isKnown = (name: string, options: ParseArgsOptionsConfig): boolean => Object.hasOwn(options, name)

@@ -1,0 +1,35 @@
+/**
+ * A pipe(7) from a child to here. Node's own is a socket, whose buffer is full after some 280 writes of one byte, which
+ * is how QEMU writes a serial line; and a guest that cannot write for 10 ms drops what it had to say.
+ */
+
+import { spawnSync } from 'node:child_process'
+import { closeSync, constants, openSync, unlinkSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import { failure } from '../lib/child.ts'
+
+export interface Pipe {
+  /** For a child's `stdio`. */
+  readonly writeEnd: number
+  /** To be called once the child has its end: gives what it writes, and ends with it. */
+  read(): Socket
+}
+
+/** A new pipe, made by way of a name in this folder that is gone at once. */
+export function createPipe(folder: string): Pipe {
+  const path = join(folder, 'pipe')
+  const { status, stderr } = spawnSync('mkfifo', ['-m', '600', path], { encoding: 'utf8' })
+  if (status !== 0)
+    throw failure('mkfifo', [path], stderr ?? '', 'check that the temporary folder may be written to')
+  const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const writeEnd = openSync(path, constants.O_WRONLY)
+  unlinkSync(path)
+  return {
+    writeEnd,
+    read() {
+      closeSync(writeEnd)
+      return new Socket({ fd: readEnd, readable: true, writable: false })
+    },
+  }
+}

@@ -1,0 +1,28 @@
+/** UEFI firmware for disk images that boot by themselves: OVMF, as distributions package it. */
+
+import { copyFileSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../lib/usage.ts'
+import type { MachineOptions } from './options.ts'
+
+/** Code and the variables that belong to it: Debian's, with 4 MB of flash and with 2 MB; Fedora's. */
+const IMAGES: readonly (readonly [code: string, variables: string])[] = [
+  ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'],
+  ['/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd'],
+  ['/usr/share/edk2/ovmf/OVMF_CODE.fd', '/usr/share/edk2/ovmf/OVMF_VARS.fd'],
+]
+
+/** The firmware of this computer, with a copy of its variables in a folder, since a machine writes to them. */
+export function firmware(folder: string): NonNullable<MachineOptions['firmware']> {
+  const found = IMAGES.find((files) => files.every((file) => existsSync(file)))
+  if (found === undefined) {
+    throw new UsageError(
+      'this root is a disk image, which boots by UEFI firmware, and there is none on this computer',
+      'apt-get install ovmf',
+    )
+  }
+  const [code, template] = found
+  const variables = join(folder, 'variables.fd')
+  copyFileSync(template, variables)
+  return { code, variables }
+}

@@ -1,0 +1,284 @@
+/**
+ * A kernel command line of the older generation's keys and our own (protocol, section 2) for whoever starts machines:
+ * the other side of `config/keys.ts`. What it can't carry is a RangeError that names it.
+ *
+ * It can carry less than a seed: there are no escapes, and x86 has 2047 bytes for all of it.
+ */
+
+import { parseCmdline } from '../../config/cmdline.ts'
+import type { RootConfig, Settings } from '../../config/machine.ts'
+import { formatCidr, formatIp } from '../../lib/ip.ts'
+import { toByteText } from '../lib/byte-text.ts'
+import {
+  checkHostname,
+  checkNumber,
+  checkOnce,
+  checkTarget,
+  checkText,
+  checkVariable,
+  type Environment,
+  entriesOf,
+  familyOf,
+  readCidr,
+  readIp,
+  refusal,
+  show,
+} from './encode-seed.ts'
+
+export interface CmdlineNic {
+  /** `eth0`, `eth1`, … */
+  readonly name: string
+  /** Each like `10.0.0.2/24`; with none, the link is only brought up. */
+  readonly addresses: readonly string[]
+}
+
+export interface CmdlineRoute {
+  /** A network like `10.0.0.0/8`, or `default`, which is IPv4's where `via` doesn't tell; IPv6's is `::/0` as well. */
+  readonly to: string
+  /** A gateway's address, or a NIC's name. */
+  readonly via: string
+}
+
+export interface CmdlineDisk {
+  /** `vda`, `vdb`, … */
+  readonly name: string
+  readonly target: string
+}
+
+export interface CmdlineShare {
+  readonly tag: string
+  readonly target: string
+}
+
+export interface CmdlineData {
+  /** `root=`, `rootfstype=`, `rootflags=`, `ro` or `rw`, `rootdelay=`. */
+  readonly root?: Partial<RootConfig>
+  readonly init?: string
+  /** What follows `--`. An empty list is said as well: it takes away what `/.zosrc` has; undefined leaves that. */
+  readonly args?: readonly string[]
+  readonly hostname?: string
+  readonly nics?: readonly CmdlineNic[]
+  readonly routes?: readonly CmdlineRoute[]
+  readonly nameservers?: readonly string[]
+  readonly disks?: readonly CmdlineDisk[]
+  readonly shares?: readonly CmdlineShare[]
+  readonly environment?: Environment
+  readonly settings?: Partial<Settings>
+}
+
+/** arch/x86/include/asm/setup.h's COMMAND_LINE_SIZE, less the NUL; arm64 has the same. */
+const LONGEST = 2047
+
+/**
+ * CONFIG_INIT_ENV_ARG_LIMIT of the kernel's init/main.c: it keeps keys that it doesn't know, unless they have a dot in
+ * them, for init's environment beside HOME and TERM, and panics where there are more; of arguments, too.
+ */
+const MOST_KEYS = 31
+const MOST_ARGS = 32
+
+/** `parseDecimal` takes 15 digits. */
+const MOST_SECONDS = 999_999_999_999_999
+
+/**
+ * The command line, to be passed as UTF-8. The kernel's own parameters (`console=`, `panic=`, …) belong before it, as
+ * what follows `--` is the entrypoint's.
+ * @throws RangeError for what a command line can't carry
+ */
+export function encodeCmdline(data: CmdlineData): string {
+  const unknown = [...network(data), ...mounts(data)]
+  const keys = new Set(unknown.map(({ key }) => key).filter((key) => !key.includes('.')))
+  if (keys.size > MOST_KEYS)
+    throw refusal('the command line', `${keys.size} keys; with more than ${MOST_KEYS} the kernel panics`)
+  const tokens = [...root(data), ...unknown, ...variables(data), ...settings(data)]
+  const line = [...tokens.map(writeToken), ...args(data)].join(' ')
+  const length = Buffer.byteLength(line)
+  if (length > LONGEST)
+    throw refusal('the command line', `${length} bytes, and a kernel takes ${LONGEST}; a seed can hold more`)
+  return line
+}
+
+interface Key {
+  /** What it is called in `CmdlineData`, for an error. */
+  readonly what: string
+  readonly key: string
+  /** undefined: a flag, which stands by itself. */
+  readonly value: string | undefined
+}
+
+const flag = (key: string): Key => ({ what: key, key, value: undefined })
+
+/** A key, or none where there is no value. */
+function optional(what: string, key: string, value: string | undefined): readonly Key[] {
+  return value === undefined ? [] : [{ what, key, value }]
+}
+
+function root({ root = {}, init }: CmdlineData): readonly Key[] {
+  const { source, type, options, readOnly, delay } = root
+  const seconds = delay === undefined ? undefined : checkNumber('root.delay', delay, 0, MOST_SECONDS)
+  return [
+    ...optional('root.source', 'root', notEmpty('root.source', source)),
+    ...optional('root.type', 'rootfstype', notEmpty('root.type', type)),
+    ...optional('root.options', 'rootflags', options),
+    ...(readOnly === undefined ? [] : [flag(readOnly ? 'ro' : 'rw')]),
+    ...optional('root.delay', 'rootdelay', seconds?.toString()),
+    ...optional('init', 'init', notEmpty('init', init)),
+  ]
+}
+
+function network({ hostname, nics = [], routes = [], nameservers = [] }: CmdlineData): readonly Key[] {
+  const names = new Set<string>()
+  const host = hostname === undefined ? undefined : checkHostname('hostname', hostname)
+  const servers = nameservers.map((each, index) => formatIp(readIp(`nameservers[${index}]`, each)))
+  return [
+    ...optional('hostname', 'host', host),
+    ...nics.map((nic, index) => nicKey(`nics[${index}]`, nic, names)),
+    ...routeKeys(routes),
+    ...optional('nameservers', 'net_dns', servers.length === 0 ? undefined : servers.join(';')),
+  ]
+}
+
+function nicKey(what: string, { name, addresses }: CmdlineNic, names: Set<string>): Key {
+  if (!name.startsWith('eth') || !isInterface(name))
+    throw refusal(`${what}.name`, `${show(name)} is not a name like eth0`)
+  checkOnce(`${what}.name`, name, names)
+  const all = addresses.map((each, index) => formatCidr(readCidr(`${what}.addresses[${index}]`, each)))
+  return { what, key: `net_${name}`, value: all.join(';') }
+}
+
+function routeKeys(routes: readonly CmdlineRoute[]): readonly Key[] {
+  const families = { 4: [] as string[], 6: [] as string[] }
+  routes.forEach((route, index) => {
+    const { family, text } = readRoute(`routes[${index}]`, route)
+    families[family].push(text)
+  })
+  return ([4, 6] as const)
+    .filter((family) => families[family].length > 0)
+    .map((family) => ({ what: 'routes', key: `net_r${family}`, value: families[family].join(';') }))
+}
+
+function readRoute(what: string, { to, via }: CmdlineRoute): { family: 4 | 6; text: string } {
+  const destination = to === 'default' ? undefined : readCidr(`${what}.to`, to)
+  const gateway = isInterface(via) ? undefined : readIp(`${what}.via`, via)
+  const either = destination?.address ?? gateway
+  const family = either === undefined ? 4 : familyOf(either)
+  if (gateway !== undefined && familyOf(gateway) !== family)
+    throw refusal(what, `leads to ${show(to)} by a gateway of the other family, ${show(via)}`)
+  const network = destination === undefined || destination.prefix === 0 ? 'default' : formatCidr(destination)
+  return { family, text: `${network},${gateway === undefined ? via : formatIp(gateway)}` }
+}
+
+/** What a NIC's name is in a list of routes, where nothing quotes it. */
+const isInterface = (name: string): boolean => /^[A-Za-z][\w.@+-]{0,14}$/.test(name)
+
+function mounts({ disks = [], shares = [] }: CmdlineData): readonly Key[] {
+  const targets = new Set<string>()
+  const diskKeys = disks.map(({ name, target }, index): Key => {
+    const what = `disks[${index}]`
+    // vdso= is a parameter of the kernel's.
+    if (!/^vd(?!so$)[a-z]{1,3}$/.test(name)) throw refusal(what, `${show(name)} is not a disk like vda`)
+    return { what, key: name, value: checkTarget(`${what}.target`, target, targets) }
+  })
+  const shareKeys = shares.map(({ tag, target }, index): Key => {
+    const what = `shares[${index}]`
+    if (tag === '') throw refusal(`${what}.tag`, 'is empty')
+    if (tag.includes('=')) throw refusal(`${what}.tag`, `${show(tag)} has = in it, where a key ends`)
+    return { what, key: `qsfs_${tag}`, value: checkTarget(`${what}.target`, target, targets) }
+  })
+  return [...diskKeys, ...shareKeys]
+}
+
+function variables({ environment = {} }: CmdlineData): readonly Key[] {
+  return entriesOf(environment).map(([name, value]) => {
+    const what = `environment[${show(name)}]`
+    checkVariable(what, name)
+    return { what, key: `zmachine.env.${name}`, value }
+  })
+}
+
+function settings({ settings = {} }: CmdlineData): readonly Key[] {
+  const { mode, onExit, grace, user, cwd, strict, log, timeline, shell, inspect } = settings
+  if (cwd?.startsWith('/') === false) throw refusal('settings.cwd', `${show(cwd)} is not an absolute path`)
+  const seconds = grace === undefined ? undefined : checkNumber('settings.grace', grace, 0, MOST_SECONDS)
+  const port = inspect === undefined ? undefined : checkNumber('settings.inspect', inspect, 1, 65_535)
+  const setting = (name: string, value: string | undefined): readonly Key[] =>
+    optional(`settings.${name}`, `zmachine.${name}`, value)
+  const onOff = (name: string, value: boolean | undefined): readonly Key[] =>
+    value === true ? [flag(`zmachine.${name}`)] : setting(name, value === false ? '0' : undefined)
+  return [
+    ...setting('mode', mode),
+    ...setting('on_exit', onExit),
+    ...setting('grace', seconds?.toString()),
+    ...setting('user', notEmpty('settings.user', user)),
+    ...setting('cwd', cwd),
+    ...onOff('strict', strict),
+    ...setting('log', log),
+    ...onOff('timeline', timeline),
+    ...onOff('shell', shell),
+    ...setting('inspect', port?.toString()),
+  ]
+}
+
+function args({ args }: CmdlineData): readonly string[] {
+  if (args === undefined) return []
+  if (args.length > MOST_ARGS)
+    throw refusal('args', `${args.length} arguments; with more than ${MOST_ARGS} the kernel panics`)
+  return ['--', ...args.map((each, index) => writeArgument(`args[${index}]`, each))]
+}
+
+function notEmpty(what: string, value: string | undefined): string | undefined {
+  if (value === '') throw refusal(what, 'is empty')
+  return value
+}
+
+/**
+ * Every way to write a key and its value so that the kernel (next_arg in lib/cmdline.c) takes quotes off again: around
+ * the value or all of it, and the last one only where there is one. Which of them holds white space depends on how many
+ * quotes stand before it, as each begins or ends a quotation.
+ */
+const TOKEN_WAYS: readonly ((key: string, value: string) => string)[] = [
+  (key, value) => `${key}=${value}`,
+  (key, value) => `${key}="${value}"`,
+  (key, value) => `"${key}=${value}"`,
+  (key, value) => `${key}="${value}`,
+  (key, value) => `"${key}="${value}"`,
+  (key, value) => `"${key}="${value}`,
+]
+
+function writeToken({ what, key, value }: Key): string {
+  if (value === undefined) return key
+  checkText(what, key)
+  checkText(what, value)
+  const found = TOKEN_WAYS.map((way) => way(key, value)).find((written) => readsAs(written, key, value))
+  if (found === undefined) throw refusal(what, NO_WAY)
+  return found
+}
+
+const NO_WAY =
+  'has double quotes and white space, and the kernel command line has no escapes to tell them apart; a seed can hold it'
+
+function writeArgument(what: string, value: string): string {
+  checkText(what, value)
+  // Behind `--` as well, the kernel takes what has a = in it for a key and its value.
+  const equals = value.indexOf('=', 1)
+  const ways = [value, `"${value}"`, `"${value}`]
+  if (equals > 0) ways.push(...TOKEN_WAYS.map((way) => way(value.slice(0, equals), value.slice(equals + 1))))
+  const found = ways.find((written) => readsAsArgument(written, value))
+  if (found === undefined) throw refusal(what, NO_WAY)
+  return found
+}
+
+/** Whether it is read as it was meant, with another token behind it that it leaves alone. */
+function readsAs(written: string, key: string, value: string): boolean {
+  const { tokens, hasArguments } = parseCmdline(asKernel(`${written} next`))
+  const [first, second] = tokens
+  const isFirst = first?.key === asKernel(key) && first.value === asKernel(value)
+  return isFirst && tokens.length === 2 && second?.key === 'next' && !hasArguments
+}
+
+function readsAsArgument(written: string, value: string): boolean {
+  const { args } = parseCmdline(asKernel(`-- ${written} next`))
+  return args.length === 2 && args[0] === asKernel(value) && args[1] === 'next'
+}
+
+/** For the kernel 0xA0 is white space as well, even as the second byte of `à`: unquoted, it would find a key there. */
+const asKernel = (text: string): string => toByteText(text).replaceAll('\xa0', ' ')

@@ -1,0 +1,112 @@
+/** How long a boot took, step by step, read from a serial log. */
+
+import { type ContainerExit, containerExit } from '../machine/container-exit.ts'
+
+export interface Timeline {
+  /** The kernel's time until it starts PID 1, in milliseconds; known where it or PID 1 prints it. */
+  readonly kernel?: number
+  /** What PID 1 did, in order (`zmachine.timeline`). */
+  readonly steps: readonly Step[]
+  /** When PID 1 started the entrypoint, in milliseconds since the kernel began; not told with `zmachine.log=quiet`. */
+  readonly started?: number
+  readonly exit?: ContainerExit
+}
+
+export interface Step {
+  readonly milliseconds: number
+  readonly name: string
+}
+
+/** printk.time's seconds, and behind them CONFIG_PRINTK_CALLER's thread or processor. */
+const RUN_INIT = /^(?:\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? )?Run \/init as init process/
+const STEP = /zmachine: timeline +(\d+(?:\.\d+)?) ms (.*)$/s
+const STARTED = /zmachine: (?:starting|handing over to) .* after (\d+) ms$/s
+
+/**
+ * Reads the kernel's `Run /init` line, PID 1's `zmachine: timeline 12.3 ms mount /data (ext4)` lines, the first of which
+ * may be the kernel's (`… ms kernel`), when the entrypoint started and how it ended. Of several boots the last one.
+ */
+export function readTimeline(consoleText: string): Timeline {
+  let boot: Unfinished = { steps: [] }
+  for (const line of consoleText.split('\n')) boot = addLine(boot, line.replace(/\r+$/, ''))
+  return boot
+}
+
+type Unfinished = { -readonly [Key in keyof Timeline]: Timeline[Key] } & { steps: Step[] }
+
+/** The boot that the line belongs to: the one so far, completed by the line, or a new one. */
+function addLine(boot: Unfinished, line: string): Unfinished {
+  const init = RUN_INIT.exec(line)
+  if (init !== null) {
+    const [, seconds] = init
+    return seconds === undefined ? { steps: [] } : { kernel: rounded(Number(seconds) * 1000), steps: [] }
+  }
+  const [, took, name = ''] = STEP.exec(line) ?? []
+  if (took !== undefined) {
+    const milliseconds = Number(took)
+    if (name === 'kernel') return { kernel: milliseconds, steps: [] }
+    // PID 1 tells its times once, before the entrypoint.
+    const current = boot.exit === undefined ? boot : { steps: [] }
+    current.steps.push({ milliseconds, name })
+    return current
+  }
+  const started = STARTED.exec(line)?.[1]
+  if (started !== undefined) boot.started ??= Number(started)
+  const exit = containerExit(line)
+  if (exit !== undefined) boot.exit = exit
+  return boot
+}
+
+/** A piece of a boot at its place. */
+export interface Span {
+  /** `untimed` is what PID 1 did between its steps. */
+  readonly kind: 'kernel' | 'step' | 'untimed' | 'entrypoint'
+  readonly name: string
+  /** Milliseconds since the kernel began; since PID 1 did where the kernel's time is not known. */
+  readonly start: number
+  readonly milliseconds: number
+}
+
+/** A boot as pieces that follow each other without gaps. The entrypoint's is there when its end was told. */
+export function spansOf({ kernel, steps, started, exit }: Timeline): Span[] {
+  const spans: Span[] = []
+  let end = 0
+  const add = (kind: Span['kind'], name: string, milliseconds: number): void => {
+    spans.push({ kind, name, start: end, milliseconds: rounded(milliseconds) })
+    end = rounded(end + milliseconds)
+  }
+  if (kernel !== undefined) add('kernel', 'kernel, until it runs /init', kernel)
+  for (const { name, milliseconds } of steps) add('step', name, milliseconds)
+  if (kernel !== undefined && started !== undefined && rounded(started - end) > 0) {
+    add('untimed', 'not timed, mostly the console', started - end)
+  }
+  const begin = kernel === undefined ? started : end
+  if (exit !== undefined && begin !== undefined) {
+    // Where there was nothing to run, what is left is the end.
+    const name = exit.reason === 'failed' ? 'the way down' : 'entrypoint and the way down'
+    add('entrypoint', name, Math.max(0, exit.uptime * 1000 - begin))
+  }
+  return spans
+}
+
+/** The milliseconds of all spans of some kinds. */
+export const sumOf = (spans: readonly Span[], ...kinds: readonly Span['kind'][]): number =>
+  rounded(
+    spans.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { milliseconds }) => sum + milliseconds, 0),
+  )
+
+/** Microseconds are the kernel's precision; what is behind them is floating point's. */
+const rounded = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000
+
+/** The timeline as lines of a table, with the sum of PID 1's steps. */
+export function formatTimeline({ kernel, steps }: Timeline): string[] {
+  const total = steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
+  return [
+    ...(kernel === undefined ? [] : [row(kernel, 'kernel, until it runs /init')]),
+    ...steps.map(({ milliseconds, name }) => row(milliseconds, name)),
+    ...(steps.length === 0 ? [] : [row(total, 'PID 1 in all, until the entrypoint')]),
+  ]
+}
+
+const row = (milliseconds: number, name: string): string =>
+  `${milliseconds.toFixed(1).padStart(9)} ms  ${name}`

@@ -1,0 +1,112 @@
+/** Which file system a block device holds, told by its superblock. Pure. */
+
+import { type Bytes, u8, u16, u32 } from './bytes.ts'
+import { hex } from './text.ts'
+
+export interface Superblock {
+  /** The kernel's name of the file system: `ext4` also for ext2 and ext3, which its driver mounts. */
+  readonly type: string
+  /** A byte string, '' where there is none. */
+  readonly label: string
+  /** As blkid(8) writes it, in lower case; '' where the file system has none. */
+  readonly uuid: string
+}
+
+/** What to read of a device, in order, until one of the parsers knows it: offset and length in bytes. */
+export const PROBES: readonly {
+  offset: number
+  length: number
+  parse: (bytes: Bytes) => Superblock | undefined
+}[] = [
+  { offset: 0, length: 2048, parse: parseStart },
+  { offset: 65536, length: 1024, parse: parseBtrfs },
+  { offset: 32768, length: 1024, parse: parseIso9660 },
+]
+
+function parseStart(bytes: Bytes): Superblock | undefined {
+  return parseExt(bytes) ?? parseXfs(bytes) ?? parseErofs(bytes) ?? parseSquashfs(bytes) ?? parseFat(bytes)
+}
+
+/** Documentation/filesystems/ext4/super.rst: 1024 bytes in. */
+function parseExt(bytes: Bytes): Superblock | undefined {
+  if (bytes.length < 2048 || u16(bytes, 1024 + 0x38) !== 0xef53) return undefined
+  return { type: 'ext4', label: field(bytes, 1024 + 0x78, 16), uuid: uuid(bytes, 1024 + 0x68) }
+}
+
+/** xfs_dsb in fs/xfs/libxfs/xfs_format.h. */
+function parseXfs(bytes: Bytes): Superblock | undefined {
+  if (!startsWith(bytes, 0, 'XFSB')) return undefined
+  return { type: 'xfs', label: field(bytes, 108, 12), uuid: uuid(bytes, 32) }
+}
+
+/** struct erofs_super_block in fs/erofs/erofs_fs.h: 1024 bytes in. */
+function parseErofs(bytes: Bytes): Superblock | undefined {
+  if (bytes.length < 2048 || u32(bytes, 1024) !== 0xe0f5e1e2) return undefined
+  return { type: 'erofs', label: field(bytes, 1024 + 64, 16), uuid: uuid(bytes, 1024 + 48) }
+}
+
+function parseSquashfs(bytes: Bytes): Superblock | undefined {
+  return startsWith(bytes, 0, 'hsqs') ? { type: 'squashfs', label: '', uuid: '' } : undefined
+}
+
+/** struct fat_boot_sector in include/uapi/linux/msdos_fs.h; FAT32 keeps its fields 28 bytes further back. */
+function parseFat(bytes: Bytes): Superblock | undefined {
+  if (bytes.length < 512 || u8(bytes, 510) !== 0x55 || u8(bytes, 511) !== 0xaa) return undefined
+  const fat32 = startsWith(bytes, 82, 'FAT32   ')
+  if (!fat32 && !startsWith(bytes, 54, 'FAT12   ') && !startsWith(bytes, 54, 'FAT16   ')) return undefined
+  const at = fat32 ? 67 : 39
+  const serial = hex(u32(bytes, at), 8)
+  const label = padded(bytes, at + 4, 11)
+  return {
+    type: 'vfat',
+    label: label === 'NO NAME' ? '' : label,
+    uuid: `${serial.slice(0, 4)}-${serial.slice(4)}`,
+  }
+}
+
+/** struct btrfs_super_block in include/uapi/linux/btrfs_tree.h: 64 KiB in. */
+function parseBtrfs(bytes: Bytes): Superblock | undefined {
+  if (!startsWith(bytes, 64, '_BHRfS_M')) return undefined
+  return { type: 'btrfs', label: field(bytes, 299, 256), uuid: uuid(bytes, 32) }
+}
+
+/** ECMA-119, 8.4: the primary volume descriptor, 32 KiB in. blkid's uuid is the creation's date and time. */
+function parseIso9660(bytes: Bytes): Superblock | undefined {
+  if (!startsWith(bytes, 1, 'CD001')) return undefined
+  const modified = field(bytes, 830, 16)
+  const digits = modified === '' || modified === '0000000000000000' ? field(bytes, 813, 16) : modified
+  const stamp = [0, 4, 6, 8, 10, 12, 14].map((at) => digits.slice(at, at === 0 ? 4 : at + 2)).join('-')
+  return { type: 'iso9660', label: padded(bytes, 40, 32), uuid: stamp }
+}
+
+function startsWith(bytes: Bytes, at: number, magic: string): boolean {
+  for (let i = 0; i < magic.length; i++) if (bytes[at + i] !== magic.charCodeAt(i)) return false
+  return true
+}
+
+/** Text up to the first NUL. */
+function field(bytes: Bytes, at: number, length: number): string {
+  let found = ''
+  for (let i = 0; i < length && u8(bytes, at + i) !== 0; i++) found += String.fromCharCode(u8(bytes, at + i))
+  return found
+}
+
+/** A field that is filled up with blanks. */
+function padded(bytes: Bytes, at: number, length: number): string {
+  const text = field(bytes, at, length)
+  let end = text.length
+  while (text.charAt(end - 1) === ' ') end--
+  return text.slice(0, end)
+}
+
+/** '' for the one of zeros, which means none. */
+function uuid(bytes: Bytes, at: number): string {
+  let found = ''
+  let isSet = false
+  for (let i = 0; i < 16; i++) {
+    if (u8(bytes, at + i) !== 0) isSet = true
+    if (i === 4 || i === 6 || i === 8 || i === 10) found += '-'
+    found += hex(u8(bytes, at + i), 2)
+  }
+  return isSet ? found : ''
+}

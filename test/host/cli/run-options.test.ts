@@ -1,0 +1,334 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type RunRequest, readRunOptions, readSize } from '../../../src/host/cli/run-options.ts'
+import { UsageError } from '../../../src/host/lib/usage.ts'
+
+/** What is read of a command line with a root in it. */
+function read(...argv: readonly string[]): RunRequest {
+  const request = readRunOptions(argv)
+  if (request === 'help') throw new Error('help')
+  return request
+}
+
+/** What the error says, and what to do. */
+function refusal(...argv: readonly string[]): string {
+  try {
+    readRunOptions(argv)
+  } catch (error) {
+    if (error instanceof UsageError) return `${error.message}\n${error.hint}`
+    throw error
+  }
+  return 'none'
+}
+
+test('what is not said has a default, or is not there', () => {
+  expect(read('root')).toEqual({
+    root: 'root',
+    args: [],
+    environment: [],
+    environmentFiles: [],
+    sshKeys: [],
+    runtime: 'lean',
+    memoryMB: 256,
+    cpus: 1,
+    volumes: [],
+    disks: [],
+    readOnly: false,
+    fresh: false,
+    network: { kind: 'user', outbound: true },
+    forwards: [],
+    addresses: [],
+    gateways: [],
+    nameservers: [],
+    cmdline: '',
+    protocol: 'seed',
+    accel: 'auto',
+    interactive: false,
+    print: false,
+    verbose: false,
+  })
+})
+
+describe('the forms of options', () => {
+  test.each<readonly [argv: readonly string[], what: Partial<RunRequest>]>([
+    [['--entrypoint', '/bin/sh'], { entrypoint: '/bin/sh' }],
+    [
+      ['-e', 'A=1', '--env', 'B=2=3', '--env=C='],
+      {
+        environment: [
+          ['A', '1'],
+          ['B', '2=3'],
+          ['C', ''],
+        ],
+      },
+    ],
+    [['-e', 'ZMACHINE_TEST_SET'], { environment: [['ZMACHINE_TEST_SET', 'of here']] }],
+    [['-e', 'ZMACHINE_TEST_UNSET'], { environment: [['ZMACHINE_TEST_UNSET', undefined]] }],
+    [['-eA=1'], { environment: [['A', '1']] }],
+    [['-e', 'MY-VAR=a\nb'], { environment: [['MY-VAR', 'a\nb']] }],
+    [['--env-file', 'a', '--env-file', 'b'], { environmentFiles: ['a', 'b'] }],
+    [['-u', 'app:staff'], { user: 'app:staff' }],
+    [['--user', '1000'], { user: '1000' }],
+    [['-w', '/srv'], { directory: '/srv' }],
+    [['--workdir=/srv'], { directory: '/srv' }],
+    [['--hostname', 'web'], { hostname: 'web' }],
+    [['--ssh-key', 'a.pub', '--ssh-key', 'ssh-ed25519 AAAA'], { sshKeys: ['a.pub', 'ssh-ed25519 AAAA'] }],
+    [['-i'], { interactive: true }],
+    [['-t'], { interactive: false }],
+    [['-it'], { interactive: true }],
+    [['-ti'], { interactive: true }],
+    [['--interactive', '--tty'], { interactive: true }],
+    [['-m', '512'], { memoryMB: 512 }],
+    [['--runtime', 'node'], { runtime: 'node', memoryMB: 512 }],
+    [['--runtime=node', '-m', '1G'], { runtime: 'node', memoryMB: 1024 }],
+    [['--runtime', 'lean'], { runtime: 'lean', memoryMB: 256 }],
+    [['-m', '512m'], { memoryMB: 512 }],
+    [['-m512M'], { memoryMB: 512 }],
+    [['--memory', '1.5G'], { memoryMB: 1536 }],
+    [['--memory=65536K'], { memoryMB: 64 }],
+    [['--memory', '2GiB'], { memoryMB: 2048 }],
+    [['--memory', '48'], { memoryMB: 48 }],
+    [['--cpus', '4'], { cpus: 4 }],
+    [['--cpus', '255'], { cpus: 255 }],
+    [['-v', './site:/srv'], { volumes: [{ directory: './site', target: '/srv', readOnly: false }] }],
+    [['-v', '/a:/b:rw'], { volumes: [{ directory: '/a', target: '/b', readOnly: false }] }],
+    [['--volume', '/a b:/c d:ro'], { volumes: [{ directory: '/a b', target: '/c d', readOnly: true }] }],
+    [['--disk', 'a.img'], { disks: [{ source: { file: 'a.img' }, type: 'auto', options: 'defaults' }] }],
+    [
+      ['--disk', 'a:/d'],
+      { disks: [{ source: { file: 'a' }, target: '/d', type: 'auto', options: 'defaults' }] },
+    ],
+    [
+      ['--disk', 'a:/d:xfs:ro,nofail'],
+      { disks: [{ source: { file: 'a' }, target: '/d', type: 'xfs', options: 'ro,nofail' }] },
+    ],
+    [
+      ['--disk', 'a:/d::ro'],
+      { disks: [{ source: { file: 'a' }, target: '/d', type: 'auto', options: 'ro' }] },
+    ],
+    [
+      ['--disk', 'new:64M:/d'],
+      { disks: [{ source: { bytes: 64 << 20 }, target: '/d', type: 'auto', options: 'defaults' }] },
+    ],
+    [
+      ['--disk', 'new:1G:/d:btrfs'],
+      { disks: [{ source: { bytes: 1 << 30 }, target: '/d', type: 'btrfs', options: 'defaults' }] },
+    ],
+    [['--disk', 'new:5'], { disks: [{ source: { bytes: 5 << 20 }, type: 'auto', options: 'defaults' }] }],
+    [['--read-only'], { readOnly: true }],
+    [['--fresh'], { fresh: true }],
+    [['--network', 'user'], { network: { kind: 'user', outbound: true } }],
+    [['--network', 'isolated'], { network: { kind: 'user', outbound: false } }],
+    [['--network', 'none'], { network: { kind: 'none' } }],
+    [['--network=tap=tap0'], { network: { kind: 'tap', interface: 'tap0' } }],
+    [['-p', '8080:80'], { forwards: [{ protocol: 'tcp', hostPort: 8080, guestPort: 80 }] }],
+    [['-p8080:80'], { forwards: [{ protocol: 'tcp', hostPort: 8080, guestPort: 80 }] }],
+    [['-p', '80'], { forwards: [{ protocol: 'tcp', hostPort: 80, guestPort: 80 }] }],
+    [['-p', '53:53/udp'], { forwards: [{ protocol: 'udp', hostPort: 53, guestPort: 53 }] }],
+    [['-p', '1:65535/tcp'], { forwards: [{ protocol: 'tcp', hostPort: 1, guestPort: 65535 }] }],
+    [
+      ['--publish', '0.0.0.0:8080:80'],
+      { forwards: [{ protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080, guestPort: 80 }] },
+    ],
+    [['--ip', '10.0.0.2/24', '--ip', 'fd00::2/64'], { addresses: ['10.0.0.2/24', 'fd00::2/64'] }],
+    [
+      ['--ip', '10.0.0.3/24', '--gateway', '10.0.0.1', '--gateway', 'FD00::0001'],
+      { addresses: ['10.0.0.3/24'], gateways: ['10.0.0.1', 'fd00::1'] },
+    ],
+    [['--dns', '1.1.1.1', '--dns', '::1'], { nameservers: ['1.1.1.1', '::1'] }],
+    [['--kernel', 'k', '--initramfs', 'i'], { kernel: 'k', initramfs: 'i' }],
+    [['--cmdline', 'zmachine.grace=1 x'], { cmdline: 'zmachine.grace=1 x' }],
+    [['--cmdline=-x'], { cmdline: '-x' }],
+    [['--protocol', 'cmdline'], { protocol: 'cmdline' }],
+    [['--accel', 'tcg'], { accel: 'tcg' }],
+    [['--timeout', '1.5'], { timeout: 1.5 }],
+    [['--print', '--verbose'], { print: true, verbose: true }],
+    [['--log', 'x.log'], { log: 'x.log' }],
+  ])('%j', (argv, what) => {
+    process.env['ZMACHINE_TEST_SET'] = 'of here'
+    const before = read(...argv, 'root')
+    expect(before).toMatchObject({ root: 'root', args: [], ...what })
+    expect(read('root', ...argv), 'after the root').toEqual(before)
+  })
+})
+
+describe('what is wrong is named, with what to do', () => {
+  test.each<readonly [argv: readonly string[], said: RegExp]>([
+    [[], /^the root is missing: .*\nzmachine run --help/],
+    [['--', 'sh'], /^the root is missing/],
+    [['root', 'sh', '-c'], /^unknown option -c/],
+    [['root', '/bin/sh', 'x'], /^"\/bin\/sh" after the root "root"\n.*zmachine run root -- \/bin\/sh x$/],
+    [['root', '--memry', '1G'], /^unknown option --memry; did you mean --memory\?\nzmachine run --help/],
+    [['root', '--read-only=yes'], /--read-only/],
+    [['root', '--env'], /--env.* argument missing/],
+    [['root', '-e', '-i'], /'-e' argument is ambiguous/],
+    [['root', '-e', '=x'], /^--env "=x": a variable has a name\n--env KEY=VALUE/],
+    [['root', '-e', ''], /^--env "": a variable has a name/],
+    [['root', '-m', '0'], /^--memory "0" is no size\n--memory 512M/],
+    [['root', '-m', '-1'], /-m/],
+    [['root', '-m', 'much'], /^--memory "much" is no size/],
+    [['root', '-m', '1e3'], /^--memory "1e3" is no size/],
+    [['root', '-m', '47M'], /^--memory 47M is less than the 48 MB that anything needs\n--memory 256M/],
+    [['root', '-m', '99999999T'], /^--memory "99999999T" is no size/],
+    [['root', '--cpus', '0'], /^--cpus "0": from 1 to 255/],
+    [['root', '--cpus', '1.5'], /^--cpus "1.5": from 1 to 255/],
+    [['root', '--cpus', '256'], /^--cpus "256": from 1 to 255/],
+    [['root', '-v', '/a'], /^--volume "\/a"\n--volume DIR:\/target/],
+    [['root', '-v', '/a:b'], /^--volume "\/a:b"/],
+    [['root', '-v', ':/b'], /^--volume ":\/b"/],
+    [['root', '-v', '/a:/b:rx'], /^--volume "\/a:\/b:rx"/],
+    [['root', '-v', '/a:/b:ro:z'], /^--volume/],
+    [['root', '--disk', ''], /^--disk "": a file is missing\n--disk FILE/],
+    [['root', '--disk', ':/d'], /a file is missing/],
+    [['root', '--disk', 'a:d'], /the target d is no absolute path/],
+    [['root', '--disk', 'a:/d:ext4:ro:x'], /too many colons/],
+    [['root', '--disk', 'new'], /new: needs a size, as new:10G:\/data/],
+    [['root', '--disk', 'new:/d'], /new: needs a size/],
+    [['root', '--disk', 'new:big:/d'], /new: needs a size/],
+    [['root', '--disk', 'new:0:/d'], /new: needs a size/],
+    [
+      ['root', '--network', 'isolate'],
+      /^--network "isolate"; did you mean isolated\?\none of user, isolated/,
+    ],
+    [['root', '--network', 'bridge'], /^--network "bridge"\none of user, isolated, none/],
+    [['root', '--network', 'tap='], /^--network "tap="/],
+    [['root', '--network', 'tap=a/b'], /^--network "tap=a\/b"/],
+    [['root', '--network', 'tap=sixteen-letters0'], /^--network "tap=sixteen-letters0"/],
+    [['root', '-p', '0'], /^--publish "0"\n--publish \[ADDRESS:\]PORT:PORT/],
+    [['root', '-p', '80:0'], /^--publish "80:0"/],
+    [['root', '-p', '65536:80'], /^--publish "65536:80"/],
+    [['root', '-p', '80:http'], /^--publish "80:http"/],
+    [['root', '-p', '80:80/sctp'], /^--publish "80:80\/sctp"/],
+    [['root', '-p', '300.0.0.1:80:80'], /^--publish "300.0.0.1:80:80"/],
+    [['root', '-p', '[::1]:80:80'], /^--publish/],
+    [['root', '-p', '8000-8010:80'], /^--publish/],
+    [['root', '-p', '80:80', '--network', 'none'], /^-p needs --network user or isolated; with none/],
+    [
+      ['root', '-p', '80:80', '--network', 'tap=t'],
+      /^-p needs .*; with tap=t reach the container by its own/,
+    ],
+    [['root', '--network', 'none', '--ip', '10.0.0.2/24'], /^--network none has no NIC/],
+    [['root', '--network', 'none', '--gateway', '10.0.0.1'], /^--network none has no NIC/],
+    [['root', '--ip', '10.0.0.2'], /^--ip "10.0.0.2" is no address with its prefix\n--ip 10.1.2.3\/24/],
+    [['root', '--ip', '10.0.0.2/33'], /^--ip "10.0.0.2\/33"/],
+    [['root', '--ip', 'fd00::g/64'], /^--ip "fd00::g\/64"/],
+    [['root', '--gateway', 'router'], /^--gateway "router" is no IP address/],
+    [
+      ['root', '--ip', '10.0.0.3/24', '--gateway', '10.0.0.1', '--gateway', '10.0.0.2'],
+      /^more than one --gateway for IPv4/,
+    ],
+    [['root', '--gateway', '10.0.0.1'], /^--gateway needs --ip/],
+    [['root', '--workdir', 'srv'], /^--workdir "srv" is no absolute path/],
+    [['root', '--cmdline', 'a -- b'], /^--cmdline has -- in it/],
+    [['root', '--gateway', 'fd00::1', '--gateway', 'fd00::2'], /^more than one --gateway for IPv6/],
+    [['root', '--dns', 'dns.example'], /^--dns "dns.example" is no IP address/],
+    [['root', '--protocol', 'sed'], /^--protocol "sed"; did you mean seed\?\none of seed, cmdline/],
+    [['root', '--accel', 'hvf'], /^--accel "hvf".*\none of auto, kvm, tcg/],
+    [['root', '--timeout', '0'], /^--timeout "0": seconds, more than 0\n--timeout 60/],
+    [['root', '--timeout', '1m'], /^--timeout "1m": seconds/],
+    [['root', '--timeout', '2147484'], /^--timeout "2147484": seconds/],
+    [['root', '--__proto__'], /^unknown option --__proto__/],
+    [['root', '--constructor=x'], /^unknown option --constructor/],
+  ])('%j', (argv, said) => {
+    expect(refusal(...argv)).toMatch(said)
+    expect(refusal(...argv), 'a hint').not.toMatch(/undefined$/)
+  })
+})
+
+test.each([
+  ['--rm', /leave it out/],
+  ['--detach', /background of your shell/],
+  ['--name=web', /--hostname/],
+  ['--net=none', /--network/],
+  ['--mount=type=bind', /--volume or --disk/],
+  ['--privileged', /leave it out/],
+  ['--tmpfs=/tmp', /in the container/],
+  ['--restart=always', /zmachine\.on_exit=restart/],
+])('%s of docker names the alternative', (option, said) => {
+  expect(refusal(option, 'root')).toMatch(/^--\w+ is not here: /)
+  expect(refusal(option, 'root')).toMatch(said)
+})
+
+describe('--', () => {
+  test('ends the options: what follows is the container’s, whatever it looks like', () => {
+    const argv = ['sh', '-c', 'echo "$1"', '--', '--help', '-p', '', '--']
+    expect(read('-i', 'root', '--', ...argv)).toMatchObject({ interactive: true, args: argv })
+  })
+
+  test('may have nothing behind it', () => expect(read('root', '--').args).toEqual([]))
+
+  test('gives an --entrypoint its arguments only', () => {
+    const { entrypoint, args } = read('--entrypoint', 'ls', 'root', '--', '-l')
+    expect({ entrypoint, args }).toEqual({ entrypoint: 'ls', args: ['-l'] })
+  })
+
+  test('is not a value of the option before it', () => {
+    expect(refusal('root', '--env', '--', 'sh')).toMatch(/argument missing/)
+  })
+})
+
+test.each([[['--help']], [['-h']], [['root', '-h']], [['root', '-m', 'much', '--help']]])(
+  '%j asks for help, whatever else is there',
+  (argv) => expect(readRunOptions(argv)).toBe('help'),
+)
+
+test('help is the container’s own behind --', () =>
+  expect(read('root', '--', '--help').args).toEqual(['--help']))
+
+test('of an option that is there once the last one counts', () => {
+  expect(read('-m', '64M', '-m', '128M', '--network', 'none', '--network', 'user', 'root')).toMatchObject({
+    memoryMB: 128,
+    network: { kind: 'user' },
+  })
+})
+
+test.each([
+  ['1', 1 << 20],
+  ['1B', 1],
+  ['1k', 1024],
+  ['1KB', 1024],
+  ['1KiB', 1024],
+  ['0.5M', 1 << 19],
+  ['2T', 2 * 2 ** 40],
+  ['0', undefined],
+  ['', undefined],
+  ['M', undefined],
+  ['1 M', undefined],
+  ['1MM', undefined],
+  ['+1', undefined],
+  ['9007199254740993', undefined],
+])('the size %j is %s bytes', (text, bytes) => expect(readSize(text)).toBe(bytes))
+
+/** Words that come near to options, and any other. */
+const word = fc.oneof(
+  fc.string(),
+  fc.string({ unit: fc.constantFrom(...'-:=/.,0123456789aenpvi[] ') }),
+  fc.constantFrom(
+    ...'-i -t -it -p -v -e -m -u -w -h --disk --env --ip --gateway --dns --network --timeout --cpus'.split(
+      ' ',
+    ),
+    ...'-- new:1G:/d a:/d 80:80 10.0.0.2/24 tap=t none fd00::1 --rm --__proto__ --no-rm root'.split(' '),
+  ),
+)
+
+test('any command line is read, or refused with a UsageError', () => {
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), (argv) => {
+      try {
+        const request = readRunOptions(argv)
+        expect(request === 'help' || typeof request.root === 'string').toBe(true)
+      } catch (error) {
+        expect(error).toBeInstanceOf(UsageError)
+      }
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('what follows -- arrives as it is', () => {
+  fc.assert(
+    fc.property(fc.array(word), (rest) => {
+      expect(read('root', '--', ...rest).args).toEqual(rest)
+    }),
+  )
+})
