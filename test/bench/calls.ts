@@ -9,7 +9,7 @@ import { cpio, type Entry } from '../../build/cpio.ts'
 import { compress, join as joinImages } from '../../build/initramfs.ts'
 import { librariesOf } from '../../build/libraries.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
-import { guestProgram } from '../qemu/files.ts'
+import { guestProgram } from '../qemu/lib/files.ts'
 import {
   type Bench,
   bootOnce,

@@ -17,9 +17,9 @@ import { note } from '../../build/progress.ts'
 import { type Accel, chooseAccel, needProgram } from '../../src/host/lib/programs.ts'
 import { boot } from '../../src/host/machine/machine.ts'
 import type { Disk, Nic } from '../../src/host/machine/options.ts'
-import { makeExt4, probeProgram, type Tree, writeTree } from '../qemu/files.ts'
-import { makeSeed, seedFixture } from '../qemu/images.ts'
-import { kilobytes, parseReport } from '../qemu/report.ts'
+import { makeExt4, probeProgram, type Tree, writeTree } from '../qemu/lib/files.ts'
+import { makeSeed, seedFixture } from '../qemu/lib/images.ts'
+import { kilobytes, parseReport } from '../qemu/lib/report.ts'
 
 /** What a host gives to a container, whoever its PID 1 is. */
 export interface Container {

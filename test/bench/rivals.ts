@@ -11,7 +11,7 @@ import { PRODUCTS } from '../../build/paths.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
 import { tarball } from '../images/debian.ts'
 import { SYSTEM } from '../images/roots.ts'
-import { guestProgram } from '../qemu/files.ts'
+import { guestProgram } from '../qemu/lib/files.ts'
 import type { Contender } from './container.ts'
 
 const NODE_MEMORY_MB = 512

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { run } from '../../build/command.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
-import { type Boot, booted } from '../qemu/boot.ts'
-import { makeExt4 } from '../qemu/files.ts'
+import { type Boot, booted } from '../qemu/lib/boot.ts'
+import { makeExt4 } from '../qemu/lib/files.ts'
 import { end, press, pressAfter, record, said, scripted } from './faults.ts'
 
 const state = async (image: string): Promise<string> => {

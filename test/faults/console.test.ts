@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type BootOptions, booted } from '../qemu/boot.ts'
+import { type BootOptions, booted } from '../qemu/lib/boot.ts'
 import { end, HOLD, press, pressAfter, record, scripted, told } from './faults.ts'
 
 describe('a console that the container floods', () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { run } from '../../build/command.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
-import { booted } from '../qemu/boot.ts'
-import { makeExt4, readExt4 } from '../qemu/files.ts'
-import { makeSeed } from '../qemu/images.ts'
+import { booted } from '../qemu/lib/boot.ts'
+import { makeExt4, readExt4 } from '../qemu/lib/files.ts'
+import { makeSeed } from '../qemu/lib/images.ts'
 import { end, HOLD, press, record, said, scripted, scriptFiles, told } from './faults.ts'
 
 const debugfs = async (image: string, command: string): Promise<string> =>

@@ -2,8 +2,8 @@
 
 import { needProgram } from '../../src/host/lib/programs.ts'
 import type { Machine } from '../../src/host/machine/machine.ts'
-import type { Boot, BootOptions } from '../qemu/boot.ts'
-import { guestProgram, type Tree } from '../qemu/files.ts'
+import type { Boot, BootOptions } from '../qemu/lib/boot.ts'
+import { guestProgram, type Tree } from '../qemu/lib/files.ts'
 
 /** Does what a shell can't (guest/fault.c). */
 export const fault = await guestProgram(new URL('guest/fault.c', import.meta.url))

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Machine } from '../../src/host/machine/machine.ts'
-import { booted } from '../qemu/boot.ts'
+import { booted } from '../qemu/lib/boot.ts'
 import { end, HOLD, press, pressAfter, record, said, scripted, told } from './faults.ts'
 
 /** Presses the button when a script has had time to do what it can't tell of any more. */

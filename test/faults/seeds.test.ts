@@ -9,8 +9,8 @@ import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Disk } from '../../src/host/machine/options.ts'
-import { booted } from '../qemu/boot.ts'
-import { makeSeed } from '../qemu/images.ts'
+import { booted } from '../qemu/lib/boot.ts'
+import { makeSeed } from '../qemu/lib/images.ts'
 import { end, HOLD, press, said, scripted } from './faults.ts'
 
 const SECTOR = 512

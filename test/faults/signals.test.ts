@@ -2,9 +2,9 @@
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type BootOptions, booted } from '../qemu/boot.ts'
-import { makeSeed } from '../qemu/images.ts'
-import { modularKernel } from '../qemu/kernel.ts'
+import { type BootOptions, booted } from '../qemu/lib/boot.ts'
+import { makeSeed } from '../qemu/lib/images.ts'
+import { modularKernel } from '../qemu/lib/kernel.ts'
 import { end, HOLD, press, pressAfter, record, said, scripted, told } from './faults.ts'
 
 describe.each<[stage: string, text: string | RegExp, options: BootOptions]>([

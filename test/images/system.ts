@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeTree } from '../qemu/files.ts'
+import { writeTree } from '../qemu/lib/files.ts'
 import { WRITE_MARKER } from './marker.ts'
 
 /**

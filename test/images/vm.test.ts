@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { temporaryFolder } from '../host/plan/plan-helpers.ts'
-import { writeTree } from '../qemu/files.ts'
+import { writeTree } from '../qemu/lib/files.ts'
 import { unpackRoot } from './debian.ts'
 import { makeDiskImage, readDiskImage } from './disk-image.ts'
 import { SYSTEM } from './roots.ts'

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { PRODUCTS } from '../../build/paths.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
 import { type ContainerExit, containerExit } from '../../src/host/machine/container-exit.ts'
-import { guestProgram, probeProgram } from '../qemu/files.ts'
+import { guestProgram, probeProgram } from '../qemu/lib/files.ts'
 
 const UNSHARE = ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--uts', '--ipc', '--net']
 const ENTER = fileURLToPath(new URL('enter.sh', import.meta.url))

@@ -3,7 +3,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { consoleReport } from '../qemu/report.ts'
+import { consoleReport } from '../qemu/lib/report.ts'
 import { begins, childrenOf, type Ended, type Init, type Running, runInit, startInit, stop } from './pid1.ts'
 
 export interface Row {

@@ -1,8 +1,8 @@
 /** What came of a trial, against what was asked for. */
 
 import { toByteText } from '../../src/host/lib/byte-text.ts'
-import type { Boot } from '../qemu/boot.ts'
-import type { Report } from '../qemu/report.ts'
+import type { Boot } from '../qemu/lib/boot.ts'
+import type { Report } from '../qemu/lib/report.ts'
 import { diskTarget, shareTarget, type Trial } from './trial.ts'
 
 const MACHINE_ENDS = { poweroff: 'powerdown', reboot: 'reset', halt: 'halt' } as const

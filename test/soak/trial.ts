@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { type CmdlineData, encodeCmdline } from '../../src/host/seed/encode-cmdline.ts'
 import { encodeSeed, type SeedData } from '../../src/host/seed/encode-seed.ts'
-import { DISK_TYPES } from '../qemu/images.ts'
+import { DISK_TYPES } from '../qemu/lib/images.ts'
 
 /** Small enough to be copied for a boot. */
 export const TYPES: readonly string[] = ['ext4', 'vfat', 'erofs', 'squashfs', 'iso9660']
