@@ -24,9 +24,9 @@ const prose = (page: string): string => read(page).replaceAll(/^```.*?^```$/gms,
 
 const codes = (text: string): string[] => [...text.matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code)
 
-/** The rows of the README's tables below a heading, up to the next heading of its level: cells without the header's. */
+/** The rows of the contract's tables below a heading, up to the next heading of its level: cells without the header's. */
 function tableBelow(heading: string): string[][] {
-  const [, section = ''] = prose('README.md').split(`\n${heading}\n`)
+  const [, section = ''] = prose('docs/protocol.md').split(`\n${heading}\n`)
   return (section.split(/\n##? /)[0] ?? '')
     .split('\n')
     .filter((line) => line.startsWith('| `'))
