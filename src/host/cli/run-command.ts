@@ -144,7 +144,7 @@ async function machineFor(
 ): Promise<MachineOptions> {
   checkDirectories(request)
   checkTap(request)
-  let disks: readonly Disk[] = prepareDisks(request.disks, folder.path)
+  let disks: readonly Disk[] = prepareDisks(request.disks, folder.path, { blankFirst: kind.kind === 'vm' })
   if (kind.kind === 'vm') {
     disks = request.print ? disks : fillFirstDisk(kind.image, disks, folder.path, screen.report)
   }

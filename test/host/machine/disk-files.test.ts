@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readRunOptions } from '../../../src/host/cli/run-options.ts'
+import { type RunRequest, readRunOptions } from '../../../src/host/cli/run-options.ts'
 import { readAt } from '../../../src/host/lib/input.ts'
 import { findProgram } from '../../../src/host/lib/programs.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
@@ -26,12 +26,15 @@ import { temporaryFolder } from '../plan/plan-helpers.ts'
 const parent = temporaryFolder()
 const newFolder = (): string => mkdtempSync(join(parent, 'disks-'))
 
-/** The disks for options as they are typed. */
-function prepare(folder: string, ...disks: readonly string[]): Disk[] {
+/** Options as they are typed. */
+function requests(...disks: readonly string[]): RunRequest['disks'] {
   const request = readRunOptions([...disks.map((each) => `--disk=${each}`), 'root'])
   if (request === 'help') throw new Error('help')
-  return prepareDisks(request.disks, folder)
+  return request.disks
 }
+
+const prepare = (folder: string, ...disks: readonly string[]): Disk[] =>
+  prepareDisks(requests(...disks), folder)
 
 /** What the error says, and what to do. */
 function refusal(act: () => unknown): string {
@@ -102,7 +105,7 @@ describe('a new disk', () => {
   test.each(['ntfs', 'swap', 'constructor', '__proto__'])('of the type %s can’t be made', (type) => {
     const folder = newFolder()
     expect(refusal(() => prepare(folder, `new:8M:/d:${type}`))).toBe(
-      `--disk new: of type "${type}" can't be made here\none of ext4, btrfs, xfs, vfat`,
+      `--disk new: can't be formatted as "${type}"\none of ext4, btrfs, xfs, vfat`,
     )
     expect(existsSync(join(folder, 'disk0.raw'))).toBe(false)
   })
@@ -142,7 +145,7 @@ describe('a file', () => {
   test('that is not there is refused, with how to make it', () => {
     const missing = join(folder, 'missing.img')
     expect(refusal(() => prepare(folder, `${missing}:/d`))).toBe(
-      `--disk "${missing}": ENOENT\nmake it: truncate -s 10G ${missing} && mkfs.ext4 ${missing}`,
+      `--disk "${missing}": cannot be opened (ENOENT)\nmake it: truncate -s 10G ${missing} && mkfs.ext4 ${missing}`,
     )
     expect(existsSync(missing)).toBe(false)
   })
@@ -150,13 +153,25 @@ describe('a file', () => {
   test('of no whole sectors is refused', () => {
     const odd = join(folder, 'odd.img')
     writeFileSync(odd, 'x'.repeat(513))
-    expect(refusal(() => prepare(folder, odd))).toMatch(/513 bytes are no whole sectors of 512/)
+    expect(refusal(() => prepare(folder, odd))).toMatch(
+      /513 bytes are not a whole number of 512-byte sectors/,
+    )
   })
 
   test('that is a directory or a device is refused', () => {
     mkdirSync(join(folder, 'directory'))
-    expect(refusal(() => prepare(folder, join(folder, 'directory')))).toMatch(/^--disk .*EISDIR/)
-    expect(refusal(() => prepare(folder, '/dev/null'))).toMatch(/is no file and no disk/)
+    expect(refusal(() => prepare(folder, join(folder, 'directory')))).toMatch(
+      /^--disk .* is a directory\nshare a directory: --volume /,
+    )
+    expect(refusal(() => prepare(folder, '/dev/null'))).toMatch(/is neither a file nor a block device/)
+  })
+})
+
+describe('a device', () => {
+  test('that is not there is looked for, and nobody is told to make or to format one', () => {
+    expect(refusal(() => prepare(parent, '/dev/no-such-disk:/d'))).toBe(
+      '--disk "/dev/no-such-disk": cannot be opened (ENOENT)\nlsblk lists the disks',
+    )
   })
 })
 
@@ -196,6 +211,30 @@ describe('a VM’s image', () => {
     expect(said()).toBe('')
   })
 
+  test('is copied to a new disk, which is not formatted before', () => {
+    const folder = newFolder()
+    const disks = prepareDisks(requests('new:16M', 'new:8M'), folder, { blankFirst: true })
+    const [first, second] = fillFirstDisk(image, disks, folder, report)
+    expectCopied(first?.file ?? '')
+    expect(typeOf(second?.file ?? '')).toBe('ext4')
+    expect(said()).toBe('')
+  })
+
+  test('that is larger than a new disk says how large it has to be', () => {
+    const folder = newFolder()
+    const disks = prepareDisks(requests('new:8M'), folder, { blankFirst: true })
+    expect(refusal(() => fillFirstDisk(image, disks, folder, report))).toBe(
+      `/image.raw has ${SIZE} bytes, and the disk --disk new: only ${8 * MEGABYTE}\n--disk new:10M`,
+    )
+  })
+
+  test('that finds no room is refused, with where it was to go', () => {
+    // Reads as zeros without an end, and has no room for a byte.
+    expect(refusal(() => fillFirstDisk(image, [{ file: '/dev/full' }], parent, report))).toMatch(
+      /^the image of \d+ bytes cannot be copied to \/dev\/full \(ENOSPC\)\nmake room there/,
+    )
+  })
+
   test('fits a disk of its own size', () => {
     const file = hole(join(newFolder(), 'vm.raw'), SIZE)
     fillFirstDisk(image, [{ file }], parent, report)
@@ -217,7 +256,7 @@ describe('a VM’s image', () => {
     writeSync(disk, Buffer.from('x'), 0, 1, 1000)
     closeSync(disk)
     fillFirstDisk(image, [{ file }], parent, report)
-    expect(said()).toBe(`${file} is not empty, so that the image is not written to it again`)
+    expect(said()).toBe(`${file} is not empty: it keeps what it has, and the image is not copied`)
     expect(readFileSync(file).subarray(0, 5).toString()).toBe('\0\0\0\0\0')
     expect(readFileSync(file)[1000]).toBe(0x78)
   })
