@@ -36,7 +36,7 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
     ['dhcp/dhcp.ts', 'dhcp/socket.ts'],
     ['sys/', 'lib/'],
   ],
-  [['dhcp/'], ['config/keys.ts', 'netlink/', 'lib/', ...CONSTANTS]],
+  [['dhcp/'], ['netlink/', 'lib/', ...CONSTANTS]],
   // Parts are loaded by the steps that need them.
   [['boot/steps.ts'], ['parts.ts', 'config/', 'plan/', 'sys/', 'lib/']],
   [['boot/steps/leases.ts'], ['config/', 'dhcp/', 'plan/', 'netlink/', 'sys/', 'lib/']],

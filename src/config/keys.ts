@@ -1,7 +1,8 @@
 /** What the kernel command line's keys mean (protocol, section 2). */
 
-import { isInterfaceName } from '../lib/interface-name.ts'
-import { type Cidr, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
+import { type Cidr, type Family, familyOf, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
+import { hostnameProblem, isInterfaceName, isLetter } from '../lib/names.ts'
+import { normalizeTarget } from '../lib/paths.ts'
 import { type Problem, report } from '../lib/problem.ts'
 import { brief, nearest, parseDecimal, parts, quote, trim } from '../lib/text.ts'
 import { parseCmdline, type Token } from './cmdline.ts'
@@ -232,19 +233,6 @@ function mount(into: Collected, source: string, target: string, type: string): v
   into.mounts.push({ source, target: path ?? '', type, options: '', from: SOURCE })
 }
 
-/**
- * A mount target as an absolute path without `.`, `..` and doubled slashes; `..` stops at the root, as it does for
- * the kernel. undefined: nothing is left of it, and a mount would hide the root.
- */
-export function normalizeTarget(target: string): string | undefined {
-  const kept: string[] = []
-  for (const part of target.split('/')) {
-    if (part === '..') kept.pop()
-    else if (part !== '' && part !== '.') kept.push(part)
-  }
-  return kept.length === 0 ? undefined : `/${kept.join('/')}`
-}
-
 function nic(into: Collected, name: string, value: string): void {
   const addresses: Cidr[] = []
   for (const part of parts(value, ';')) {
@@ -258,7 +246,7 @@ function nic(into: Collected, name: string, value: string): void {
   else into.nics.push({ name, addresses })
 }
 
-function routes(into: Collected, value: string, family: 4 | 6): void {
+function routes(into: Collected, value: string, family: Family): void {
   for (const part of parts(value, ';')) {
     const [to = '', via = '', ...rest] = part.split(',').map(trim)
     if (to === '' || via === '' || rest.length > 0) {
@@ -291,26 +279,7 @@ function routes(into: Collected, value: string, family: 4 | 6): void {
   }
 }
 
-const familyOf = (ip: Ip): 4 | 6 => (ip.length === 4 ? 4 : 6)
-
 /** An interface's name, less what can only be a mistyped address. */
 function isNicName(text: string): boolean {
   return isLetter(text.charCodeAt(0)) && isInterfaceName(text)
-}
-
-/** ASCII's. By numbers, since the engine compares them at a fraction of a string's cost. */
-const isLetter = (code: number): boolean => (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)
-
-/** What is wrong with a hostname (hostname(7)), or undefined. Underscores are not by the book, and common. */
-export function hostnameProblem(name: string): string | undefined {
-  if (name === '') return 'is empty'
-  if (name.length > 64) return 'is longer than 64 characters'
-  for (let at = 0; at < name.length; at++) {
-    const code = name.charCodeAt(at)
-    const word = isLetter(code) || (code >= 0x30 && code <= 0x39) || code === 0x5f
-    // A hyphen or a dot, but not in front.
-    if (!word && !((code === 0x2d || code === 0x2e) && at > 0))
-      return `has ${quote(name.charAt(at))} in it, which no hostname may`
-  }
-  return undefined
 }

@@ -3,8 +3,9 @@
  * seed. Pure: whoever calls it reads the files.
  */
 
+import { hostnameProblem } from '../lib/names.ts'
 import { quote, trim } from '../lib/text.ts'
-import { hostnameProblem, type Parsed, parseKeys } from './keys.ts'
+import { type Parsed, parseKeys } from './keys.ts'
 import type { Layer, MachineConfig } from './machine.ts'
 import { merge } from './merge.ts'
 

@@ -1,6 +1,6 @@
 /** What a machine is configured to be: the parsers' output, the plan's input. Plain data, byte strings. */
 
-import type { Cidr, Ip } from '../lib/ip.ts'
+import type { Cidr, Family, Ip } from '../lib/ip.ts'
 
 /** A file system that becomes `/`. */
 export interface RootConfig {
@@ -31,7 +31,7 @@ export interface MountConfig {
 export interface RouteConfig {
   /** undefined: the default route of its family. */
   readonly destination: Cidr | undefined
-  readonly family: 4 | 6
+  readonly family: Family
   /** At least one of gateway and nic is given, but for a route of a NIC's own list. */
   readonly gateway: Ip | undefined
   readonly nic: string | undefined

@@ -1,6 +1,7 @@
 /** `meta-data` of a seed: what the machine is called. */
 
-import { hostnameProblem, type Parsed } from './keys.ts'
+import { hostnameProblem } from '../lib/names.ts'
+import type { Parsed } from './keys.ts'
 import { parseYaml } from './yaml.ts'
 import type { Place, YamlNode } from './yaml-reader.ts'
 import { asText, type Complaining, isNull, readFields, show } from './yaml-values.ts'

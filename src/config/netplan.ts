@@ -3,8 +3,8 @@
  * as the contract has it. Ethernet only; what is not understood is told and left out.
  */
 
-import { isInterfaceName } from '../lib/interface-name.ts'
-import { type Cidr, type Ip, isIpv6, parseCidr, parseIp, parseMac } from '../lib/ip.ts'
+import { type Cidr, type Family, familyOf, type Ip, parseCidr, parseIp, parseMac } from '../lib/ip.ts'
+import { isInterfaceName } from '../lib/names.ts'
 import { brief, quote } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 import type { NicConfig, RouteConfig } from './machine.ts'
@@ -252,9 +252,7 @@ function addAddress(nic: Nic, text: string, at: Place): void {
   else nic.addresses.set(text, cidr)
 }
 
-const familyOf = (ip: Ip): 4 | 6 => (isIpv6(ip) ? 6 : 4)
-
-function readGateway(nic: Nic, node: YamlNode, at: Place, family: 4 | 6): void {
+function readGateway(nic: Nic, node: YamlNode, at: Place, family: Family): void {
   const gateway = parseIp(asText(node) ?? '')
   if (gateway !== undefined && familyOf(gateway) === family) {
     addRoute(nic, undefined, family, gateway, undefined, false)
@@ -266,7 +264,7 @@ function readGateway(nic: Nic, node: YamlNode, at: Place, family: 4 | 6): void {
 function addRoute(
   nic: Nic,
   destination: Cidr | undefined,
-  family: 4 | 6,
+  family: Family,
   gateway: Ip | undefined,
   metric: number | undefined,
   onLink: boolean,

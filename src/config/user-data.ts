@@ -3,8 +3,9 @@
  * beyond that (packages, scripts, users) has no meaning for a container's PID 1 and is told, one problem a key.
  */
 
+import { normalizeTarget } from '../lib/paths.ts'
 import { quote, trim } from '../lib/text.ts'
-import { normalizeTarget, type Parsed } from './keys.ts'
+import type { Parsed } from './keys.ts'
 import type { MountConfig } from './machine.ts'
 import { readHostname } from './meta-data.ts'
 import { parseYaml } from './yaml.ts'

@@ -1,8 +1,8 @@
 /** What a server's answer gives: its options as values, each checked, since they come from the network. */
 
-import { hostnameProblem } from '../config/keys.ts'
 import { type Bytes, u8, u16be, u32be } from '../lib/bytes.ts'
 import type { Cidr, Ip } from '../lib/ip.ts'
+import { hostnameProblem } from '../lib/names.ts'
 import {
   type Message,
   OPTION_DOMAIN,

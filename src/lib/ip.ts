@@ -12,7 +12,11 @@ export interface Cidr {
   readonly prefix: number
 }
 
+export type Family = 4 | 6
+
 export const isIpv6 = (ip: Ip): boolean => ip.length === 16
+
+export const familyOf = (ip: Ip): Family => (ip.length === 16 ? 6 : 4)
 
 /** 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291, 2.4): reachable on its own link only. */
 export function isLinkLocal(ip: Ip): boolean {

@@ -12,8 +12,8 @@ export interface Superblock {
   readonly uuid: string
 }
 
-/** What to read of a device, in order, until one of the parsers knows it: offset and length in bytes. */
-export const PROBES: readonly {
+/** Where superblocks lie, in bytes, in the order in which they are looked for. */
+const PROBES: readonly {
   offset: number
   length: number
   parse: (bytes: Bytes) => Superblock | undefined
@@ -22,6 +22,18 @@ export const PROBES: readonly {
   { offset: 65536, length: 1024, parse: parseBtrfs },
   { offset: 32768, length: 1024, parse: parseIso9660 },
 ]
+
+/**
+ * What a disk holds; undefined where it is nothing known.
+ * @param read as pread(2): fewer bytes, or none, where the disk ends
+ */
+export function identify(read: (offset: number, length: number) => Bytes): Superblock | undefined {
+  for (const { offset, length, parse } of PROBES) {
+    const found = parse(read(offset, length))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
 
 function parseStart(bytes: Bytes): Superblock | undefined {
   return parseExt(bytes) ?? parseXfs(bytes) ?? parseErofs(bytes) ?? parseSquashfs(bytes) ?? parseFat(bytes)

@@ -1,7 +1,7 @@
 /** Routes of the main table: RTM_NEWROUTE and its like (rtnetlink(7), linux/rtnetlink.h). */
 
 import { type Bytes, u32 } from '../lib/bytes.ts'
-import { type Cidr, formatCidr, formatIp, type Ip, network } from '../lib/ip.ts'
+import { type Cidr, type Family, formatCidr, formatIp, type Ip, network } from '../lib/ip.ts'
 import { EEXIST } from '../sys/errno.ts'
 import { AF_INET, AF_INET6 } from '../sys/flags.ts'
 import {
@@ -39,7 +39,7 @@ export const RTNH_F_ONLINK = 4
 const RTMSG_LEN = 12
 
 export interface Route {
-  readonly family: 4 | 6
+  readonly family: Family
   /** undefined: default */
   readonly destination: Cidr | undefined
   readonly gateway: Ip | undefined
@@ -55,7 +55,7 @@ export interface Route {
 }
 
 export interface RouteAdd {
-  readonly family: 4 | 6
+  readonly family: Family
   /** undefined: default */
   readonly destination: Cidr | undefined
   readonly gateway?: Ip | undefined

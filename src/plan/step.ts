@@ -1,7 +1,7 @@
 /** What PID 1 does, as data that prints itself. `run/` has one function for each kind. */
 
 import type { MachineConfig } from '../config/machine.ts'
-import { type Cidr, formatCidr, formatIp, type Ip } from '../lib/ip.ts'
+import { type Cidr, type Family, formatCidr, formatIp, type Ip } from '../lib/ip.ts'
 
 /** A mount whose place, type and flags are known: the pseudo file systems. */
 export interface PseudoStep {
@@ -45,7 +45,7 @@ export interface NicStep {
 export interface PlannedRoute {
   /** undefined: default */
   readonly destination: Cidr | undefined
-  readonly family: 4 | 6
+  readonly family: Family
   readonly gateway: Ip | undefined
   readonly nic: string
   readonly metric: number | undefined

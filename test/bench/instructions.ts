@@ -33,7 +33,7 @@ export interface Counted {
   readonly parts: ReadonlyMap<string, string>
 }
 
-const SEED = new URL('../fixtures/seeds/private-mycelium', import.meta.url)
+const SEED = new URL('../fixtures/seeds/private-mycelium/', import.meta.url)
 
 /**
  * The seed's files, and the disk that holds them as far as its label goes. Without what it mounts: the disk that it names

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { hostnameProblem, KEY_NAMES, normalizeTarget, parseKeys } from '../../src/config/keys.ts'
+import { KEY_NAMES, parseKeys } from '../../src/config/keys.ts'
 import type { RouteConfig } from '../../src/config/machine.ts'
 import { formatCidr, formatIp } from '../../src/lib/ip.ts'
+import { hostnameProblem } from '../../src/lib/names.ts'
+import { normalizeTarget } from '../../src/lib/paths.ts'
 import { anyBytes, textOf, utf8 } from '../bytes.ts'
 
 /** The layer of a command line that has no mistake in it. */
@@ -338,7 +340,8 @@ describe('parseKeys', () => {
     fc.assert(
       fc.property(fc.oneof(line, anyBytes(400)), (text) => {
         const { layer } = parseKeys(text)
-        for (const { target } of layer.mounts ?? []) expect(target === '' || isPlain(target)).toBe(true)
+        for (const { target } of layer.mounts ?? [])
+          expect(target === '' || normalizeTarget(target) === target).toBe(true)
         if (layer.hostname !== undefined) expect(hostnameProblem(layer.hostname)).toBeUndefined()
       }),
       { numRuns: 1000 },
@@ -347,51 +350,3 @@ describe('parseKeys', () => {
 })
 
 /** An absolute path below /, with nothing in it to resolve. */
-const isPlain = (path: string): boolean =>
-  path.length > 1 &&
-  path.startsWith('/') &&
-  path
-    .slice(1)
-    .split('/')
-    .every((part) => !['', '.', '..'].includes(part))
-
-describe('normalizeTarget', () => {
-  test.each([
-    ['/data', '/data'],
-    ['/data/', '/data'],
-    ['//a//b/./c', '/a/b/c'],
-    ['data', '/data'],
-    ['/a/../b', '/b'],
-    ['../../x', '/x'],
-    ['/a b', '/a b'],
-    ['/...', '/...'],
-    ['/', undefined],
-    ['', undefined],
-    ['.', undefined],
-    ['/..', undefined],
-    ['/a/..', undefined],
-  ])('%s is %s', (target, path) => {
-    expect(normalizeTarget(target)).toBe(path)
-  })
-
-  it('stays inside the root, and changes nothing the second time', () => {
-    fc.assert(
-      fc.property(textOf('./ab'), (target) => {
-        const path = normalizeTarget(target)
-        if (path === undefined) return
-        expect(isPlain(path)).toBe(true)
-        expect(normalizeTarget(path)).toBe(path)
-      }),
-    )
-  })
-})
-
-describe('hostnameProblem', () => {
-  test.each(['a', 'web-1', 'a.b.example', 'A1', 'my_vm', 'x'.repeat(64)])('%s will do', (name) => {
-    expect(hostnameProblem(name)).toBeUndefined()
-  })
-
-  test.each(['', '-a', '.a', 'a b', 'a/b', 'a\n', utf8('é'), 'x'.repeat(65)])('%j will not', (name) => {
-    expect(hostnameProblem(name)).toBeTypeOf('string')
-  })
-})

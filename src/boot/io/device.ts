@@ -1,6 +1,6 @@
 /** Block devices: by path, `LABEL=` or `UUID=`, and what they hold. */
 
-import { PROBES, type Superblock } from '../../lib/superblock.ts'
+import { identify, type Superblock } from '../../lib/superblock.ts'
 import { O_CLOEXEC, O_RDONLY, S_IFBLK, S_IFMT } from '../../sys/flags.ts'
 import { close, open, pread, stat } from '../../sys/linux.ts'
 import { listNames } from './files.ts'
@@ -69,13 +69,12 @@ export function blockDevices(): string[] {
 export function probe(path: string): Superblock | undefined {
   const fd = open(path, O_RDONLY | O_CLOEXEC)
   if (fd < 0) return undefined
-  let found: Superblock | undefined
-  for (const { offset, length, parse } of PROBES) {
+  const found = identify((offset, length) => {
     const bytes = new Uint8Array(length)
-    const count = pread(fd, bytes, offset)
-    found = count > 0 ? parse(bytes) : undefined
-    if (found !== undefined) break
-  }
+    // What can't be read stays zero, and no magic number is.
+    pread(fd, bytes, offset)
+    return bytes
+  })
   close(fd)
   return found
 }

@@ -1,6 +1,7 @@
 /** Reading small files whole, making directories, and writing files of /etc so that nobody sees half of one. */
 
 import { behind } from '../../lib/bytes.ts'
+import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import { MS_BIND } from '../../lib/mount-flags.ts'
 import { type Content, contentOf } from '../../plan/step.ts'
 import { EEXIST, EINTR, EINVAL, ELOOP, ENOENT, EROFS, must, SysError } from '../../sys/errno.ts'
@@ -40,9 +41,6 @@ import {
 } from '../../sys/linux.ts'
 import type { Memory } from '../../sys/port.ts'
 
-/** More than any file that is read here has a use for: hostile ones end here. */
-const LARGEST = 1024 * 1024
-
 /**
  * A file's text, or undefined where it can't be read or is larger than 1 MB. Opened non-blocking, so that a FIFO in an
  * image can't hold PID 1 up: it reads as '' or not at all.
@@ -65,7 +63,7 @@ export function readAll(fd: number): string | number {
     if (count < 0) return count
     if (count === 0) return text(buffer, 0, length)
     length += count
-    if (length > LARGEST) return -EINVAL
+    if (length > MAX_FILE_SIZE) return -EINVAL
     if (length === buffer.length) {
       const larger = new Uint8Array(buffer.length * 4)
       larger.set(buffer)

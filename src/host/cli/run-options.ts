@@ -1,7 +1,7 @@
 /** The options of `zmachine run`: what was typed, as data. Whatever is wrong in it is a UsageError that names it. */
 
 import { parseArgs } from 'node:util'
-import { formatIp, parseCidr, parseIp } from '../../lib/ip.ts'
+import { type Family, familyOf, formatIp, parseCidr, parseIp } from '../../lib/ip.ts'
 import type { Accel } from '../lib/programs.ts'
 import { didYouMean, UsageError } from '../lib/usage.ts'
 import type { Build } from '../machine/kernels.ts'
@@ -228,7 +228,7 @@ export function readRunOptions(argv: readonly string[]): RunRequest | 'help' {
     )
   }
   for (const family of [4, 6]) {
-    if (gateways.filter((text) => familyOf(text) === family).length > 1)
+    if (gateways.filter((text) => textFamily(text) === family).length > 1)
       fail(`more than one --gateway for IPv${family}`)
   }
   return {
@@ -396,7 +396,7 @@ function readForward(text: string): Forward {
     const number = Number(digits)
     return number >= 1 && number <= 65535 ? number : fail(`--publish ${JSON.stringify(text)}`, usage)
   }
-  if (address !== undefined && familyOf(address) !== 4) fail(`--publish ${JSON.stringify(text)}`, usage)
+  if (address !== undefined && textFamily(address) !== 4) fail(`--publish ${JSON.stringify(text)}`, usage)
   return {
     protocol: protocol === 'udp' ? 'udp' : 'tcp',
     hostPort: port(host),
@@ -420,8 +420,7 @@ function readIp(text: string, option: string): string {
 
 const isIpv4 = (text: string): boolean => !text.includes(':')
 
-const familyOf = (text: string): 4 | 6 | undefined => {
+const textFamily = (text: string): Family | undefined => {
   const ip = parseIp(text)
-  if (ip === undefined) return undefined
-  return ip.length === 4 ? 4 : 6
+  return ip === undefined ? undefined : familyOf(ip)
 }

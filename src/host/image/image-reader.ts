@@ -2,8 +2,9 @@
 
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
+import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import { commandLine } from '../lib/child.ts'
-import { LARGEST, type readBounded } from '../lib/input.ts'
+import type { readBounded } from '../lib/input.ts'
 import { findProgram } from '../lib/programs.ts'
 import { UsageError } from '../lib/usage.ts'
 
@@ -65,7 +66,7 @@ function run(...[program, args, env = {}]: Command): string | undefined {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     env: { ...process.env, LC_ALL: 'C', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    maxBuffer: LARGEST,
+    maxBuffer: MAX_FILE_SIZE,
   })
   if (error !== undefined && 'code' in error && error.code === 'ENOBUFS') return undefined
   if (status === 0) return stdout.toString('latin1')

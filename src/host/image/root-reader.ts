@@ -2,37 +2,17 @@
 
 import { constants, lstatSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { followSymlinks } from '../../lib/paths.ts'
 import { readBounded } from '../lib/input.ts'
-
-/** As many symlinks as the kernel follows for one path (path_resolution(7)). */
-const MOST_LINKS = 40
 
 /**
  * Where a path inside a root is on this computer, all symlinks resolved as after a chroot(2): an absolute target
  * begins at the root, and `..` stops there. undefined: a part of it is missing, or the links go round.
  */
 export function resolveInRoot(root: string, path: string): string | undefined {
-  const left = path.split('/').reverse()
-  const done: string[] = []
-  let links = 0
-  while (left.length > 0) {
-    const part = left.pop()
-    if (part === undefined || part === '' || part === '.') continue
-    if (part === '..') {
-      done.pop()
-      continue
-    }
-    const target = readLink(join(root, ...done, part))
-    if (target === undefined) {
-      done.push(part)
-      continue
-    }
-    if (++links > MOST_LINKS) return undefined
-    if (target.startsWith('/')) done.length = 0
-    left.push(...target.split('/').reverse())
-  }
-  const resolved = join(root, ...done)
-  return exists(resolved) ? resolved : undefined
+  const resolved = followSymlinks(path, (each) => readLink(join(root, each)))
+  const place = resolved === undefined ? undefined : join(root, resolved)
+  return place !== undefined && exists(place) ? place : undefined
 }
 
 /** A regular file's text of at most 1 MB as a byte string; undefined for anything else, as PID 1 sees it. */

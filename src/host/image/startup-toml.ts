@@ -16,10 +16,10 @@
  */
 
 import { parse, TomlError } from 'smol-toml'
+import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import type { Problem } from '../../lib/problem.ts'
 import { quote } from '../../lib/text.ts'
 import { fromByteText, toByteText } from '../lib/byte-text.ts'
-import { LARGEST } from '../lib/input.ts'
 
 export const STARTUP_PATH = '/.startup.toml'
 
@@ -85,7 +85,7 @@ type Table = Readonly<Record<string, unknown>>
 type Place = Pick<Problem, 'line' | 'column' | 'message'>
 
 function parseToml(text: string): { readonly table: Table } | Place {
-  if (text.length > LARGEST) return { message: 'larger than 1 MB; not read' }
+  if (text.length > MAX_FILE_SIZE) return { message: 'larger than 1 MB; not read' }
   const decoded = fromByteText(text)
   if (decoded === undefined) return { message: 'not UTF-8, which TOML has to be' }
   try {

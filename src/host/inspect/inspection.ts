@@ -3,6 +3,7 @@
 import { lstatSync, opendirSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Problem } from '../../lib/problem.ts'
+import { shellQuote } from '../../lib/shell.ts'
 import { type RootKind, rootKind } from '../image/root-kind.ts'
 import { readInRoot, resolveInRoot } from '../image/root-reader.ts'
 import { readStartup, STARTUP_PATH, type Startup } from '../image/startup-toml.ts'
@@ -134,8 +135,6 @@ function zosrcOf({ environment, entrypoint }: Startup): string {
   }
   return lines.map((line) => `${line}\n`).join('')
 }
-
-const shellQuote = (text: string): string => `'${text.replaceAll("'", `'"'"'`)}'`
 
 const SEED_ZOSRC = 'seed/zosrc'
 

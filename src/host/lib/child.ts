@@ -1,6 +1,7 @@
 /** What is said of a child that fails: its own words, what was run, what to do. */
 
 import type { ChildProcess } from 'node:child_process'
+import { shellWord } from '../../lib/shell.ts'
 
 export interface ChildEnd {
   readonly code: number | null
@@ -35,7 +36,4 @@ export function failure(program: string, args: readonly string[], words: string,
 
 /** A command as it could be typed into a shell. */
 export const commandLine = (program: string, args: readonly string[]): string =>
-  [program, ...args].map(shellQuote).join(' ')
-
-const shellQuote = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+  [program, ...args].map(shellWord).join(' ')

@@ -1,10 +1,8 @@
 /** Files that the user names, read with the bounds that PID 1 reads them with. */
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
+import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import { UsageError } from './usage.ts'
-
-/** As `run/files.ts` has it: more than any file that is read here has a use for. */
-export const LARGEST = 1024 * 1024
 
 /** The error number's name (`ENOENT`) of an error of Node's, or its text. */
 export const errorCode = (error: unknown): string =>
@@ -49,7 +47,7 @@ export function readBounded(
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) return { failed: 'unusable', why: 'no regular file' }
-    if (stat.size > LARGEST) return { failed: 'unusable', why: 'larger than 1 MB' }
+    if (stat.size > MAX_FILE_SIZE) return { failed: 'unusable', why: 'larger than 1 MB' }
     return { text: readFileSync(fd, 'latin1') }
   } catch (error) {
     return { failed: 'unusable', why: errorCode(error) }

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { PROBES } from '../../lib/superblock.ts'
+import { identify } from '../../lib/superblock.ts'
 import type { DiskRequest } from '../cli/run-options.ts'
 import type { Report } from '../image/unpack.ts'
 import { failure } from '../lib/child.ts'
@@ -127,7 +127,7 @@ function adviceFor(code: string, file: string): string | undefined {
 
 /** By the same functions as PID 1. */
 const isFormatted = (fd: number): boolean =>
-  PROBES.some(({ offset, length, parse }) => parse(readAt(fd, offset, length)) !== undefined)
+  identify((offset, length) => readAt(fd, offset, length)) !== undefined
 
 /** How much is copied at a time, and how much of a disk's start must be zero for it to count as empty. */
 const CHUNK = 4 << 20

@@ -7,7 +7,7 @@
 
 import { parseCmdline } from '../../config/cmdline.ts'
 import type { RootConfig, Settings } from '../../config/machine.ts'
-import { formatCidr, formatIp } from '../../lib/ip.ts'
+import { type Family, familyOf, formatCidr, formatIp } from '../../lib/ip.ts'
 import { toByteText } from '../lib/byte-text.ts'
 import {
   checkHostname,
@@ -18,7 +18,6 @@ import {
   checkVariable,
   type Environment,
   entriesOf,
-  familyOf,
   readCidr,
   readIp,
   refusal,
@@ -156,7 +155,7 @@ function routeKeys(routes: readonly CmdlineRoute[]): readonly Key[] {
     .map((family) => ({ what: 'routes', key: `net_r${family}`, value: families[family].join(';') }))
 }
 
-function readRoute(what: string, { to, via }: CmdlineRoute): { family: 4 | 6; text: string } {
+function readRoute(what: string, { to, via }: CmdlineRoute): { family: Family; text: string } {
   const destination = to === 'default' ? undefined : readCidr(`${what}.to`, to)
   const gateway = isInterface(via) ? undefined : readIp(`${what}.via`, via)
   const either = destination?.address ?? gateway

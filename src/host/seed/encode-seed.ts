@@ -7,17 +7,20 @@
  * which YAML 1.1 and 1.2 read alike. So no library is needed to write YAML.
  */
 
-import { hostnameProblem, normalizeTarget } from '../../config/keys.ts'
 import {
   type Cidr,
+  type Family,
+  familyOf,
   formatCidr,
   formatIp,
   type Ip,
-  isIpv6,
   parseCidr,
   parseIp,
   parseMac,
 } from '../../lib/ip.ts'
+import { hostnameProblem } from '../../lib/names.ts'
+import { normalizeTarget } from '../../lib/paths.ts'
+import { shellQuote } from '../../lib/shell.ts'
 import { trim } from '../../lib/text.ts'
 
 export interface SeedRoute {
@@ -202,8 +205,6 @@ function zosrc({ environment = {}, entrypoint }: SeedData): string {
 }
 
 /** POSIX, XCU 2.2.2: nothing means anything in single quotes, but the quote that ends them. */
-const shellQuote = (value: string): string => `'${value.replaceAll("'", `'"'"'`)}'`
-
 // YAML, as lines: a list's items are not indented below their key, as Go's library and so a host has it.
 
 type Lines = readonly string[]
@@ -245,7 +246,7 @@ const ip = (value: Ip): Lines => [scalar(formatIp(value))]
 const number = (what: string, value: number, least: number, most: number): string =>
   String(checkNumber(what, value, least, most))
 
-function gateway(what: string, value: string, family: 4 | 6): string {
+function gateway(what: string, value: string, family: Family): string {
   const address = readIp(what, value)
   if (familyOf(address) !== family) throw refusal(what, `${show(value)} is not an IPv${family} address`)
   return scalar(formatIp(address))
@@ -310,8 +311,6 @@ export function readCidr(what: string, value: string): Cidr {
   if (network === undefined) throw refusal(what, `${show(value)} is not an address like 10.0.0.2/24`)
   return network
 }
-
-export const familyOf = (address: Ip): 4 | 6 => (isIpv6(address) ? 6 : 4)
 
 export const entriesOf = (environment: Environment): readonly (readonly [string, string])[] =>
   environment instanceof Map ? [...environment.entries()] : Object.entries(environment)

@@ -5,10 +5,9 @@
  */
 
 import { type Bytes, putU16, putU32 } from '../../lib/bytes.ts'
+import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import { refusal, show } from './encode-seed.ts'
 
-/** What PID 1 reads of a file at most (`run/files.ts`). */
-const LARGEST = 1024 * 1024
 const MOST_FILES = 100
 
 const SECTOR = 512
@@ -86,8 +85,8 @@ function readFiles(files: Readonly<Record<string, string | Uint8Array>>): readon
   return entries.map(([name, content]) => {
     checkName(name, names)
     const bytes = typeof content === 'string' ? encode(name, content) : content
-    if (bytes.length > LARGEST)
-      throw refusal(show(name), `${bytes.length} bytes, and PID 1 reads files of ${LARGEST} at most`)
+    if (bytes.length > MAX_FILE_SIZE)
+      throw refusal(show(name), `${bytes.length} bytes, and PID 1 reads files of ${MAX_FILE_SIZE} at most`)
     return { name, shortName: shortNameOf(name, shortNames), content: bytes }
   })
 }

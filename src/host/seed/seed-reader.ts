@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { SEED_FILE_NAMES, type SeedFiles } from '../../config/seed.ts'
 import type { Problem } from '../../lib/problem.ts'
-import { PROBES, type Superblock } from '../../lib/superblock.ts'
+import { identify, type Superblock } from '../../lib/superblock.ts'
 import { type ImageReader, openFat, openIso } from '../image/image-reader.ts'
 import { shown } from '../lib/byte-text.ts'
 import { errorCode, kindOf, readAt, readBounded } from '../lib/input.ts'
@@ -66,11 +66,7 @@ function probe(path: string): Superblock | undefined {
   try {
     const fd = openSync(path, 'r')
     try {
-      for (const { offset, length, parse } of PROBES) {
-        const found = parse(readAt(fd, offset, length))
-        if (found !== undefined) return found
-      }
-      return undefined
+      return identify((offset, length) => readAt(fd, offset, length))
     } finally {
       closeSync(fd)
     }

@@ -20,7 +20,7 @@ import { findProgram } from '../../../src/host/lib/programs.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
 import { fillFirstDisk, prepareDisks } from '../../../src/host/machine/disk-files.ts'
 import type { Disk } from '../../../src/host/machine/options.ts'
-import { PROBES } from '../../../src/lib/superblock.ts'
+import { identify } from '../../../src/lib/superblock.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
 
 const parent = temporaryFolder()
@@ -50,9 +50,9 @@ function refusal(act: () => unknown): string {
 /** Which file system PID 1 would find. */
 function typeOf(file: string): string | undefined {
   const fd = openSync(file, 'r')
-  const found = PROBES.map(({ offset, length, parse }) => parse(readAt(fd, offset, length)))
+  const found = identify((offset, length) => readAt(fd, offset, length))
   closeSync(fd)
-  return found.find((each) => each !== undefined)?.type
+  return found?.type
 }
 
 /** A file of so many bytes, all of them a hole. */

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import { parseCmdline } from '../../../src/config/cmdline.ts'
-import { normalizeTarget } from '../../../src/config/keys.ts'
 import { parseCommandLine } from '../../../src/config/layers.ts'
 import type { Settings } from '../../../src/config/machine.ts'
 import { fromByteText, toByteText } from '../../../src/host/lib/byte-text.ts'
 import { type CmdlineData, encodeCmdline } from '../../../src/host/seed/encode-cmdline.ts'
 import { formatCidr, formatIp, parseCidr, parseIp } from '../../../src/lib/ip.ts'
+import { normalizeTarget } from '../../../src/lib/paths.ts'
 
 const unicode = (text: string): string => fromByteText(text) ?? 'no UTF-8'
 const cidr = (text: string): string => {

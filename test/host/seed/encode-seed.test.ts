@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import * as library from 'yaml'
-import { normalizeTarget } from '../../../src/config/keys.ts'
 import type { MachineConfig, RouteConfig } from '../../../src/config/machine.ts'
 import { merge } from '../../../src/config/merge.ts'
 import { parseSeed, SEED_FILE_NAMES, type SeedFiles } from '../../../src/config/seed.ts'
@@ -14,6 +13,7 @@ import {
   type SeedRoute,
 } from '../../../src/host/seed/encode-seed.ts'
 import { formatCidr, formatIp, parseCidr, parseIp, parseMac } from '../../../src/lib/ip.ts'
+import { normalizeTarget } from '../../../src/lib/paths.ts'
 import { seedFile } from '../../bytes.ts'
 
 const SEEDS = ['private-mycelium', 'minimal-nil-gateway', 'quoting']

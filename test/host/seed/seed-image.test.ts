@@ -7,7 +7,7 @@ import { findProgram } from '../../../src/host/lib/programs.ts'
 import { encodeSeed } from '../../../src/host/seed/encode-seed.ts'
 import { seedImage } from '../../../src/host/seed/seed-image.ts'
 import { readSeedInput } from '../../../src/host/seed/seed-reader.ts'
-import { PROBES } from '../../../src/lib/superblock.ts'
+import { identify } from '../../../src/lib/superblock.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
 
 type Files = Readonly<Record<string, string | Uint8Array>>
@@ -72,8 +72,8 @@ describe('seedImage', () => {
   const files = encodeSeed({ hostname: 'web', environment: { A: 'héllo' } })
 
   it('is known as a seed by PID 1', () => {
-    const [probe] = PROBES
-    expect(probe?.parse(new Uint8Array(seedImage(files).slice(0, probe.length)))).toEqual({
+    const bytes = new Uint8Array(seedImage(files))
+    expect(identify((offset, length) => bytes.slice(offset, offset + length))).toEqual({
       type: 'vfat',
       label: 'CIDATA',
       uuid: 'c1da-7a00',
