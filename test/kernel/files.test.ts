@@ -20,9 +20,11 @@ import {
 import { basename } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeDirectories, readText, updateFile } from '../../src/boot/io/files.ts'
+import { runSteps } from '../../src/boot/steps.ts'
+import { DEFAULT_SETTINGS } from '../../src/config/merge.ts'
 import { MS_RDONLY, MS_REMOUNT } from '../../src/lib/mount-flags.ts'
 import { EEXIST, ELOOP, ENOENT, ENOTDIR, EROFS, must } from '../../src/sys/errno.ts'
-import { mount } from '../../src/sys/linux.ts'
+import { currentRuntime, mount, SYS_fsync, SYS_renameat, SYS_write, useRuntime } from '../../src/sys/linux.ts'
 import { enterMountNamespace } from './namespace.ts'
 
 const MIB = 1 << 20
@@ -223,6 +225,43 @@ describe('updateFile', () => {
     expect(readdirSync(here)).toEqual(['elsewhere', 'hosts'])
   })
 
+  describe('where lines of the present file are kept', () => {
+    /** The calls that put a file in its place, in their order. */
+    function callsOf(action: () => void): string[] {
+      const names = new Map([
+        [SYS_write, 'write'],
+        [SYS_fsync, 'fsync'],
+        [SYS_renameat, 'rename'],
+      ])
+      const made: string[] = []
+      const before = currentRuntime()
+      useRuntime({
+        ...before,
+        syscall(number, ...args) {
+          const name = names.get(number)
+          if (name !== undefined) made.push(name)
+          return before.syscall(number, ...args)
+        },
+      })
+      action()
+      useRuntime(before)
+      return made
+    }
+
+    it('has them on the disk before the name leads to them: a host may pull the plug', () => {
+      const path = `${here}/hosts`
+      writeFileSync(path, 'theirs\n')
+      const made = callsOf(() => updateFile(path, (present) => `${present}ours\n`))
+      expect(made).toEqual(['write', 'fsync', 'rename'])
+    })
+
+    it('waits for no disk where there is nothing to keep', () => {
+      writeFileSync(`${here}/hosts`, 'old\n')
+      expect(callsOf(() => updateFile(`${here}/hosts`, 'new\n'))).toEqual(['write', 'rename'])
+      expect(callsOf(() => updateFile(`${here}/keys`, () => 'first\n'))).toEqual(['write', 'rename'])
+    })
+  })
+
   it('keeps the old file where the new one does not fit on the disk', () => {
     const full = `${here}/full`
     freshTmpfs(full, 'size=8k')
@@ -276,6 +315,20 @@ describe('updateFile', () => {
       )
     })
   })
+})
+
+it('a file of the plan is written with its mode, in a folder of the mode that it asks for', () => {
+  const path = `${here}/root/.ssh/authorized_keys`
+  const step = {
+    kind: 'file',
+    path,
+    purpose: () => 'keys',
+    content: 'key\n',
+    mode: 0o600,
+    directoryMode: 0o700,
+  } as const
+  runSteps([step], { ...DEFAULT_SETTINGS, strict: true }, 0)
+  expect([modeOf(path), modeOf(`${here}/root/.ssh`), read(path)]).toEqual([0o600, 0o700, 'key\n'])
 })
 
 describe('makeDirectories', () => {

@@ -44,6 +44,13 @@ const mountOf = (options: string, target = '/data'): MountConfig => ({
 const planMounts = (...mounts: MountConfig[]) => plan(merge([{ source: 'test', mounts }]))
 
 describe('plan', () => {
+  it('closes root’s SSH keys, and a folder that is made for them, to others', () => {
+    const { steps } = plan(merge([{ source: 'test', authorizedKeys: ['ssh-ed25519 KEY'] }]))
+    expect(only(steps, 'file')).toContainEqual(
+      expect.objectContaining({ path: '/root/.ssh/authorized_keys', mode: 0o600, directoryMode: 0o700 }),
+    )
+  })
+
   it('of the older generation’s example', () => {
     const cmdline =
       'rw console=ttyS0 reboot=k panic=1 root=vroot rootfstype=virtiofs rootdelay=30 boot.shell_on_fail net_eth0=10.1.1.3/24;fd39:775a:4846:1::3/64 net_eth1=302:82a8:705:e5cf::8/64 net_r4=default,10.1.1.1;10.1.0.0/16,10.1.1.1 net_r6=default,fd39:775a:4846:1::1;200::/7,302:82a8:705:e5cf::1 net_dns=8.8.8.8;1.1.1.1 vda=/opt/data host=azmy'

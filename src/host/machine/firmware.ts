@@ -13,8 +13,8 @@ const IMAGES: readonly (readonly [code: string, variables: string])[] = [
 ]
 
 /** The firmware of this computer, with a copy of its variables in a folder, since a machine writes to them. */
-export function firmware(folder: string): NonNullable<MachineOptions['firmware']> {
-  const found = IMAGES.find((files) => files.every((file) => existsSync(file)))
+export function firmware(folder: string, images = IMAGES): NonNullable<MachineOptions['firmware']> {
+  const found = images.find((files) => files.every((file) => existsSync(file)))
   if (found === undefined) {
     throw new UsageError(
       'this root is a disk image, which boots by UEFI firmware, and there is none on this computer',

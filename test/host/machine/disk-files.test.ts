@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type RunRequest, readRunOptions } from '../../../src/host/cli/run-options.ts'
 import { readAt } from '../../../src/host/lib/input.ts'
 import { findProgram } from '../../../src/host/lib/programs.ts'
@@ -267,6 +267,22 @@ describe('a VM’s image', () => {
     // The end comes first.
     writeSync(disk, Buffer.from('end'), 0, 3, SIZE - 3)
     closeSync(disk)
+    fillFirstDisk(image, [{ file }], parent, report)
+    expectCopied(file)
+    expect(said()).toBe('')
+  })
+
+  test('that a run was ended in the middle of copying is copied again', () => {
+    const file = hole(join(newFolder(), 'vm.raw'), 16 * MEGABYTE)
+    // A second passes between two looks at the clock, so that progress is reported after each piece.
+    let now = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000))
+    const end = (): never => {
+      throw new Error('ended')
+    }
+    expect(() => fillFirstDisk(image, [{ file }], parent, end)).toThrow('ended')
+    clock.mockRestore()
+    expect(used(file)).toBeGreaterThan(0)
     fillFirstDisk(image, [{ file }], parent, report)
     expectCopied(file)
     expect(said()).toBe('')

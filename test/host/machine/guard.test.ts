@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { privateFolder } from '../../../src/host/machine/guard.ts'
@@ -41,9 +41,11 @@ test.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
   },
 )
 
-test('a private folder goes when told, and may be entered by its owner only', async () => {
+test('a private folder goes when asked to, and only its owner may enter it', () => {
+  const mask = process.umask(0)
   const { path, remove } = privateFolder()
-  expect(existsSync(path)).toBe(true)
+  process.umask(mask)
+  expect(statSync(path).mode & 0o777).toBe(0o700)
   remove()
   expect(existsSync(path)).toBe(false)
 })
