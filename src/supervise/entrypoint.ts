@@ -2,70 +2,30 @@
 
 import type { Mode } from '../config/machine.ts'
 import type { Bytes } from '../lib/bytes.ts'
+import { type Found, findEntrypoint, type Missing } from '../lib/entrypoint.ts'
 import { isInit } from '../lib/inits.ts'
+import { followSymlinks } from '../lib/paths.ts'
 import { quote } from '../lib/text.ts'
 import { describeErrno, EACCES } from '../sys/errno.ts'
-import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, S_IFREG } from '../sys/flags.ts'
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, open, pread, readlink, stat, text } from '../sys/linux.ts'
 
-export interface Found {
-  readonly path: string
-}
+export const resolveEntrypoint = (init: string, cwd: string, path: string): Found | Missing =>
+  findEntrypoint(init, cwd, path, { mode: modeOf, missing })
 
-export interface Missing {
-  /** 127 not found, 126 not executable */
-  readonly code: 126 | 127
-  readonly message: string
-}
-
-/**
- * Looks an entrypoint up as execvp(3) does: one with a slash in it is a path, from `cwd` where it is relative; a bare
- * name is looked for in PATH's directories.
- */
-export function resolveEntrypoint(init: string, cwd: string, path: string): Found | Missing {
-  if (init.includes('/')) {
-    return check(absolute(init, cwd))
-  }
-  let refused: Missing | undefined
-  for (const directory of path.split(':')) {
-    // POSIX: an empty entry is the current directory.
-    const found = check(`${absolute(directory, cwd)}/${init}`)
-    if ('path' in found) return found
-    if (found.code === 126) refused ??= found
-  }
-  return (
-    refused ?? { code: 127, message: `entrypoint ${quote(init)} is in no directory of PATH (${quote(path)})` }
-  )
-}
-
-function absolute(path: string, cwd: string): string {
-  if (path.startsWith('/')) return path
-  const base = cwd === '/' ? '' : cwd
-  return path === '' ? base : `${base}/${path}`
-}
-
-function check(path: string): Found | Missing {
+function modeOf(path: string): number {
   const found = stat(path)
-  const name = quote(path)
-  if (typeof found === 'number') {
-    const target = readlink(path)
-    const link =
-      typeof target === 'string'
-        ? `; it is a symlink to ${quote(target)}, which does not exist in the root`
-        : ''
-    const code = found === -EACCES ? 126 : 127
-    return { code, message: `entrypoint ${name}: ${describeErrno(found)}${link}` }
-  }
-  const type = found.mode & S_IFMT
-  if (type === S_IFDIR) return { code: 126, message: `entrypoint ${name} is a directory` }
-  if (type !== S_IFREG) return { code: 126, message: `entrypoint ${name} is no regular file` }
-  if ((found.mode & 0o111) === 0) {
-    return {
-      code: 126,
-      message: `entrypoint ${name} is not executable: no x in its mode; chmod +x it in the image`,
-    }
-  }
-  return { path }
+  return typeof found === 'number' ? found : found.mode
+}
+
+function missing(path: string, errno: number): Missing {
+  const target = readlink(path)
+  const link =
+    typeof target === 'string'
+      ? `; it is a symlink to ${quote(target)}, which does not exist in the root`
+      : ''
+  const message = `entrypoint ${quote(path)}: ${describeErrno(errno)}${link}`
+  return { code: errno === -EACCES ? 126 : 127, message }
 }
 
 /**
@@ -86,15 +46,9 @@ export function wantsPid1(mode: Mode, path: string, args: readonly string[]): bo
   )
 }
 
-function finalTarget(path: string): string {
-  let at = path
-  for (let depth = 0; depth < 8; depth++) {
-    const target = readlink(at)
-    if (typeof target === 'number') return at
-    at = target.startsWith('/') ? target : `${at.slice(0, at.lastIndexOf('/'))}/${target}`
-  }
-  return at
-}
+/** Only its name matters, so a path that is no symlink itself is not walked. */
+const finalTarget = (path: string): string =>
+  typeof readlink(path) === 'string' ? (followSymlinks(path, readlink) ?? path) : path
 
 /** A file's beginning: enough for an ELF header with its segments, or a `#!` line. */
 export function readHead(path: string): Bytes {

@@ -2,12 +2,13 @@
 
 import { listNames } from '../boot/io/files.ts'
 import { type Bytes, u16 } from '../lib/bytes.ts'
+import type { Missing } from '../lib/entrypoint.ts'
 import { EM_X86_64, interpreterSegment, isElf, machineName, shebang } from '../lib/executable.ts'
 import { nearest, quote } from '../lib/text.ts'
 import { describeErrno, E2BIG, EACCES, ENOENT, ENOEXEC, EPERM, ETXTBSY } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, open, pread, text } from '../sys/linux.ts'
-import { type Missing, readHead } from './entrypoint.ts'
+import { readHead } from './entrypoint.ts'
 
 /** Why execve refused a file that is there, from its own first bytes, and the exit code that says so. */
 export function explainExec(path: string, result: number): Missing {

@@ -21,11 +21,6 @@ export const AT_EMPTY_PATH = 0x1000
 export const RESOLVE_IN_ROOT = 0x10
 
 // stat(2): st_mode
-export const S_IFMT = 0o170000
-export const S_IFREG = 0o100000
-export const S_IFBLK = 0o060000
-export const S_IFDIR = 0o040000
-export const S_IFCHR = 0o020000
 
 // getdents64(2): d_type
 export const DT_DIR = 4

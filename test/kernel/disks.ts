@@ -12,9 +12,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { basename } from 'node:path'
 import { openLog } from '../../src/boot/io/console.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
+import { S_IFBLK, S_IFCHR } from '../../src/lib/file-mode.ts'
 import { MS_RDONLY } from '../../src/lib/mount-flags.ts'
 import { EBUSY, ENODEV, must } from '../../src/sys/errno.ts'
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_RDWR, S_IFBLK, S_IFCHR } from '../../src/sys/flags.ts'
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_RDWR } from '../../src/sys/flags.ts'
 import { close, ioctl, mount, open, syscall, umount } from '../../src/sys/linux.ts'
 import { enterMountNamespace } from './namespace.ts'
 

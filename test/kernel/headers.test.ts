@@ -8,6 +8,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import * as dhcpRequests from '../../src/dhcp/requests.ts'
 import * as dhcpSocket from '../../src/dhcp/socket.ts'
 import type { Bytes } from '../../src/lib/bytes.ts'
+import * as fileMode from '../../src/lib/file-mode.ts'
+import * as mountFlags from '../../src/lib/mount-flags.ts'
 import * as acknowledgement from '../../src/netlink/acknowledgement.ts'
 import * as address from '../../src/netlink/address.ts'
 import * as link from '../../src/netlink/link.ts'
@@ -79,7 +81,9 @@ for (const module of [
   netlinkSocket,
   uevent,
   errno,
+  fileMode,
   flags,
+  mountFlags,
   linux,
 ]) {
   for (const [name, value] of Object.entries(module))

@@ -92,8 +92,11 @@ describe('resolveEntrypoint', () => {
     expect(resolve(at(path))).toMatchObject({ message: expect.stringContaining(at(path)) })
   })
 
-  it('says of a device that it is no regular file', () => {
-    expect(resolve('/dev/null')).toEqual({ code: 126, message: expect.stringContaining('no regular file') })
+  it('says of a device that it is not a regular file', () => {
+    expect(resolve('/dev/null')).toEqual({
+      code: 126,
+      message: expect.stringContaining('not a regular file'),
+    })
   })
 
   it('names PATH where a bare name is nowhere', () => {

@@ -1,7 +1,8 @@
 /** Block devices: by path, `LABEL=` or `UUID=`, and what they hold. */
 
+import { S_IFBLK, S_IFMT } from '../../lib/file-mode.ts'
 import { identify, type Superblock } from '../../lib/superblock.ts'
-import { O_CLOEXEC, O_RDONLY, S_IFBLK, S_IFMT } from '../../sys/flags.ts'
+import { O_CLOEXEC, O_RDONLY } from '../../sys/flags.ts'
 import { close, open, pread, stat } from '../../sys/linux.ts'
 import { listNames } from './files.ts'
 

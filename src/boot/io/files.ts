@@ -1,6 +1,7 @@
 /** Reading small files whole, making directories, and writing files of /etc so that nobody sees half of one. */
 
 import { behind } from '../../lib/bytes.ts'
+import { S_IFDIR, S_IFMT, S_IFREG } from '../../lib/file-mode.ts'
 import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import { MS_BIND } from '../../lib/mount-flags.ts'
 import { type Content, contentOf } from '../../plan/step.ts'
@@ -18,9 +19,6 @@ import {
   O_NONBLOCK,
   O_RDONLY,
   O_WRONLY,
-  S_IFDIR,
-  S_IFMT,
-  S_IFREG,
 } from '../../sys/flags.ts'
 import {
   close,

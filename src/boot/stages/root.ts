@@ -2,6 +2,7 @@
 
 import type { RootConfig } from '../../config/machine.ts'
 import { parseMountOptions } from '../../config/mount-options.ts'
+import { S_IFDIR, S_IFMT, S_IFREG } from '../../lib/file-mode.ts'
 import { MS_BIND, MS_MOVE, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REMOUNT } from '../../lib/mount-flags.ts'
 import { EARLY_MOUNTS, NEEDED_DIRECTORIES } from '../../plan/plan.ts'
 import { EEXIST, ENOTEMPTY, EROFS, must } from '../../sys/errno.ts'
@@ -14,9 +15,6 @@ import {
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
-  S_IFDIR,
-  S_IFMT,
-  S_IFREG,
 } from '../../sys/flags.ts'
 import {
   chdir,

@@ -1,11 +1,13 @@
 /**
- * The entrypoint's file in a root that does not run: what PID 1 will find, and whether the kernel can execute it. The
- * rules are those of `supervise/entrypoint.ts` and `supervise/explain.ts`, which ask the running system.
+ * The entrypoint's file in a root that does not run: what PID 1 will find, and whether the kernel can execute it. `supervise/explain.ts`
+ * has the same rules for the running system.
  */
 
 import { closeSync, constants, lstatSync, openSync } from 'node:fs'
+import { constants as os } from 'node:os'
 import { join, relative } from 'node:path'
 import { type Bytes, u16 } from '../../lib/bytes.ts'
+import { findEntrypoint, type Lookup, refusalOf } from '../../lib/entrypoint.ts'
 import {
   EM_386,
   EM_X86_64,
@@ -43,8 +45,8 @@ export interface Interpreter {
   readonly found: boolean
 }
 
-/** What the lookup needs of the configuration; byte strings. */
-export interface Lookup {
+/** What the look-up needs of the configuration; byte strings. */
+export interface Wanted {
   readonly init: string
   readonly args: readonly string[]
   readonly cwd: string
@@ -52,61 +54,33 @@ export interface Lookup {
   readonly path: string
 }
 
-export function inspectEntrypoint(root: string, lookup: Lookup): EntrypointFile {
-  const found = find(root, lookup)
-  if ('refusal' in found) return { init: false, refusal: found.refusal }
+export function inspectEntrypoint(root: string, wanted: Wanted): EntrypointFile {
+  const found = findEntrypoint(wanted.init, wanted.cwd, wanted.path, lookUp(root))
+  if ('message' in found) return { init: false, refusal: found.message }
   const { path } = found
-  const target = fromRoot(root, found.place)
+  const place = resolveInRoot(root, onDisk(path)) ?? join(root, onDisk(path))
+  const target = fromRoot(root, place)
   const init = isInit(
     path,
     () => target,
-    lookup.args,
+    wanted.args,
     () => readStart(join(root, onDisk(target))),
   )
-  return { path, target, init, ...formatOf(root, found.place, `entrypoint ${quote(path)}`, 0) }
+  return { path, target, init, ...formatOf(root, place, `entrypoint ${quote(path)}`, 0) }
 }
 
-interface Found {
-  readonly path: string
-  /** On this computer. */
-  readonly place: string
-}
+const lookUp = (root: string): Lookup => ({
+  mode: (path) => {
+    const place = resolveInRoot(root, onDisk(path))
+    return place === undefined ? NOT_FOUND : lstatSync(place).mode
+  },
+  missing: (path) => ({
+    code: 127,
+    message: `entrypoint ${quote(path)} is not in the root${danglingLink(root, path)}`,
+  }),
+})
 
-interface Refused {
-  readonly refusal: string
-}
-
-/** As execvp(3): one with a slash in it is a path, from `cwd` where it is relative; a bare name is one of PATH's. */
-function find(root: string, { init, cwd, path }: Lookup): Found | Refused {
-  if (init.includes('/')) return check(root, absolute(init, cwd))
-  let refused: Refused | undefined
-  for (const directory of path.split(':')) {
-    const candidate = `${absolute(directory, cwd)}/${init}`
-    const found = check(root, candidate)
-    if ('place' in found) return found
-    if (resolveInRoot(root, onDisk(candidate)) !== undefined) refused ??= found
-  }
-  return refused ?? { refusal: `entrypoint ${quote(init)} is in no directory of PATH (${quote(path)})` }
-}
-
-function absolute(path: string, cwd: string): string {
-  if (path.startsWith('/')) return path
-  const base = cwd === '/' ? '' : cwd
-  return path === '' ? base : `${base}/${path}`
-}
-
-function check(root: string, path: string): Found | Refused {
-  const name = `entrypoint ${quote(path)}`
-  const place = resolveInRoot(root, onDisk(path))
-  if (place === undefined) return { refusal: `${name} is not in the root${danglingLink(root, path)}` }
-  const stat = lstatSync(place)
-  if (stat.isDirectory()) return { refusal: `${name} is a directory` }
-  if (!stat.isFile()) return { refusal: `${name} is no regular file` }
-  if ((stat.mode & 0o111) === 0) {
-    return { refusal: `${name} is not executable: no x in its mode; chmod +x it in the image` }
-  }
-  return { path, place }
-}
+const NOT_FOUND = -os.errno.ENOENT
 
 function danglingLink(root: string, path: string): string {
   const end = path.lastIndexOf('/')
@@ -114,7 +88,7 @@ function danglingLink(root: string, path: string): string {
   if (folder === undefined) return ''
   try {
     const isLink = lstatSync(join(folder, onDisk(path.slice(end + 1)))).isSymbolicLink()
-    return isLink ? ': it is a symlink to what does not exist there' : ''
+    return isLink ? ': it is a symlink to something that does not exist there' : ''
   } catch {
     return ''
   }
@@ -156,8 +130,8 @@ function scriptOf(root: string, path: string, name: string, depth: number): Form
   const cannot = (why: string): Format => ({ ...script, refusal: `${name} can't be executed: ${why}` })
   if (place === undefined)
     return cannot(`its interpreter ${quote(path)} (from its #! line) is not in the root`)
-  const found = check(root, path)
-  if ('refusal' in found) return cannot(`its interpreter: ${found.refusal.replace('entrypoint ', '')}`)
+  const why = refusalOf(lstatSync(place).mode)
+  if (why !== undefined) return cannot(`its interpreter ${quote(path)} ${why}`)
   if (depth >= MOST_SCRIPTS) return cannot('its interpreter is a script of a script, too many times')
   const { refusal } = formatOf(root, place, `the interpreter ${quote(path)} of ${name}`, depth + 1)
   return refusal === undefined ? script : { ...script, refusal }
