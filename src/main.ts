@@ -1,10 +1,20 @@
 /** PID 1, in order. */
 
-import { info, line, openLog, openTerminal, setLogLevel, warn, warnings } from './boot/io/console.ts'
-import { seedDisks } from './boot/io/device.ts'
+import {
+  harmless,
+  info,
+  line,
+  openLog,
+  openTerminal,
+  setLogLevel,
+  warn,
+  warnings,
+} from './boot/io/console.ts'
+import { isDeviceSource, seedDisks } from './boot/io/device.ts'
 import { readText } from './boot/io/files.ts'
 import { closeModules, loadModules, openModules } from './boot/io/modules.ts'
 import { heedStop, listen, Stopped } from './boot/io/requests.ts'
+import { DISK_PATIENCE, SERVER_PATIENCE, stopWatchdog, watch } from './boot/io/watchdog.ts'
 import {
   enterRoot,
   freeInitramfs,
@@ -26,7 +36,7 @@ import { load } from './parts.ts'
 import { AUTHORIZED_KEYS, EARLY_MOUNTS, plan } from './plan/plan.ts'
 import { openCgroup } from './supervise/cgroup.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
-import { busyWith, guard, unguard } from './supervise/guard.ts'
+import { guard } from './supervise/guard.ts'
 import type { Service } from './supervise/loop.ts'
 import { failure, type Outcome, STOPPED } from './supervise/outcome.ts'
 import { openSignals } from './supervise/signals.ts'
@@ -50,13 +60,6 @@ import type { Runtime } from './sys/port.ts'
 /** Kernel messages on the console: errors and worse, so that the container's output can be read; all but debugging. */
 const QUIET = 4
 const LOUD = 7
-
-/** How long file systems may keep PID 1 from going on, in milliseconds, beside the time that they have to appear. */
-const PATIENCE = 60_000
-/** A debugger may stop it for as long as it likes. */
-const NO_HURRY = 1_000_000_000
-
-const patience = ({ inspect }: Settings): number => (inspect === undefined ? PATIENCE : NO_HURRY)
 
 /** Where there is nothing to start again, `restart` begins with the machine. */
 const restartOr = (onExit: ExitPolicy): PowerState => (onExit === 'restart' ? 'reboot' : onExit)
@@ -105,12 +108,16 @@ function run(boot: Boot): never {
   const wanted = { ...DEFAULT_ROOT, ...cmdline.root }
   const deadline = uptime() + wanted.delay * 1000
   const initramfs = openInitramfs()
+  const theRoot = harmless(`the root ${wanted.source}`)
+  const patience = isDeviceSource(wanted.source) ? DISK_PATIENCE : SERVER_PATIENCE
+  const watchRoot = (): void => watch(theRoot, patience)
+  // From here on disks and the host's file servers are asked, and one that has died never answers.
+  guardBoot(boot.settings)
+  watchRoot()
   const mounted = timed(boot, `root ${wanted.source}`, () => mountRoot(wanted, deadline))
-  // From here on the host's file servers are asked, and one that has died answers never.
-  guard(Math.max(0, deadline - uptime()) + patience(boot.settings), restartOr(boot.settings.onExit))
-  busyWith(`the root ${wanted.source}`)
-  // Behind the root, for which one may have had to wait: a seed that comes late is there by now as well.
+  // After the root, which may have taken its time to appear: a seed that comes late is there by now as well.
   const host = timed(boot, 'seed', () => [cmdline, ...readSeed()])
+  watchRoot()
   const early = configure([], host, false)
   timed(boot, 'change to the root', () => {
     const targets = early.mounts.map(({ target }) => target)
@@ -123,7 +130,7 @@ function run(boot: Boot): never {
   if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
   if (config.settings.strict && warnings() > 0)
     throw new Fatal('zmachine.strict: the warnings above are errors')
-  for (const time of runSteps(steps, config.settings, deadline, busyWith)) boot.times.push(time)
+  for (const time of runSteps(steps, config.settings, deadline, watchRoot)) boot.times.push(time)
   timed(boot, 'free the initramfs', () => {
     // The power button; nobody waits for it.
     loadModules('button', 'evdev')
@@ -171,6 +178,11 @@ function inspect({ inspect: port }: Settings): void {
   }
 }
 
+/** A debugger may stop PID 1 for as long as it likes. */
+function guardBoot({ inspect, onExit }: Settings): void {
+  if (inspect === undefined) guard(restartOr(onExit))
+}
+
 /** The seed, the stronger part, where there is one. */
 function readSeed(): readonly Layer[] {
   const disks = seedDisks()
@@ -210,22 +222,22 @@ function start(boot: Boot, config: MachineConfig): never {
   listen()
   heedStop()
   if (handOver) {
-    unguard()
+    stopWatchdog()
     const { call, result } = becomeWorkload(workload)
     return abandon(boot, refusal(workload, call.name, result))
   }
   const pid = launch(workload)
-  unguard()
+  stopWatchdog()
   if (typeof pid !== 'number') return abandon(boot, pid)
   return load('supervise').supervise({
     pid,
     policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
     start: () => {
-      guard(patience(settings), 'reboot')
-      busyWith(workload.path)
+      guardBoot(settings)
+      watch(harmless(workload.path), SERVER_PATIENCE)
       openTerminal()
       const again = launch(workload)
-      unguard()
+      stopWatchdog()
       if (typeof again === 'number') return again
       line(`error: ${again.message}`)
       return again.outcome
@@ -289,7 +301,7 @@ function refusal({ path }: Workload, call: string, result: number): Refused {
 function abandon(boot: Boot, { message, outcome }: Refused): never {
   for (const part of message.split('\n')) line(`fatal: ${part}`)
   const { onExit, shell, timeline } = boot.settings
-  unguard()
+  stopWatchdog()
   setConsoleLevel(LOUD)
   if (timeline) printTimeline(boot.times)
   const stop = shell && boot.root !== undefined ? load('supervise').runShell() : undefined

@@ -5,9 +5,11 @@ import { load } from '../parts.ts'
 import { describe, type Step } from '../plan/step.ts'
 import { EEXIST, must } from '../sys/errno.ts'
 import { microseconds, setHostname, stat, symlink } from '../sys/linux.ts'
-import { debug, isDebug, line, warn } from './io/console.ts'
+import { debug, harmless, isDebug, line, warn } from './io/console.ts'
+import { isDeviceSource } from './io/device.ts'
 import { updateFile } from './io/files.ts'
 import { Stopped } from './io/requests.ts'
+import { DISK_PATIENCE, SERVER_PATIENCE, watch } from './io/watchdog.ts'
 import { mountPseudo, mountStep } from './steps/mount.ts'
 import { orderMounts } from './steps/mount-order.ts'
 import { announce, configureNetwork } from './steps/network.ts'
@@ -25,22 +27,28 @@ export interface StepTime {
  * Runs the steps in order. A disk or share that fails is fatal unless it says `nofail`: an application must not write
  * to the wrong disk. Everything else is told and skipped, but with zmachine.strict.
  * @param deadline until when disks and shares are waited for, as `uptime()` counts
- * @param busyWith told which file system is asked, as one that has died never answers
+ * @param watchRoot has the watchdog watch the root again, once another file system was mounted
  * @returns how long each took, where somebody wants to know
  */
 export function runSteps(
   steps: readonly Step[],
   settings: Settings,
   deadline: number,
-  busyWith: (what: string) => void = () => {},
+  watchRoot: () => void = () => {},
 ): StepTime[] {
   const times: StepTime[] = []
   // Two system calls a step, for nobody in most boots.
   const isTimed = settings.timeline || isDebug()
   for (const step of orderMounts(steps)) {
     const start = isTimed ? microseconds() : 0
-    if (step.kind === 'mount') busyWith(`${step.source} on ${step.target}`)
-    for (const problem of runStep(step, deadline)) {
+    if (step.kind === 'mount')
+      watch(
+        harmless(`${step.source} on ${step.target}`),
+        isDeviceSource(step.source) ? DISK_PATIENCE : SERVER_PATIENCE,
+      )
+    const problems = runStep(step, deadline)
+    if (step.kind === 'mount') watchRoot()
+    for (const problem of problems) {
       const fatal = settings.strict || (step.kind === 'mount' && !step.nofail)
       if (fatal) throw new Fatal(`${problem}${settings.strict ? ' (zmachine.strict)' : ''}`)
       warn(problem)

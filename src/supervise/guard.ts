@@ -1,11 +1,7 @@
-/**
- * Beside what may never come back. A call into a file system whose host has died (a virtiofsd that crashed, a disk that
- * does not answer) can't be interrupted, not even for PID 1; so a child that shares our memory sleeps beside it, and when
- * the time is over it says on what PID 1 is stuck, and takes the machine down.
- */
+/** What must not hold PID 1 up for ever: calls made beside it, and the watchdog for those that it makes itself. */
 
-import { logDescriptor } from '../boot/io/console.ts'
 import { readRequests, requestFds } from '../boot/io/requests.ts'
+import { startWatchdog } from '../boot/io/watchdog.ts'
 import { type Beside, type Call, spawnBeside } from '../sys/calls.ts'
 import {
   LINUX_REBOOT_CMD_HALT,
@@ -13,22 +9,9 @@ import {
   LINUX_REBOOT_CMD_RESTART,
   LINUX_REBOOT_MAGIC1,
   LINUX_REBOOT_MAGIC2,
-  SIGKILL,
   WNOHANG,
 } from '../sys/flags.ts'
-import {
-  currentRuntime,
-  kill,
-  poll,
-  SYS_ppoll,
-  SYS_reboot,
-  SYS_statfs,
-  SYS_sync,
-  SYS_write,
-  uptime,
-  wait4,
-} from '../sys/linux.ts'
-import type { Memory } from '../sys/port.ts'
+import { currentRuntime, poll, SYS_reboot, SYS_statfs, SYS_sync, uptime, wait4 } from '../sys/linux.ts'
 import { failure, formatOutcome, type Outcome } from './outcome.ts'
 import type { PowerState } from './state.ts'
 
@@ -39,53 +22,16 @@ export const REBOOT_COMMANDS = {
   halt: LINUX_REBOOT_CMD_HALT,
 } as const
 
-/** Room for what PID 1 is busy with: longer names are cut. */
-const WIDTH = 120
-const BLANK = ' '.repeat(WIDTH)
-
-const subject = new Uint8Array(WIDTH)
-let child: Beside | undefined
 /** Never to be reaped, so that what they work with must stay. */
 const stuck: Beside[] = []
 
-/** What PID 1 is busy with from now on, for the message. */
-export function busyWith(what: string): void {
-  if (child === undefined) return
-  currentRuntime().put(subject, 0, (what + BLANK).slice(0, WIDTH))
-}
-
-/**
- * Begins to watch; replaces a watch that is there.
- * @param limit milliseconds from now until the machine is taken down
- * @param outcome what the last line tells then
- */
-export function guard(limit: number, power: PowerState, outcome: Outcome = failure(125)): void {
-  unguard()
-  const seconds = Math.round(limit / 1000)
-  const last = formatOutcome(outcome, uptime() + limit)
-  const say = (text: string | Memory): Call => ({
-    number: SYS_write,
-    args: [logDescriptor(), text, text.length],
-    tolerated: true,
-    name: 'write',
+/** Starts the watchdog: what it ends is the machine, and this is what the last line tells then. */
+export function guard(power: PowerState, outcome: Outcome = failure(125)): void {
+  startWatchdog((uptime) => formatOutcome(outcome, uptime), {
+    number: SYS_reboot,
+    args: [LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, REBOOT_COMMANDS[power], 0],
+    name: 'reboot',
   })
-  child = spawnBeside(currentRuntime(), [
-    // struct timespec; no descriptor, only time.
-    {
-      number: SYS_ppoll,
-      args: [0, 0, Uint32Array.of(seconds, 0, 0, 0), 0, 8],
-      tolerated: true,
-      name: 'sleep',
-    },
-    say(`zmachine: fatal: no answer for ${seconds} s from `),
-    say(subject),
-    say(`\nzmachine: ${last}\n`),
-    {
-      number: SYS_reboot,
-      args: [LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, REBOOT_COMMANDS[power], 0],
-      name: 'reboot',
-    },
-  ])
 }
 
 /**
@@ -116,12 +62,3 @@ export const answers = (path: string, patience: number): boolean =>
 /** Writes everything to the disks, but waits no longer. A server of files that has died would hold sync(2) up for ever. */
 export const syncWithin = (patience: number): boolean =>
   endsWithin({ number: SYS_sync, args: [], name: 'sync' }, patience)
-
-/** What was watched has come to an end. */
-export function unguard(): void {
-  if (child !== undefined && child.pid > 0) {
-    kill(child.pid, SIGKILL)
-    wait4(child.pid, 0)
-  }
-  child = undefined
-}

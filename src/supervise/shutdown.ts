@@ -1,8 +1,9 @@
 /** The way down: everybody ended, everything on disk, unmounted, and the power state asked for. PID 1 never exits. */
 
-import { debug, drainConsole, line, warn } from '../boot/io/console.ts'
+import { debug, drainConsole, harmless, line, warn } from '../boot/io/console.ts'
 import { makeDirectories, readText, updateFile } from '../boot/io/files.ts'
 import { readStop, requestFds } from '../boot/io/requests.ts'
+import { DISK_PATIENCE, stopWatchdog, watch } from '../boot/io/watchdog.ts'
 import { MS_RDONLY, MS_REMOUNT } from '../lib/mount-flags.ts'
 import { quote, words } from '../lib/text.ts'
 import { describeErrno, ECHILD } from '../sys/errno.ts'
@@ -16,7 +17,7 @@ import {
 } from '../sys/flags.ts'
 import { kill, mount, poll, reboot, SYS_prlimit64, swapoff, syscall, umount, uptime } from '../sys/linux.ts'
 import { killCgroup, readUsage, thawCgroup } from './cgroup.ts'
-import { answers, busyWith, guard, REBOOT_COMMANDS, syncWithin, unguard } from './guard.ts'
+import { answers, guard, REBOOT_COMMANDS, syncWithin } from './guard.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
 import { NOBODY, reap } from './reap.ts'
 import type { PowerState } from './state.ts'
@@ -31,8 +32,7 @@ const LEFTOVER_PATIENCE = 5000
 const SERVED: readonly string[] = ['virtiofs', '9p']
 const SERVER_PATIENCE = 5000
 
-/** How long disks may write, as data count; and how long where somebody else is in the way. Milliseconds. */
-const DISK_PATIENCE = 600_000
+/** How long all disks may write where a dead server is in the way. Milliseconds. */
 const SYNC_PATIENCE = 20_000
 
 const RECORD_DIRECTORY = '/.zmachine'
@@ -48,7 +48,7 @@ export interface ShutDown {
 
 /** Does not return. */
 export function shutDown({ outcome, power, grace, record }: ShutDown): never {
-  unguard()
+  stopWatchdog()
   resetLimits()
   endProcesses(Math.min(grace, LEFTOVER_PATIENCE))
   // What is on disks first: a share whose server has died must not keep it from being written.
@@ -150,24 +150,25 @@ function unmountAll(outcome: Outcome, power: PowerState, record: boolean): void 
   for (const target of dead) warn(`${quote(target)} does not answer: its server on the host has died`)
   const living = () => mounted().flatMap(({ target }) => (dead.includes(target) ? [] : [target]))
 
-  guard(DISK_PATIENCE, power, outcome)
+  guard(power, outcome)
+  watch('swap', DISK_PATIENCE)
   for (const file of swapFiles()) swapoff(file)
   // What a device below was busy with (a loop device over a file, say) may be gone only after the first round.
   for (let gone = true; gone; ) {
     gone = false
     for (const target of living()) {
-      busyWith(target)
+      watch(harmless(target), DISK_PATIENCE)
       if (target !== '/' && umount(target) >= 0) gone = true
     }
   }
   if (record) writeRecord(outcome)
   for (const target of living()) {
-    busyWith(target)
+    watch(harmless(target), DISK_PATIENCE)
     const remounted = mount('', target, '', MS_REMOUNT | MS_RDONLY)
     if (target !== '/')
       warn(`${quote(target)} is busy: ${remounted < 0 ? 'left as it is' : 'made read-only, not unmounted'}`)
   }
-  unguard()
+  stopWatchdog()
   syncWithin(dead.length > 0 ? SYNC_PATIENCE : DISK_PATIENCE)
 }
 

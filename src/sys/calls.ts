@@ -52,6 +52,7 @@ export function spawn(runtime: Runtime, calls: readonly Call[], cgroup = -1): Sp
 export interface Beside {
   /** Or a negative errno. */
   readonly pid: number
+  readonly calls: Words
   readonly kept: readonly (Memory | Words)[]
 }
 
@@ -62,8 +63,12 @@ const STACK_SIZE = 1024
 export function spawnBeside(runtime: Runtime, calls: readonly Call[]): Beside {
   const { memory, kept } = prepare(runtime, calls)
   const stack = new Uint8Array(STACK_SIZE)
-  return { pid: runtime.spawn(memory, calls.length, stack), kept: [memory, stack, ...kept] }
+  return { pid: runtime.spawn(memory, calls.length, stack), calls: memory, kept: [stack, ...kept] }
 }
+
+/** Changes a number that a child beside us has not passed to the kernel yet. */
+export const setArgument = ({ calls }: Beside, call: number, argument: number, value: number): void =>
+  putWord64(calls, call * CALL_WORDS + 2 + argument * 2, value)
 
 /** The records, and what they point to. */
 function prepare(runtime: Runtime, calls: readonly Call[]): { memory: Words; kept: (Memory | Words)[] } {

@@ -102,5 +102,8 @@ export const RLIMIT_NOFILE = 7
 export const CLOCK_MONOTONIC = 1
 export const CLOCK_BOOTTIME = 7
 
+// timerfd_create(2)
+export const TFD_CLOEXEC = 0o2000000
+
 // statfs(2): f_type
 export const RAMFS_MAGIC = 0x858458f6

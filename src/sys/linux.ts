@@ -60,6 +60,8 @@ export const SYS_symlinkat = 266
 export const SYS_readlinkat = 267
 export const SYS_fchmodat = 268
 export const SYS_ppoll = 271
+export const SYS_timerfd_create = 283
+export const SYS_timerfd_settime = 286
 export const SYS_signalfd4 = 289
 export const SYS_dup3 = 292
 export const SYS_prlimit64 = 302
@@ -277,6 +279,21 @@ export function poll(fds: readonly PollFd[], milliseconds: number): number[] | n
   const timeout = milliseconds < 0 ? 0 : timespec(Math.ceil(milliseconds))
   const result = runtime.syscall(SYS_ppoll, memory, fds.length, timeout, 0, 8)
   return result < 0 ? result : fds.map((_, index) => word(memory, index * 2 + 1) >>> 16)
+}
+
+/** int timerfd_create(int clockid, int flags) — timerfd_create(2) */
+export const timerfd = (clock: number, flags: number): number =>
+  runtime.syscall(SYS_timerfd_create, clock, flags)
+
+/**
+ * int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old) — timerfd_create(2)
+ * @param milliseconds from now, once; 0 stops the timer
+ */
+export function setTimer(fd: number, milliseconds: number): number {
+  // struct itimerspec: the interval, which there is none of, then the first expiration.
+  const setting = new Uint32Array(8)
+  setting.set(timespec(milliseconds), 4)
+  return runtime.syscall(SYS_timerfd_settime, fd, 0, setting, 0)
 }
 
 /** struct timespec of whole milliseconds: seconds and nanoseconds of 64 bits; neither has a use for the upper half here. */

@@ -15,6 +15,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -351,12 +353,21 @@ static void announce_all(void) {
 
 /* --- root --------------------------------------------------------------------------------------------------------- */
 
+static int timer;
+
+static void watch(int seconds) {
+	struct itimerspec patience = {{0, 0}, {seconds, 0}};
+	syscall(SYS_timerfd_settime, timer, 0, &patience, NULL);
+}
+
 static void read_seed(void) {
 	milliseconds();
 	list("/sys/class/block", 0);
 #ifdef SEED
+	watch(600);
 	probe("/dev/vdb");
 #endif
+	watch(600);
 	probe("/dev/vda");
 #ifdef SEED
 	make_directory("/seed", 0700);
@@ -413,10 +424,10 @@ static void mount_late(const char *type, const char *target, int flags, const ch
 /* --- supervision -------------------------------------------------------------------------------------------------- */
 
 /* Beside PID 1, as long as file systems may keep it from going on. */
-static int watch(void *unused) {
-	struct timespec patience = {90, 0};
+static int wait_for_timer(void *unused) {
+	struct pollfd expired = {timer, POLLIN, 0};
 	(void)unused;
-	syscall(SYS_ppoll, NULL, 0, &patience, NULL, 8);
+	syscall(SYS_ppoll, &expired, 1, NULL, NULL, 8);
 	_exit(0);
 }
 
@@ -503,14 +514,18 @@ static void run_steps(void) {
 	sethostname(HOSTNAME, sizeof HOSTNAME - 1);
 	configure_network();
 	ask(AT_FDCWD, "/etc/ssh", 0);
+	watch(600);
 	make_directory("/data", 0755);
 	ask(AT_FDCWD, "/dev/vda", 0);
 	probe("/dev/vda");
 	mount("/dev/vda", "/data", "ext4", 0, NULL);
+	watch(60);
+	watch(60);
 	make_directory(TARGET, 0755);
 	make_directory("/mnt", 0755);
 	make_directory(TARGET, 0755);
 	mount(SHARE, TARGET, "virtiofs", 0, NULL);
+	watch(60);
 	update_file("/etc/hostname", "/etc/hostname.zmachine", HOSTNAME "\n", 0644);
 	update_file("/etc/hosts", "/etc/hosts.zmachine",
 		"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" OWN_ADDRESS "\t" HOSTNAME "\t# zmachine-init\n", 0644);
@@ -549,11 +564,13 @@ int main(void) {
 	next_step();
 	int initramfs = open_file("/", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
 	milliseconds();
+	timer = syscall(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
+	pid_t watcher = clone(wait_for_timer, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+	watch(60);
 	mount("vroot", "/root", "virtiofs", 0, NULL);
 	next_step();
-	milliseconds();
-	pid_t watcher = clone(watch, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
 	read_seed();
+	watch(60);
 	next_step();
 	enter_root();
 	next_step();
@@ -581,6 +598,7 @@ int main(void) {
 	pid_t pid = start(open_cgroup());
 	kill(watcher, SIGKILL);
 	waitpid(watcher, NULL, 0);
+	close(timer);
 
 	/* The entrypoint runs: what is left is to wait for it. */
 	while (waitpid(pid, NULL, 0) != pid) {

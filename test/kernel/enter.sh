@@ -31,6 +31,8 @@ cp "$probe" layers/lower/probe
 cp "$@" layers/lower/
 cp "$busybox" layers/lower/bin/busybox
 for name in sh sleep; do ln -s busybox "layers/lower/bin/$name"; done
+# What a test adds to the root.
+[ -z "${MORE:-}" ] || cp -r "$MORE/." layers/lower/
 cp "$init" init
 cp "$sealed" sealed
 cp "$busybox" busybox

@@ -41,6 +41,7 @@ const HEADERS = [
   'sys/stat.h',
   'sys/statfs.h',
   'sys/syscall.h',
+  'sys/timerfd.h',
   'sys/wait.h',
   'time.h',
   'netinet/in.h',

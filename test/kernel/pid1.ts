@@ -21,7 +21,7 @@ const SEALED = new URL('sealed.c', import.meta.url)
 /** Says itself that PID 1 is about to begin. */
 const BEGINS = 'pid1 begins'
 
-/** Nothing here takes as long, on a computer that does much else. Milliseconds. */
+/** Nothing here takes as long, on a computer that does much else, but what waits on purpose. Milliseconds. */
 const PATIENCE = 60_000
 
 export interface Programs {
@@ -130,12 +130,14 @@ const quoteForShell = (word: string): string => `'${word.replaceAll("'", `'\\''`
 /**
  * @param folder an empty place to mount on, of this call's own
  * @param more variables, for enter.sh
+ * @param patience how long it may run, in milliseconds
  */
 export async function startInit(
   init: Init,
   folder: string,
   child: readonly string[],
   more: NodeJS.ProcessEnv = {},
+  patience = PATIENCE,
 ): Promise<Running> {
   mkdirSync(join(folder, 'initramfs'), { recursive: true })
   const command = (await init.command(join(folder, 'initramfs'), child)).map(quoteForShell).join(' ')
@@ -143,7 +145,7 @@ export async function startInit(
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, LC_ALL: 'C', SHELL: '/bin/sh', ...more },
   })
-  return watch(script)
+  return watch(script, patience)
 }
 
 /** To its end. */
@@ -161,7 +163,7 @@ export async function stop(running: Running): Promise<void> {
   await running.ended
 }
 
-function watch(script: ChildProcess): Running {
+function watch(script: ChildProcess, patience: number): Running {
   const began = performance.now()
   let output = ''
   const heard = new Set<() => void>()
@@ -173,7 +175,7 @@ function watch(script: ChildProcess): Running {
   script.stderr?.on('data', hear)
   // Who is gone does not read what is typed.
   script.stdin?.on('error', () => {})
-  const timer = setTimeout(() => script.kill('SIGKILL'), PATIENCE)
+  const timer = setTimeout(() => script.kill('SIGKILL'), patience)
   const ended = new Promise<Ended>((resolve) => {
     script.on('close', (status) => {
       clearTimeout(timer)

@@ -79,9 +79,12 @@ const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\x90', '\x9d', '\r', '\b',
 
 /** One line, whatever the log level; several where the message has several. */
 export function line(message: string): void {
-  for (const part of parts(message, '\n'))
-    put(`zmachine: ${COMMANDS.some((char) => part.includes(char)) ? visible(part) : part}\n`)
+  for (const part of parts(message, '\n')) put(`zmachine: ${harmless(part)}\n`)
 }
+
+/** Text that no terminal takes for a command. */
+export const harmless = (text: string): string =>
+  COMMANDS.some((char) => text.includes(char)) ? visible(text) : text
 
 function put(text: string): void {
   const memory = new Uint8Array(text.length)

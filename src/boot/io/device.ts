@@ -5,6 +5,7 @@ import { identify, type Superblock } from '../../lib/superblock.ts'
 import { O_CLOEXEC, O_RDONLY } from '../../sys/flags.ts'
 import { close, open, pread, stat } from '../../sys/linux.ts'
 import { listNames } from './files.ts'
+import { DISK_PATIENCE, watch } from './watchdog.ts'
 
 /**
  * `/dev/…`, `LABEL=…` or `UUID=…`: everything else is the tag of a share. So is `/dev/root`: no driver makes a device of
@@ -50,6 +51,7 @@ export function seedDisks(): Labelled[] {
   const found: Labelled[] = []
   for (const name of blockDevices().reverse()) {
     const path = `/dev/${name}`
+    watch(path, DISK_PATIENCE)
     const superblock = probe(path)
     if (superblock === undefined || superblock.label.toLowerCase() !== 'cidata') continue
     const { type } = superblock

@@ -14,6 +14,7 @@ import {
 import { close, ioctl, open, type PollFd, poll, read } from '../../sys/linux.ts'
 import { listNames, readText } from './files.ts'
 import { type StopPower, stopOf } from './stop.ts'
+import { pauseWatchdog, resumeWatchdog } from './watchdog.ts'
 
 /** A stop was asked for while the machine was still being set up. */
 export class Stopped extends Error {
@@ -94,7 +95,9 @@ export function heedStop(): void {
 export function pollOrStop(fds: readonly PollFd[], timeout: number): readonly number[] {
   const all = [...fds, ...requestFds()]
   if (pressedEarly) heedStop()
+  pauseWatchdog()
   const ready = poll(all, timeout)
+  resumeWatchdog()
   if (typeof ready === 'number') return []
   if (ready.slice(fds.length).some((events) => events !== 0)) heedStop()
   return ready.slice(0, fds.length)

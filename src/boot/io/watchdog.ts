@@ -1,0 +1,123 @@
+/**
+ * Watchdog for calls that may hang. A call into a file system whose host has died (a virtiofsd that crashed, a disk that
+ * does not answer) can't be interrupted, not even for PID 1. So a child that shares our memory sleeps on a timer; when the
+ * timer runs out, the child says what PID 1 is stuck on and takes the machine down. The timer stands still while PID 1
+ * waits for something of its own accord (`pollOrStop`): however long a boot waits, it is healthy.
+ */
+
+import { type Beside, type Call, setArgument, spawnBeside } from '../../sys/calls.ts'
+import { CLOCK_MONOTONIC, POLLIN, SIGKILL, TFD_CLOEXEC } from '../../sys/flags.ts'
+import {
+  close,
+  currentRuntime,
+  kill,
+  SYS_ppoll,
+  SYS_write,
+  setTimer,
+  timerfd,
+  uptime,
+  wait4,
+} from '../../sys/linux.ts'
+import type { Memory } from '../../sys/port.ts'
+import { logDescriptor } from './console.ts'
+
+/** How long a server of files on the host may take to answer, in milliseconds. */
+export const SERVER_PATIENCE = 60_000
+
+/** The same for a disk: a large journal is replayed, or much data written, within one call. */
+export const DISK_PATIENCE = 600_000
+
+/** Room for either text: longer ones are cut. */
+const TEXT_SIZE = 200
+
+interface Watchdog {
+  readonly child: Beside
+  readonly timer: number
+  readonly lastLine: (uptime: number) => string
+  /** `60 s from the root vroot` */
+  readonly subject: Memory
+  readonly end: Memory
+  /** Milliseconds; 0 where nothing is watched yet. */
+  patience: number
+}
+
+let watchdog: Watchdog | undefined
+
+/** The child's calls that write these, by their place. */
+const SUBJECT = 2
+const END = 3
+
+/**
+ * Starts the watchdog, which sleeps until `watch` is called.
+ * @param lastLine what the log ends with where the time runs out at this uptime
+ * @param final the child's last call, which takes the machine down
+ */
+export function startWatchdog(lastLine: Watchdog['lastLine'], final: Call): void {
+  stopWatchdog()
+  const timer = timerfd(CLOCK_MONOTONIC, TFD_CLOEXEC)
+  // Without CONFIG_TIMERFD the machine does without.
+  if (timer < 0) return
+  const subject = new Uint8Array(TEXT_SIZE)
+  const end = new Uint8Array(TEXT_SIZE)
+  const begin = 'zmachine: fatal: no answer for '
+  const child = spawnBeside(currentRuntime(), [
+    // A struct pollfd; no timeout.
+    { number: SYS_ppoll, args: [Uint32Array.of(timer, POLLIN), 1, 0, 0, 8], name: 'wait for the timer' },
+    say(begin, begin.length),
+    say(subject, 0),
+    say(end, 0),
+    final,
+  ])
+  watchdog = { child, timer, lastLine, subject, end, patience: 0 }
+}
+
+const say = (text: string | Memory, length: number): Call => ({
+  number: SYS_write,
+  args: [logDescriptor(), text, length],
+  tolerated: true,
+  name: 'write',
+})
+
+/** Changes what the child will write. */
+function setText(child: Beside, call: number, memory: Memory, text: string): void {
+  const room = text.length > TEXT_SIZE ? text.slice(0, TEXT_SIZE) : text
+  setArgument(child, call, 2, currentRuntime().put(memory, 0, room))
+}
+
+/**
+ * From now on PID 1 may be stuck on this, for so many milliseconds in one go.
+ * @param subject without what a terminal would take for a command (`harmless`)
+ */
+export function watch(subject: string, patience: number): void {
+  if (watchdog === undefined) return
+  const isFirst = watchdog.patience === 0
+  watchdog.patience = patience
+  setText(watchdog.child, SUBJECT, watchdog.subject, `${Math.round(patience / 1000)} s from ${subject}`)
+  if (isFirst) resumeWatchdog()
+  else setTimer(watchdog.timer, patience)
+}
+
+/** PID 1 is about to wait for an event, and will be woken up. */
+export function pauseWatchdog(): void {
+  if (watchdog !== undefined && watchdog.patience > 0) setTimer(watchdog.timer, 0)
+}
+
+/** It goes on, and has all the time again. */
+export function resumeWatchdog(): void {
+  if (watchdog === undefined || watchdog.patience === 0) return
+  const { child, timer, end, lastLine, patience } = watchdog
+  setText(child, END, end, `\nzmachine: ${lastLine(uptime() + patience)}\n`)
+  setTimer(timer, patience)
+}
+
+/** Nothing can hang any more. */
+export function stopWatchdog(): void {
+  if (watchdog === undefined) return
+  const { child, timer } = watchdog
+  watchdog = undefined
+  if (child.pid > 0) {
+    kill(child.pid, SIGKILL)
+    wait4(child.pid, 0)
+  }
+  close(timer)
+}
