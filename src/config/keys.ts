@@ -4,7 +4,7 @@ import { type Cidr, type Family, familyOf, type Ip, parseCidr, parseIp, sameIp }
 import { hostnameProblem, isInterfaceName, isLetter } from '../lib/names.ts'
 import { normalizeTarget } from '../lib/paths.ts'
 import { type Problem, report } from '../lib/problem.ts'
-import { brief, nearest, parseDecimal, parts, quote, trim } from '../lib/text.ts'
+import { brief, nearest, parseDecimal, quote, splitList, trim } from '../lib/text.ts'
 import { parseCmdline, type Token } from './cmdline.ts'
 import type { Layer, MountConfig, NicConfig, RootConfig, RouteConfig, Settings } from './machine.ts'
 
@@ -205,7 +205,7 @@ function readPort(into: Collected, value: string): number | undefined {
 }
 
 function nameServers(into: Collected, value: string): void {
-  for (const part of parts(value, ';')) {
+  for (const part of splitList(value, ';')) {
     const ip = parseIp(part)
     if (ip === undefined) into.complain(`${quote(part)} is not an IP address; skipped`)
     else into.nameServers.push(ip)
@@ -235,7 +235,7 @@ function mount(into: Collected, source: string, target: string, type: string): v
 
 function nic(into: Collected, name: string, value: string): void {
   const addresses: Cidr[] = []
-  for (const part of parts(value, ';')) {
+  for (const part of splitList(value, ';')) {
     const cidr = parseCidr(part)
     if (cidr === undefined) into.complain(`${quote(part)} is not an address like 10.0.0.2/24; skipped`)
     else if (addresses.some((known) => known.prefix === cidr.prefix && sameIp(known.address, cidr.address)))
@@ -247,7 +247,7 @@ function nic(into: Collected, name: string, value: string): void {
 }
 
 function routes(into: Collected, value: string, family: Family): void {
-  for (const part of parts(value, ';')) {
+  for (const part of splitList(value, ';')) {
     const [to = '', via = '', ...rest] = part.split(',').map(trim)
     if (to === '' || via === '' || rest.length > 0) {
       into.complain(`${quote(part)} is not DESTINATION,GATEWAY; skipped`)

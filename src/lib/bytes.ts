@@ -22,8 +22,8 @@ export function putWord64(words: Words, index: number, value: number): void {
   words[index + 1] = isShort ? value >> 31 : Math.floor(value / 0x1_0000_0000)
 }
 
-/** What begins at `from`: the same memory where that is all of it, since to make a view costs as much as a system call. */
-export const behind = (bytes: Bytes, from: number): Bytes => (from === 0 ? bytes : bytes.subarray(from))
+/** A view from an offset on; from 0, the memory itself, since making a view costs as much as a system call. */
+export const bytesFrom = (bytes: Bytes, from: number): Bytes => (from === 0 ? bytes : bytes.subarray(from))
 
 // A read outside gives 0 and a write outside is lost, as typed arrays have it: callers check lengths first.
 // Written out, since a call costs the engine more than the arithmetic: these run for every attribute of every message.

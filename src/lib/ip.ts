@@ -161,11 +161,11 @@ function parseIpv6(text: string): Ip | undefined {
   const ip = new Uint8Array(16)
   const headEnd = readGroups(head, tail === undefined, ip)
   if (tail === undefined) return headEnd === 16 ? ip : undefined
-  const behind = new Uint8Array(16)
-  const tailEnd = readGroups(tail, true, behind)
+  const end = new Uint8Array(16)
+  const tailEnd = readGroups(tail, true, end)
   // `::` stands for at least one group (RFC 5952, 4.2.2 wants two to be written so, but RFC 4291 allows one).
   if (headEnd < 0 || tailEnd < 0 || headEnd + tailEnd > 14) return undefined
-  ip.set(behind.subarray(0, tailEnd), 16 - tailEnd)
+  ip.set(end.subarray(0, tailEnd), 16 - tailEnd)
   return ip
 }
 

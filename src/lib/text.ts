@@ -25,8 +25,8 @@ export function words(text: string): string[] {
   return blanks.split(' ').filter((word) => word !== '')
 }
 
-/** The parts between separators, trimmed, without empty ones: `a; b;` gives `a` and `b`. */
-export function parts(text: string, separator: string): string[] {
+/** The items of a list, trimmed, without empty ones: `a; b;` gives `a` and `b`. */
+export function splitList(text: string, separator: string): string[] {
   const found: string[] = []
   for (const part of text.split(separator)) {
     const trimmed = trim(part)

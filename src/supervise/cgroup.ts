@@ -6,7 +6,7 @@
 
 import { readAll, readText, writeValue } from '../boot/io/files.ts'
 import type { Identity } from '../config/users.ts'
-import { parseDecimal, parts, trim, words } from '../lib/text.ts'
+import { parseDecimal, splitList, trim, words } from '../lib/text.ts'
 import { EBUSY } from '../sys/errno.ts'
 import { AT_REMOVEDIR, DT_DIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
 import { chown, close, mkdir, open, readDirectory, unlink, write } from '../sys/linux.ts'
@@ -114,7 +114,7 @@ export const readOomKills = (): number => field('memory.events', 'oom_kill') ?? 
 
 /** A number in a file of `name number` lines. */
 function field(file: string, name: string): number | undefined {
-  const lines = parts(readFile(file), '\n')
+  const lines = splitList(readFile(file), '\n')
   const line = lines.find((each) => each.startsWith(`${name} `))
   return line === undefined ? undefined : parseDecimal(line.slice(name.length + 1))
 }

@@ -97,7 +97,7 @@ function address(runtime: Runtime, arg: Memory | Words | string, kept: (Memory |
 /** A byte string as NUL-terminated memory. */
 export function cString(runtime: Runtime, text: string): Memory {
   const memory = new Uint8Array(text.length + 1)
-  runtime.put(memory, 0, text)
+  runtime.putText(memory, 0, text)
   return memory
 }
 
@@ -112,7 +112,7 @@ export function stringVector(runtime: Runtime, strings: readonly string[]): Memo
   let at = pointers
   strings.forEach((text, index) => {
     putWord64(table, index * 2, base + at)
-    at += runtime.put(memory, at, text) + 1
+    at += runtime.putText(memory, at, text) + 1
   })
   return memory
 }

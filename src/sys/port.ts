@@ -53,7 +53,7 @@ export interface Runtime {
   text(memory: Memory, offset: number, length: number): string
 
   /** Writes a byte string into memory at `offset`, which must have room, and returns its length. */
-  put(memory: Memory, offset: number, text: string): number
+  putText(memory: Memory, offset: number, text: string): number
 
   /**
    * The exports of a part of the program that not every boot needs, or not before the entrypoint runs (`parts.ts`

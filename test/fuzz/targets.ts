@@ -246,7 +246,7 @@ function fileRuntime(file: Bytes): Runtime {
     drain: refuse,
     spawn: refuse,
     spawnInto: refuse,
-    put: refuse,
+    putText: refuse,
     load: refuse,
   }
 }

@@ -181,7 +181,7 @@ function kernelThatWrites(argument: number, bytes: Bytes, results: number[] = [0
     spawn: () => 0,
     spawnInto: () => 0,
     text: (memory, offset, length) => Buffer.from(memory).toString('latin1', offset, offset + length),
-    put: () => 0,
+    putText: () => 0,
     load: () => undefined,
   }
   useRuntime(runtime)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { hex, isSpace, nearest, parseDecimal, parts, quote, seconds, words } from '../../src/lib/text.ts'
+import { hex, isSpace, nearest, parseDecimal, quote, seconds, splitList, words } from '../../src/lib/text.ts'
 import { anyBytes, textOf, utf8 } from '../bytes.ts'
 
 describe('isSpace', () => {
@@ -33,15 +33,15 @@ describe('words', () => {
   })
 })
 
-describe('parts', () => {
+describe('splitList', () => {
   it('trims and leaves out what is empty', () => {
-    expect(parts(' a; b ;;c;', ';')).toEqual(['a', 'b', 'c'])
-    expect(parts('', ';')).toEqual([])
-    expect(parts(' ; ', ';')).toEqual([])
+    expect(splitList(' a; b ;;c;', ';')).toEqual(['a', 'b', 'c'])
+    expect(splitList('', ';')).toEqual([])
+    expect(splitList(' ; ', ';')).toEqual([])
   })
 
   it('keeps every byte of UTF-8 at the ends', () => {
-    expect(parts(utf8('voilà; à la'), ';')).toEqual([utf8('voilà'), utf8('à la')])
+    expect(splitList(utf8('voilà; à la'), ';')).toEqual([utf8('voilà'), utf8('à la')])
   })
 })
 

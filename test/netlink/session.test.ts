@@ -74,7 +74,7 @@ function fakeKernel(answer: (sent: Bytes) => readonly Reply[]): Fake {
     spawn: () => -38,
     spawnInto: () => -38,
     text: () => '',
-    put: () => 0,
+    putText: () => 0,
     load: () => undefined,
   }
   useRuntime(runtime)

@@ -35,7 +35,7 @@ function kernel(pids: Iterable<number>, last: number): { asked: number } {
     spawn: refuse,
     spawnInto: refuse,
     text: refuse,
-    put: refuse,
+    putText: refuse,
     load: refuse,
   }
   useRuntime(runtime)

@@ -1,8 +1,8 @@
 /** The console: PID 1's log, the only one that a zos host shows today. */
 
 import type { LogLevel } from '../../config/machine.ts'
-import { behind } from '../../lib/bytes.ts'
-import { parts, visible, words } from '../../lib/text.ts'
+import { bytesFrom } from '../../lib/bytes.ts'
+import { splitList, visible, words } from '../../lib/text.ts'
 import { EAGAIN } from '../../sys/errno.ts'
 import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY, POLLOUT, TIOCOUTQ } from '../../sys/flags.ts'
 import { close, currentRuntime, ioctl, open, poll, SYS_dup3, syscall, write } from '../../sys/linux.ts'
@@ -79,7 +79,7 @@ const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\x90', '\x9d', '\r', '\b',
 
 /** One line, whatever the log level; several where the message has several. */
 export function line(message: string): void {
-  for (const part of parts(message, '\n')) put(`zmachine: ${harmless(part)}\n`)
+  for (const part of splitList(message, '\n')) put(`zmachine: ${harmless(part)}\n`)
 }
 
 /** Text that no terminal takes for a command. */
@@ -88,9 +88,9 @@ export const harmless = (text: string): string =>
 
 function put(text: string): void {
   const memory = new Uint8Array(text.length)
-  currentRuntime().put(memory, 0, text)
+  currentRuntime().putText(memory, 0, text)
   for (let sent = 0; sent < memory.length; ) {
-    const result = write(descriptor, behind(memory, sent))
+    const result = write(descriptor, bytesFrom(memory, sent))
     if (result > 0) {
       sent += result
       stalled = false

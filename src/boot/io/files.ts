@@ -1,6 +1,6 @@
 /** Reading small files whole, making directories, and writing files of /etc so that nobody sees half of one. */
 
-import { behind } from '../../lib/bytes.ts'
+import { bytesFrom } from '../../lib/bytes.ts'
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../lib/file-mode.ts'
 import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import { MS_BIND } from '../../lib/mount-flags.ts'
@@ -56,7 +56,7 @@ export function readAll(fd: number): string | number {
   let buffer: Memory = new Uint8Array(4096)
   let length = 0
   for (;;) {
-    const count = read(fd, behind(buffer, length))
+    const count = read(fd, bytesFrom(buffer, length))
     if (count === -EINTR) continue
     if (count < 0) return count
     if (count === 0) return text(buffer, 0, length)
@@ -100,9 +100,9 @@ export function writeValue(path: string, value: string): number {
 
 function writeAll(fd: number, content: string): number {
   const memory = new Uint8Array(content.length)
-  currentRuntime().put(memory, 0, content)
+  currentRuntime().putText(memory, 0, content)
   for (let at = 0; at < memory.length; ) {
-    const count = write(fd, behind(memory, at))
+    const count = write(fd, bytesFrom(memory, at))
     if (count < 0 && count !== -EINTR) return count
     if (count > 0) at += count
   }

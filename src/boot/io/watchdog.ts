@@ -81,7 +81,7 @@ const say = (text: string | Memory, length: number): Call => ({
 /** Changes what the child will write. */
 function setText(child: Beside, call: number, memory: Memory, text: string): void {
   const room = text.length > TEXT_SIZE ? text.slice(0, TEXT_SIZE) : text
-  setArgument(child, call, 2, currentRuntime().put(memory, 0, room))
+  setArgument(child, call, 2, currentRuntime().putText(memory, 0, room))
 }
 
 /**

@@ -94,9 +94,9 @@ export const nodeRuntime: Runtime = {
     return view(memory).toString('latin1', offset, offset + length)
   },
 
-  put(memory, offset, text) {
-    if (!isByteString(text)) throw new RangeError('put: not a byte string')
-    checkRange('put', memory, offset, text.length)
+  putText(memory, offset, text) {
+    if (!isByteString(text)) throw new RangeError('putText: not a byte string')
+    checkRange('putText', memory, offset, text.length)
     return view(memory).write(text, offset, 'latin1')
   },
 

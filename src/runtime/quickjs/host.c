@@ -206,7 +206,7 @@ static JSValue host_text(JSContext *ctx, JSValueConst this_value, int argc, JSVa
     return engine_string(ctx, bytes + offset, length);
 }
 
-static JSValue host_put(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+static JSValue host_put_text(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     size_t size, length;
     int64_t offset;
@@ -215,9 +215,9 @@ static JSValue host_put(JSContext *ctx, JSValueConst this_value, int argc, JSVal
         return JS_EXCEPTION;
     const uint8_t *bytes = JS_IsString(argv[2]) ? engine_bytes(ctx, argv[2], &length) : NULL;
     if (!bytes)
-        return JS_HasException(ctx) ? JS_EXCEPTION : JS_ThrowRangeError(ctx, "put: not a byte string");
+        return JS_HasException(ctx) ? JS_EXCEPTION : JS_ThrowRangeError(ctx, "putText: not a byte string");
     if (offset < 0 || (uint64_t)offset + length > size)
-        return JS_ThrowRangeError(ctx, "put: outside the memory");
+        return JS_ThrowRangeError(ctx, "putText: outside the memory");
     memcpy(memory + offset, bytes, length);
     return JS_NewInt64(ctx, length);
 }
@@ -259,7 +259,7 @@ static const JSCFunctionListEntry host_functions[] = {
     JS_CFUNC_DEF("spawn", 3, host_spawn),
     JS_CFUNC_DEF("spawnInto", 3, host_spawn_into),
     JS_CFUNC_DEF("text", 3, host_text),
-    JS_CFUNC_DEF("put", 3, host_put),
+    JS_CFUNC_DEF("putText", 3, host_put_text),
     JS_CFUNC_DEF("load", 1, host_load),
 };
 

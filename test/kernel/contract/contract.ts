@@ -189,14 +189,14 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'a string that was put together of long pieces arrives whole, in syscall and in put',
+    name: 'a string that was put together of long pieces arrives whole, in syscall and in putText',
     run(runtime) {
       const pieces = ['a', '\xe9', 'c'].map((char) => char.repeat(3000))
       const whole = (first: string, second: string, third: string): string => first + second + third + second
       const [first = '', second = '', third = ''] = pieces
       const expected = [...pieces, second].map((piece) => piece.charAt(0)).join('')
       const memory: Memory = new Uint8Array(12_001)
-      same(runtime.put(memory, 1, whole(first, second, third)), 12_000)
+      same(runtime.putText(memory, 1, whole(first, second, third)), 12_000)
       same([1, 3001, 6001, 9001].map((at) => runtime.text(memory, at, 1)).join(''), expected)
       const [from, to] = pipe(runtime)
       same(runtime.syscall(SYS_write, to, whole(first, second, third), 12_000), 12_000)
@@ -205,7 +205,7 @@ const CHECKS: readonly Check[] = [
       same([0, 3000, 6000, 9000, 11_999].map((at) => runtime.text(memory, at, 1)).join(''), `${expected}\xe9`)
       close(from)
       close(to)
-      refuses(() => runtime.put(memory, 0, whole(first, '\u0100', third)), 'not a byte string')
+      refuses(() => runtime.putText(memory, 0, whole(first, '\u0100', third)), 'not a byte string')
       same(runtime.syscall(SYS_openat, AT_FDCWD, whole(first, '\0', third), 0), -EINVAL)
     },
   },
@@ -214,26 +214,26 @@ const CHECKS: readonly Check[] = [
     run: (runtime) => refuses(() => runtime.syscall(SYS_getpid, 1, 2, 3, 4, 5, 6, 7), 'up to six arguments'),
   },
   {
-    name: 'put and text are byte for byte, a NUL among them',
+    name: 'putText and text are byte for byte, a NUL among them',
     run(runtime) {
       const memory: Memory = new Uint8Array(8)
-      same(runtime.put(memory, 2, 'z\xc3\xa9\xff'), 4)
+      same(runtime.putText(memory, 2, 'z\xc3\xa9\xff'), 4)
       same(Array.from(memory), [0, 0, 0x7a, 0xc3, 0xa9, 0xff, 0, 0])
       same(runtime.text(memory, 1, 6), '\0z\xc3\xa9\xff\0')
-      same(runtime.put(memory, 0, 'a\0b'), 3)
+      same(runtime.putText(memory, 0, 'a\0b'), 3)
       same(runtime.text(memory, 0, 3), 'a\0b')
       same(runtime.text(memory, 8, 0), '')
     },
   },
   {
-    name: 'put and text stay inside the memory',
+    name: 'putText and text stay inside the memory',
     run(runtime) {
       const memory: Memory = new Uint8Array(4)
       refuses(() => runtime.text(memory, 3, 2), 'outside the memory')
       refuses(() => runtime.text(memory, -1, 2), 'outside the memory')
-      refuses(() => runtime.put(memory, 1, '1234'), 'outside the memory')
-      refuses(() => runtime.put(memory, -1, '1'), 'outside the memory')
-      refuses(() => runtime.put(memory, 0, '\u0100'), 'not a byte string')
+      refuses(() => runtime.putText(memory, 1, '1234'), 'outside the memory')
+      refuses(() => runtime.putText(memory, -1, '1'), 'outside the memory')
+      refuses(() => runtime.putText(memory, 0, '\u0100'), 'not a byte string')
     },
   },
   {
