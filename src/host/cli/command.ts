@@ -2,9 +2,10 @@
 
 import { extractVmlinuxCommand } from '../image/extract-vmlinux.ts'
 import { inspectCommand } from '../inspect/inspect.ts'
+import type { Output } from '../lib/output.ts'
 import { didYouMean, UsageError } from '../lib/usage.ts'
 import { version } from '../lib/version.ts'
-import { type Output, planCommand } from '../plan/plan.ts'
+import { planCommand } from '../plan/plan.ts'
 import { timelineCommand } from '../timeline/timeline-command.ts'
 import { runCommand } from './run-command.ts'
 import type { TerminalInput, TerminalOutput } from './terminal.ts'

@@ -1,8 +1,9 @@
 /** `zmachine run`: boots a root directory, with the terminal for its console. */
 
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type RootKind, rootKind } from '../image/root-kind.ts'
+import { hostnameOf } from '../image/root-name.ts'
 import { readInRoot, resolveInRoot } from '../image/root-reader.ts'
 import { readStartup, STARTUP_PATH, type Startup } from '../image/startup-toml.ts'
 import { rootDirectory } from '../image/unpack.ts'
@@ -35,7 +36,10 @@ export async function runCommand(args: readonly string[], screen: Screen): Promi
     screen.write(Buffer.from(RUN_HELP))
     return 0
   }
-  const { directory } = await rootDirectory(request.root, screen.report, { fresh: request.fresh })
+  const { directory } = await rootDirectory(request.root, screen.report, {
+    fresh: request.fresh,
+    writable: !request.readOnly,
+  })
   const kind = rootKind(directory)
   const startup = startupOf(directory, screen)
   const configuration = configurationOf(request, {
@@ -43,7 +47,7 @@ export async function runCommand(args: readonly string[], screen: Screen): Promi
     startup,
     environment: readEnvironment(request),
     sshKeys: request.sshKeys.flatMap(readKeys),
-    hostname: hostnameFor(request.root),
+    hostname: hostnameOf(request.root),
   })
   if (kind.kind === 'container') checkEntrypoint(request, startup, directory)
   const folder = privateFolder()
@@ -105,17 +109,6 @@ function readNamedFile(file: string, option: string): string {
   } catch (error) {
     throw new UsageError(`${option} ${JSON.stringify(file)}: ${errorCode(error)}`)
   }
-}
-
-/** The root's own name, as far as it can be a hostname. */
-function hostnameFor(root: string): string {
-  const name = basename(resolve(root)).replace(/(\.tar)?(\.\w+)?$/, '')
-  return (
-    name
-      .replace(/[^\w-]+/g, '-')
-      .replace(/^-+|-+$/g, '')
-      .slice(0, 63) || 'zmachine'
-  )
 }
 
 /** Told here, before a machine is started for nothing. Where there is something, PID 1 judges it. */

@@ -13,8 +13,8 @@ import {
 } from 'node:fs'
 import { isatty } from 'node:tty'
 import { errorCode } from '../lib/input.ts'
+import type { Output } from '../lib/output.ts'
 import { parseArguments, UsageError } from '../lib/usage.ts'
-import type { Output } from '../plan/plan.ts'
 import { hasPvhEntry, type Kernel, LARGEST_KERNEL, readKernel } from './vmlinux.ts'
 
 export const EXTRACT_VMLINUX_HELP = `zmachine extract-vmlinux: the ELF inside a kernel, for cloud-hypervisor

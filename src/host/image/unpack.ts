@@ -22,6 +22,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -31,10 +32,14 @@ import { basename, isAbsolute, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
 import { endOf } from '../lib/child.ts'
-import { errorCode, kindOf, readAt } from '../lib/input.ts'
+import { errorCode, readAt } from '../lib/input.ts'
+import type { Report } from '../lib/output.ts'
 import { findProgram, needProgram } from '../lib/programs.ts'
 import { UsageError } from '../lib/usage.ts'
 import { spawnGuarded } from '../machine/guard.ts'
+import { mistakenFile, refuseMissingRoot } from './mistaken-path.ts'
+import { refuseMistakenRoot } from './mistaken-root.ts'
+import { folderName } from './root-name.ts'
 
 export interface RootDirectory {
   readonly directory: string
@@ -42,25 +47,28 @@ export interface RootDirectory {
   readonly unpacked: boolean
 }
 
-export interface UnpackOptions {
+export interface RootOptions {
   /** Unpacks anew what an earlier run unpacked. No container may run in it meanwhile: its files go. */
   readonly fresh?: boolean
+  /** Whether somebody will write to it. */
+  readonly writable?: boolean
 }
-
-/** Told in lines without a line's end; the progress among them at most four times a second. */
-export type Report = (text: string) => void
 
 /** @throws UsageError where it is neither directory nor archive, or the archive is damaged; nothing is left of it */
 export async function rootDirectory(
   path: string,
   report: Report,
-  { fresh = false }: UnpackOptions = {},
+  { fresh = false, writable = false }: RootOptions = {},
 ): Promise<RootDirectory> {
-  if (kindOf(path, 'the root') === 'directory') return { directory: path, unpacked: false }
+  if (isDirectory(path)) {
+    if (writable) refuseOwnRoot(path)
+    refuseMistakenRoot(path)
+    return { directory: path, unpacked: false }
+  }
   const compression = compressionOf(path)
   const roots = rootsFolder()
   sweep(roots)
-  const directory = join(roots, `${nameOf(path)}-${(await digest(path)).slice(0, 16)}`)
+  const directory = join(roots, `${folderName(path)}-${(await digest(path)).slice(0, 16)}`)
   if (existsSync(directory) && !fresh) return { directory, unpacked: true }
   const folder = mkdtempSync(besides(directory, ''))
   try {
@@ -71,6 +79,25 @@ export async function rootDirectory(
     removeTree(folder)
   }
   return { directory, unpacked: true }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch (error) {
+    const code = errorCode(error)
+    if (code === 'ENOENT') refuseMissingRoot(path)
+    throw new UsageError(`the root ${JSON.stringify(path)}: cannot be read (${code})`)
+  }
+}
+
+/** PID 1 writes hostname, hosts and resolv.conf into a root's /etc: not into that of this computer. */
+function refuseOwnRoot(path: string): void {
+  if (realpathSync(path) !== '/') return
+  throw new UsageError(
+    `the root ${JSON.stringify(path)} is that of this computer, and the container would write to it`,
+    '--read-only, or a copy',
+  )
 }
 
 /** Below the user's cache (XDG Base Directory Specification), closed to others: an image may have set-uid programs. */
@@ -89,14 +116,6 @@ function rootsFolder(): string {
     )
   }
 }
-
-/** An archive's name without its endings, as far as it is good for a folder's. */
-const nameOf = (path: string): string =>
-  basename(path)
-    .replace(/\.(?:tar(?:\.\w+)?|t[gx]z|tzst)$/i, '')
-    .replace(/[^\w.-]/g, '_')
-    .replace(/^\./, '_')
-    .slice(0, 64)
 
 async function digest(path: string): Promise<string> {
   const hash = createHash('sha256')
@@ -126,38 +145,38 @@ const COMPRESSIONS: readonly Compression[] = [
 
 /** By its content: undefined for a plain archive. What is in a compressed file only tar will see. */
 function compressionOf(path: string): Compression | undefined {
-  const head = headOf(path)
-  const compression = COMPRESSIONS.find(({ magic }) => magic.every((byte, index) => head[index] === byte))
-  if (compression === undefined && !isTarHeader(head)) {
-    throw new UsageError(
-      `the root ${JSON.stringify(path)} is neither a directory nor an archive (.tar, .tar.gz, .tar.zst, .tar.xz)`,
-      'an image of Docker as an archive: docker export "$(docker create IMAGE)" > root.tar',
-    )
-  }
-  if (compression !== undefined && findProgram(compression.program) === undefined) {
-    const { program, debianPackage } = compression
-    throw new UsageError(
-      `the root ${JSON.stringify(path)} is compressed with ${program}, which is not installed`,
-      `apt-get install ${debianPackage}`,
-    )
-  }
-  return compression
-}
-
-function headOf(path: string): Uint8Array {
+  const refused = (why: string, hint?: string): UsageError =>
+    new UsageError(`the root ${JSON.stringify(path)}${why}`, hint)
   // Opening a FIFO would wait for a writer.
-  if (!statSync(path).isFile()) {
-    throw new UsageError(`the root ${JSON.stringify(path)} is neither a directory nor a regular file`)
+  if (!statSync(path).isFile()) throw refused(' is neither a directory nor a regular file')
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch (error) {
+    throw refused(`: cannot be read (${errorCode(error)})`)
   }
   try {
-    const fd = openSync(path, 'r')
-    try {
-      return readAt(fd, 0, 512)
-    } finally {
-      closeSync(fd)
+    const head = readAt(fd, 0, 512)
+    const compression = COMPRESSIONS.find(({ magic }) => magic.every((byte, index) => head[index] === byte))
+    if (compression === undefined) {
+      if (isTarHeader(head)) return undefined
+      const kinds = '(.tar, .tar.gz, .tar.zst, .tar.xz)'
+      throw (
+        mistakenFile(fd, path) ??
+        refused(
+          ` is neither a directory nor an archive ${kinds}`,
+          'a Docker image as an archive: docker export "$(docker create IMAGE)" > root.tar',
+        )
+      )
     }
-  } catch (error) {
-    throw new UsageError(`the root ${JSON.stringify(path)}: cannot be read (${errorCode(error)})`)
+    const { program, debianPackage } = compression
+    if (findProgram(program) !== undefined) return compression
+    throw refused(
+      ` is compressed with ${program}, which is not installed`,
+      `apt-get install ${debianPackage}`,
+    )
+  } finally {
+    closeSync(fd)
   }
 }
 
@@ -204,7 +223,7 @@ async function unpack(
     report(`${said.devices} device nodes left out, which need root's rights: PID 1 mounts a /dev of its own`)
   }
   chmodSync(folder, statSync(folder).mode | 0o700)
-  refuseNoRoot(path, readdirSync(folder))
+  refuseMistakenRoot(folder, path)
 }
 
 /** BusyBox and bsdtar have other options, and other rules of what is safe. */
@@ -265,27 +284,18 @@ async function feed(path: string, child: ChildProcess, report: Report): Promise<
   return unread
 }
 
+/** A write that finds room for a part of it has no errno, so that GNU tar says `Wrote only 3584 of 10240 bytes`. */
+const FULL = /: Wrote only \d+ of \d+ bytes$|No space left on device$|Disk quota exceeded$/
+
 function damaged(path: string, words: readonly string[]): UsageError {
-  const said = words.length === 0 ? 'tar ended without a word' : words.join('\n  ')
-  const isFull = words.some((line) => line.includes('No space left'))
+  const said = words.length === 0 ? 'tar failed without a message' : words.join('\n  ')
+  const isFull = words.some((line) => FULL.test(line))
   return new UsageError(
     `the archive ${JSON.stringify(path)} cannot be unpacked\n  ${said}`,
     isFull
       ? 'make room in the cache, or set XDG_CACHE_HOME to a folder with more of it'
       : `get the archive again if it is incomplete; to see what is in it: tar -tvf ${JSON.stringify(path)}`,
   )
-}
-
-/** Archives that are whole, and hold no root. */
-function refuseNoRoot(path: string, names: readonly string[]): void {
-  if (names.length === 0) throw new UsageError(`the archive ${JSON.stringify(path)} is empty`)
-  const isImage = names.includes('manifest.json') || names.includes('oci-layout')
-  if (isImage && !names.some((name) => ['bin', 'etc', 'sbin', 'usr'].includes(name))) {
-    throw new UsageError(
-      `the archive ${JSON.stringify(path)} holds an image's layers (docker save), and no root directory`,
-      'docker export "$(docker create IMAGE)" > root.tar',
-    )
-  }
 }
 
 /** The complete folder gets its name in one step, so that whoever finds the name finds everything. */

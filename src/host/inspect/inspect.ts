@@ -2,11 +2,11 @@
 
 import { parseArgs } from 'node:util'
 import { formatProblem } from '../../lib/problem.ts'
-import { type Report, rootDirectory } from '../image/unpack.ts'
+import { rootDirectory } from '../image/unpack.ts'
 import { toBytes } from '../lib/byte-text.ts'
+import type { Output, Report } from '../lib/output.ts'
 import { COLOURS, PLAIN } from '../lib/sections.ts'
 import { parseOptions, UsageError } from '../lib/usage.ts'
-import type { Output } from '../plan/plan.ts'
 import { type Sourced, type Text, textOf } from '../plan/plan-json.ts'
 import { formatInspection } from './inspect-text.ts'
 import { type Inspection, inspect, type Size, type Start } from './inspection.ts'

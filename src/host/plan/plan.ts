@@ -3,19 +3,13 @@
 import { readInRoot } from '../image/root-reader.ts'
 import { toBytes, toByteText } from '../lib/byte-text.ts'
 import { kindOf, readNamed } from '../lib/input.ts'
+import type { Output } from '../lib/output.ts'
 import { COLOURS, PLAIN } from '../lib/sections.ts'
 import { parseOptions, UsageError } from '../lib/usage.ts'
 import { readSeedInput } from '../seed/seed-reader.ts'
 import { planDocument } from './plan-json.ts'
 import { type PlanInput, planOf } from './plan-result.ts'
 import { formatPlan } from './plan-text.ts'
-
-/** Where a command's output goes. */
-export interface Output {
-  readonly write: (bytes: Uint8Array) => void
-  /** Whether colours are wanted. */
-  readonly colours: boolean
-}
 
 export const PLAN_HELP = `zmachine plan: what PID 1 would do for a command line and a seed
 

@@ -278,6 +278,22 @@ describe('what is no good archive', () => {
     expect(error.message).toMatch(/unexpected end of file/)
   })
 
+  it.each([
+    'tar: ./bin/big: Wrote only 3584 of 10240 bytes',
+    'tar: ./bin/8: Cannot open: No space left on device',
+    'tar: ./bin: Cannot mkdir: Disk quota exceeded',
+  ])('is not blamed for a full cache: %s', async (words) => {
+    const programs = join(folder, 'programs')
+    mkdirSync(programs, { recursive: true })
+    const tar = `#!/bin/sh\ntest "$1" = --version && echo "tar (GNU tar)" && exit\necho '${words}' >&2; exit 2\n`
+    writeFileSync(join(programs, 'tar'), tar, { mode: 0o755 })
+    vi.stubEnv('PATH', `${programs}:${process.env['PATH']}`)
+    const { message, hint } = await failing(archive('full.tar', PLAIN))
+    vi.unstubAllEnvs()
+    expect(message).toContain(words)
+    expect(hint).toBe('make room in the cache, or set XDG_CACHE_HOME to a folder with more of it')
+  })
+
   it('is refused when it is corrupt', async () => {
     const zipped = gzipSync(large)
     zipped.fill(0xff, 5000, 6000)
@@ -305,14 +321,19 @@ describe('what is no good archive', () => {
   })
 
   it('is refused as an image of layers, with what to do', async () => {
-    const save = tarOf({ name: 'manifest.json', text: '[]' }, { name: 'blobs/sha256/0', text: 'x' })
+    const save = tarOf(
+      { name: 'manifest.json', text: '[{"Layers":["blobs/sha256/0"],"RepoTags":["app:1"]}]' },
+      { name: 'blobs/sha256/0', text: 'x' },
+    )
     const { message, hint } = await failing(archive('save.tar', save))
     expect(message).toMatch(/docker save/)
-    expect(hint).toMatch(/docker export/)
+    expect(hint).toMatch(
+      /^docker load -i \S+save\.tar && docker export "\$\(docker create app:1\)" > root\.tar/,
+    )
   })
 
   it('is refused when it is missing, a FIFO or a device', async () => {
-    expect((await failing(join(folder, 'none'))).message).toMatch(/ENOENT/)
+    expect((await failing(join(folder, 'none'))).message).toMatch(/does not exist/)
     execFileSync('mkfifo', [join(folder, 'fifo')])
     expect((await failing(join(folder, 'fifo'))).message).toMatch(/nor a regular file/)
     expect((await failing('/dev/null')).message).toMatch(/nor a regular file/)

@@ -308,7 +308,7 @@ describe('usage', () => {
     [/which root\?/, []],
     [/one root at a time, and not "b"/, ['a', 'b']],
     [/unknown option --jsn; did you mean --json\?/, ['a', '--jsn']],
-    [/"\/none": cannot be read \(ENOENT\)/, ['/none']],
+    [/"\/none" does not exist/, ['/none']],
     [/neither a directory nor an archive/, [import.meta.filename]],
   ])('is wrong: %s', async (message, args) => {
     await expect(inspect(...args)).rejects.toThrow(UsageError)
