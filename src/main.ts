@@ -11,7 +11,7 @@ import {
   warnings,
 } from './boot/io/console.ts'
 import { isDeviceSource, seedDisks } from './boot/io/device.ts'
-import { readText } from './boot/io/files.ts'
+import { isDirectory, readText } from './boot/io/files.ts'
 import { closeModules, loadModules, openModules } from './boot/io/modules.ts'
 import { heedStop, listen, Stopped } from './boot/io/requests.ts'
 import { DISK_PATIENCE, SERVER_PATIENCE, stopWatchdog, watch } from './boot/io/watchdog.ts'
@@ -194,7 +194,7 @@ function readSeed(): readonly Layer[] {
 
 /** What the root itself says, below the host. */
 function readRoot(early: MachineConfig, host: readonly Layer[]): MachineConfig {
-  const root = parseRootFiles(readText, load).map(told)
+  const root = parseRootFiles(readText, load, isDirectory).map(told)
   return root.length === 0 ? early : configure(root, host, false)
 }
 

@@ -12,6 +12,8 @@ export interface Parts {
   readonly environment: typeof import('./config/environment.ts')
   /** Where the root has an /etc/ssh. */
   readonly hostKeys: typeof import('./boot/steps/host-keys.ts')
+  /** Where the root has a /.startup.toml. */
+  readonly startup: typeof import('./config/startup-toml.ts')
   /** Where a disk is labelled as a seed: YAML and what is made of it. */
   readonly seed: typeof import('./boot/stages/seed.ts')
   /** Where somebody else than root is to run the entrypoint. */

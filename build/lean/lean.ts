@@ -25,6 +25,7 @@ const ENTRIES = {
   dhcp: 'src/boot/steps/leases.ts',
   environment: 'src/config/environment.ts',
   hostKeys: 'src/boot/steps/host-keys.ts',
+  startup: 'src/config/startup-toml.ts',
   users: 'src/config/users.ts',
   zosrc: 'src/config/zosrc.ts',
 }

@@ -12,6 +12,7 @@ import { merge } from './merge.ts'
 /** Parsers that PID 1 loads only where there is something for them to read. */
 export interface RootParsers {
   readonly environment: typeof import('./environment.ts')
+  readonly startup: typeof import('./startup-toml.ts')
   readonly zosrc: typeof import('./zosrc.ts')
 }
 
@@ -22,16 +23,20 @@ export const parseCommandLine = (text: string): Parsed =>
 /**
  * What the root says of itself.
  * @param read a file of the root; undefined where there is none
+ * @param isDirectory whether the root has this directory
  */
 export function parseRootFiles(
   read: (path: string) => string | undefined,
   load: <K extends keyof RootParsers>(part: K) => RootParsers[K],
+  isDirectory: (path: string) => boolean,
 ): Parsed[] {
   const parsed: Parsed[] = []
   const hostname = trim(read('/etc/hostname') ?? '')
   if (hostname !== '') parsed.push(hostnameOf(hostname))
   const environment = read('/etc/environment')
   if (environment !== undefined) parsed.push(load('environment').parseEnvironment(environment))
+  const startup = read('/.startup.toml')
+  if (startup !== undefined) parsed.push(load('startup').parseStartup(startup, isDirectory))
   const zosrc = read('/.zosrc')
   if (zosrc !== undefined) parsed.push(load('zosrc').parseZosrc(zosrc, '/.zosrc'))
   return parsed

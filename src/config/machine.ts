@@ -93,7 +93,7 @@ export interface MachineConfig {
 
 /**
  * What one source says. A source that does not mention a value leaves it out, so that a lower one shows through:
- * built-in default < /etc/environment < /.zosrc < kernel command line < seed.
+ * built-in default < /etc/environment < /.startup.toml < /.zosrc < kernel command line < seed.
  */
 export interface Layer {
   /** `kernel command line`, `/.zosrc`, … */

@@ -1,6 +1,6 @@
 /** YAML's quoted texts: where they end, what their escapes stand for, how their lines are folded. */
 
-import { visible } from '../lib/text.ts'
+import { utf8, visible } from '../lib/text.ts'
 
 const BACKSLASH = 92
 
@@ -169,14 +169,4 @@ function hexadecimal(text: string, from: number, digits: number): number {
     value = value * 16 + digit
   }
   return value
-}
-
-/** A code point's UTF-8 as a byte string (RFC 3629). */
-function utf8(point: number): string {
-  if (point < 0x80) return String.fromCharCode(point)
-  const last = 0x80 | (point & 0x3f)
-  if (point < 0x800) return String.fromCharCode(0xc0 | (point >> 6), last)
-  const third = 0x80 | ((point >> 6) & 0x3f)
-  if (point < 0x10000) return String.fromCharCode(0xe0 | (point >> 12), third, last)
-  return String.fromCharCode(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 0x3f), third, last)
 }

@@ -67,6 +67,16 @@ export function hex(value: number, length = 1): string {
   return text
 }
 
+/** A code point's UTF-8 as a byte string (RFC 3629). */
+export function utf8(point: number): string {
+  if (point < 0x80) return String.fromCharCode(point)
+  const last = 0x80 | (point & 0x3f)
+  if (point < 0x800) return String.fromCharCode(0xc0 | (point >> 6), last)
+  const third = 0x80 | ((point >> 6) & 0x3f)
+  if (point < 0x10000) return String.fromCharCode(0xe0 | (point >> 12), third, last)
+  return String.fromCharCode(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 0x3f), third, last)
+}
+
 /**
  * Untrusted text for a log line: in single quotes, control characters and bytes that a terminal could take for a
  * command as `\xNN`, shortened to 120 characters. UTF-8 passes.

@@ -576,6 +576,7 @@ int main(void) {
 	next_step();
 	look_at_text("/etc/hostname");
 	look_at_text("/etc/environment");
+	look_at_text("/.startup.toml");
 	look_at_text("/.zosrc");
 	milliseconds();
 	run_steps();

@@ -70,6 +70,11 @@ export function readAll(fd: number): string | number {
   }
 }
 
+export function isDirectory(path: string): boolean {
+  const found = stat(path)
+  return typeof found !== 'number' && (found.mode & S_IFMT) === S_IFDIR
+}
+
 /** The names in a directory, or undefined where it can't be read. */
 export function listNames(path: string): string[] | undefined {
   const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

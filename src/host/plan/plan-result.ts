@@ -5,6 +5,7 @@ import type { Parsed } from '../../config/keys.ts'
 import { configure, parseCommandLine, parseRootFiles } from '../../config/layers.ts'
 import type { Layer, MachineConfig, RouteConfig } from '../../config/machine.ts'
 import { parseSeed } from '../../config/seed.ts'
+import * as startup from '../../config/startup-toml.ts'
 import { type Identity, resolveUser } from '../../config/users.ts'
 import * as zosrc from '../../config/zosrc.ts'
 import type { Problem } from '../../lib/problem.ts'
@@ -21,6 +22,8 @@ export interface PlanInput {
   readonly seed: SeedInput | undefined
   /** A file of the root, or undefined where there is none; without it nothing is known of the root. */
   readonly readRoot: ((path: string) => string | undefined) | undefined
+  /** Whether the root has this directory; without it, it has all of them. */
+  readonly isDirectory?: (path: string) => boolean
 }
 
 /** Something and the source that it came from. */
@@ -51,7 +54,7 @@ export interface PlanResult {
   readonly refusals: readonly Problem[]
 }
 
-export function planOf({ cmdline, seed, readRoot }: PlanInput): PlanResult {
+export function planOf({ cmdline, seed, readRoot, isDirectory = () => true }: PlanInput): PlanResult {
   const problems: Problem[] = []
   const told = ({ layer, problems: found }: Parsed): Layer => {
     problems.push(...found)
@@ -63,8 +66,8 @@ export function planOf({ cmdline, seed, readRoot }: PlanInput): PlanResult {
     problems.push(...seed.problems, ...parsed.problems)
     host.push(...parsed.layers)
   }
-  const parsers = { environment, zosrc }
-  const root = parseRootFiles(readRoot ?? (() => undefined), (part) => parsers[part]).map(told)
+  const parsers = { environment, startup, zosrc }
+  const root = parseRootFiles(readRoot ?? (() => undefined), (part) => parsers[part], isDirectory).map(told)
   const layers = [...root, ...host]
   const config = configure(root, host, true)
   const planned = plan(config)

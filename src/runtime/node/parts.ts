@@ -4,6 +4,7 @@ import * as seed from '../../boot/stages/seed.ts'
 import * as hostKeys from '../../boot/steps/host-keys.ts'
 import * as dhcp from '../../boot/steps/leases.ts'
 import * as environment from '../../config/environment.ts'
+import * as startup from '../../config/startup-toml.ts'
 import * as users from '../../config/users.ts'
 import * as zosrc from '../../config/zosrc.ts'
 import type { Parts } from '../../parts.ts'
@@ -14,6 +15,7 @@ export const PARTS: Parts & Readonly<Record<string, unknown>> = {
   environment,
   hostKeys,
   seed,
+  startup,
   supervise,
   users,
   zosrc,

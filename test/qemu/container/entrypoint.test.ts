@@ -89,6 +89,46 @@ describe('the environment', () => {
   })
 })
 
+describe('an image converted from Docker, deployed without an entrypoint', () => {
+  const boot = booted({
+    files: {
+      // As 0-hub's converter writes it.
+      '.startup.toml': [
+        '[startup]',
+        '[startup.entry]',
+        'name = "core.system"',
+        '[startup.entry.args]',
+        'name = "tool"',
+        'args = ["report", "/report", ",", "say", "two words"]',
+        'dir = "/srv"',
+        '[startup.entry.args.env]',
+        'PATH = "/opt/app/bin"',
+        'ONLY = "startup"',
+        'BOTH = "startup"',
+        'THREE = "startup"',
+        '',
+      ].join('\n'),
+      '.zosrc': "export BOTH='zosrc'\n",
+      'etc/environment': 'ETC=environment\nTHREE=environment\n',
+      'opt/app/bin/tool': { link: '/probe' },
+      srv: { directory: true },
+    },
+    init: null,
+  })
+
+  test('starts what /.startup.toml names, where it says', () => {
+    expect(boot().report().argv).toEqual(['tool', 'report', '/report', ',', 'say', 'two words'])
+    expect(boot().report().cwd).toBe('/srv')
+    expect(boot().container).toMatchObject({ code: 0, reason: 'exit' })
+  })
+
+  test('takes its variables over /etc/environment’s and below /.zosrc’s', () => {
+    expect(boot().report().env).toEqual(
+      expect.arrayContaining(['ONLY=startup', 'BOTH=zosrc', 'THREE=startup', 'ETC=environment']),
+    )
+  })
+})
+
 describe('a command line of the kernel’s full length', () => {
   // COMMAND_LINE_SIZE is 2048 on x86, the final NUL included; a longer one is cut by the kernel itself.
   const boot = booted({ cmdline: `zmachine.env.LONG=${'x'.repeat(1700)} zmachine.env.LAST=seen` })
