@@ -37,22 +37,22 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
     ['sys/', 'lib/'],
   ],
   [['dhcp/'], ['netlink/', 'lib/', ...CONSTANTS]],
-  // Parts are loaded by the steps that need them.
-  [['boot/steps.ts'], ['parts.ts', 'config/', 'plan/', 'sys/', 'lib/']],
+  // Modules are loaded by the steps that need them.
+  [['boot/steps.ts'], ['lazy.ts', 'config/', 'plan/', 'sys/', 'lib/']],
   [['boot/steps/leases.ts'], ['config/', 'dhcp/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // A root is configured before there is a plan, and the early mounts are a part of the plan.
   [['boot/'], ['config/', 'plan/', 'netlink/', 'sys/', 'lib/']],
   // The supervisor tells the console and writes the exit record: with the same functions as the steps.
   [['supervise/'], ['config/', 'boot/io/', 'sys/', 'lib/']],
-  // The parts that are in its heap from the beginning.
-  [['runtime/quickjs/entry.ts'], ['main.ts', 'parts.ts', 'boot/stages/seed.ts', 'supervise/part.ts', 'sys/']],
+  // The modules that are in its heap from the beginning.
+  [['runtime/quickjs/entry.ts'], ['main.ts', 'lazy.ts', 'boot/stages/seed.ts', 'supervise/lazy.ts', 'sys/']],
   [['runtime/quickjs/'], ['main.ts', 'sys/']],
-  // The same parts as the lean build loads one by one.
-  [['runtime/node/parts.ts'], ['parts.ts', 'config/', 'boot/', 'supervise/']],
+  // The same modules as the lean build loads one by one.
+  [['runtime/node/lazy.ts'], ['lazy.ts', 'config/', 'boot/', 'supervise/']],
   [['runtime/node/'], ['main.ts', 'supervise/signals.ts', 'sys/', 'node:']],
   // Names and types of what the lean build loads later; no code of them.
-  [['parts.ts'], ['sys/linux.ts', 'config/', 'netlink/', 'boot/', 'supervise/']],
-  [['main.ts'], ['parts.ts', 'lib/', 'config/', 'plan/', 'netlink/', 'sys/', 'boot/', 'supervise/']],
+  [['lazy.ts'], ['sys/linux.ts', 'config/', 'netlink/', 'boot/', 'supervise/']],
+  [['main.ts'], ['lazy.ts', 'lib/', 'config/', 'plan/', 'netlink/', 'sys/', 'boot/', 'supervise/']],
   // TOML is a library's to read.
   [['host/'], ['config/', 'plan/', 'lib/', 'node:', 'smol-toml']],
 ]
@@ -108,7 +108,7 @@ describe('the source', () => {
   it('is read: its files, and what they import', () => {
     expect(files).toContain('main.ts')
     expect(imports('main.ts')).toEqual(expect.arrayContaining(['config/keys.ts', 'sys/port.ts']))
-    expect(imports('parts.ts')).toContain('supervise/part.ts')
+    expect(imports('lazy.ts')).toContain('supervise/lazy.ts')
     expect(imports('supervise/loop.ts')).toEqual(
       expect.arrayContaining(['sys/flags.ts', 'supervise/state.ts']),
     )
@@ -174,19 +174,17 @@ describe('the source', () => {
 
   it('has no barrel but the package’s own exports', () => {
     expect(files.filter((file) => posix.basename(file) === 'index.ts')).toEqual([])
-    // A part that the lean build loads later is one module: its list of exports is that module's, and only `parts.ts`
-    // knows it, by its type; the list of the node build, which has all of them in one; and of the lean build's heap.
-    const parts = files.filter((file) => posix.basename(file) === 'part.ts')
-    for (const part of parts) {
-      expect(files.filter((file) => imports(file).includes(part))).toEqual([
-        'parts.ts',
-        'runtime/node/parts.ts',
-        'runtime/quickjs/entry.ts',
-      ])
-    }
+    // What the lean build loads later is one module. Its list of exports is that module's, and only `lazy.ts` knows it, by
+    // its type; the list of the node build, which has all of them in one; and that of the lean build's heap.
+    const facade = 'supervise/lazy.ts'
+    expect(files.filter((file) => imports(file).includes(facade))).toEqual([
+      'lazy.ts',
+      'runtime/node/lazy.ts',
+      'runtime/quickjs/entry.ts',
+    ])
     const reexports = files.filter(
       (file) =>
-        !parts.includes(file) &&
+        file !== facade &&
         file !== 'host/library.ts' &&
         /^export\s+(?:\*|(?:type\s+)?\{[^}]*\})\s*(?:as \w+ )?from\b/m.test(
           readFileSync(join(SRC, file), 'utf8'),

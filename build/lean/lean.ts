@@ -19,7 +19,7 @@ const LIMIT = 520_000
 /** What every lean program loads before its own modules. */
 const FIRST = { methods: 'src/runtime/quickjs/install-methods.ts' }
 
-/** The module that is run, and the parts of src/parts.ts that are not in it. */
+/** The module that is run, and the modules of src/lazy.ts. */
 const ENTRIES = {
   main: 'src/runtime/quickjs/entry.ts',
   dhcp: 'src/boot/steps/leases.ts',

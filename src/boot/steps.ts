@@ -1,7 +1,7 @@
 /** Runs a plan: each step by itself, timed, and a failure where it belongs. */
 
 import type { Settings } from '../config/machine.ts'
-import { load } from '../parts.ts'
+import { load } from '../lazy.ts'
 import { describe, type Step } from '../plan/step.ts'
 import { EEXIST, must } from '../sys/errno.ts'
 import { microseconds, setHostname, stat, symlink } from '../sys/linux.ts'

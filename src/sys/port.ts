@@ -56,10 +56,10 @@ export interface Runtime {
   putText(memory: Memory, offset: number, text: string): number
 
   /**
-   * The exports of a part of the program that not every boot needs, or not before the entrypoint runs (`parts.ts`
+   * The exports of a module that not every boot needs, or not before the entrypoint runs (`lazy.ts`
    * names and types them).
    */
-  load(part: string): unknown
+  load(name: string): unknown
 
   /**
    * Opens the engine's own debugger at a TCP port of all addresses, and returns at once; throws where the port can't be

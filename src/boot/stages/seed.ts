@@ -1,6 +1,6 @@
 /**
  * The seed, read with bounds and gone again before anything else is mounted. Loaded only where a disk is labelled as one
- * (see `parts.ts`).
+ * (see `lazy.ts`).
  */
 
 import type { Layer } from '../../config/machine.ts'

@@ -1,6 +1,6 @@
 /**
  * The machine's SSH host keys, made by the image's own ssh-keygen while other steps run. Loaded only where the root has an
- * /etc/ssh (see `parts.ts`).
+ * /etc/ssh (see `lazy.ts`).
  */
 
 import { words } from '../../lib/text.ts'

@@ -1,6 +1,6 @@
 /**
  * The NICs with `dhcp4`: asked for when the links are up, waited for when everything else is done, renewed as long as the
- * container runs. Loaded only where a NIC wants it (see `parts.ts`).
+ * container runs. Loaded only where a NIC wants it (see `lazy.ts`).
  */
 
 import { type DhcpClient, deadlineOf, handle, startDhcp } from '../../dhcp/dhcp.ts'

@@ -10,7 +10,7 @@ import { Buffer } from 'node:buffer'
 import ffi from 'node:ffi'
 import { EINVAL } from '../../sys/errno.ts'
 import type { Argument, Memory, Runtime, Words } from '../../sys/port.ts'
-import { PARTS } from './parts.ts'
+import { LAZY_MODULES } from './lazy.ts'
 import { checkCalls, prepareSpawn } from './spawn.ts'
 
 const MAX_ARGS = 6
@@ -100,9 +100,9 @@ export const nodeRuntime: Runtime = {
     return view(memory).write(text, offset, 'latin1')
   },
 
-  load(part) {
-    const exports = PARTS[part]
-    if (exports === undefined) throw new ReferenceError(`no module ${part}`)
+  load(name) {
+    const exports = LAZY_MODULES[name]
+    if (exports === undefined) throw new ReferenceError(`no module ${name}`)
     return exports
   },
 }

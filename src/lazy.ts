@@ -1,11 +1,11 @@
 /**
- * Parts of the program that are loaded when they are needed, and what they export. `build/lean/lean.ts` and
- * `runtime/node/parts.ts` have the same list.
+ * Modules that are loaded when they are needed, and what they export. `build/lean/lean.ts` and `runtime/node/lazy.ts`
+ * have the same list.
  */
 
 import { currentRuntime } from './sys/linux.ts'
 
-export interface Parts {
+export interface LazyModules {
   /** Where a NIC asks for its address. */
   readonly dhcp: typeof import('./boot/steps/leases.ts')
   /** Where the root has /etc/environment. */
@@ -21,18 +21,18 @@ export interface Parts {
   /** Where the root has a /.zosrc, or the seed a zosrc. */
   readonly zosrc: typeof import('./config/zosrc.ts')
   /** From the entrypoint's start on: the loop, the way down. */
-  readonly supervise: typeof import('./supervise/part.ts')
+  readonly supervise: typeof import('./supervise/lazy.ts')
 }
 
-const loaded: Partial<Record<keyof Parts, unknown>> = {}
+const loaded: Partial<Record<keyof LazyModules, unknown>> = {}
 
-/** What this build has loaded from the beginning. */
-export function provide(parts: Partial<Parts>): void {
-  Object.assign(loaded, parts)
+/** Adds what this build has loaded from the beginning. */
+export function preload(modules: Partial<LazyModules>): void {
+  Object.assign(loaded, modules)
 }
 
-/** The part's exports; it is loaded at the first call and keeps its state. */
-export function load<K extends keyof Parts>(part: K): Parts[K] {
-  loaded[part] ??= currentRuntime().load(part)
-  return loaded[part] as Parts[K]
+/** The module's exports; it is loaded at the first call and keeps its state. */
+export function load<K extends keyof LazyModules>(name: K): LazyModules[K] {
+  loaded[name] ??= currentRuntime().load(name)
+  return loaded[name] as LazyModules[K]
 }

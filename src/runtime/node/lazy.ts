@@ -1,4 +1,4 @@
-/** The parts of `src/parts.ts`. Here all of them are in one bundle, and V8 compiles a function when it is called. */
+/** The modules of `src/lazy.ts`. Here all of them are in one bundle, and V8 compiles a function when it is called. */
 
 import * as seed from '../../boot/stages/seed.ts'
 import * as hostKeys from '../../boot/steps/host-keys.ts'
@@ -7,10 +7,10 @@ import * as environment from '../../config/environment.ts'
 import * as startup from '../../config/startup-toml.ts'
 import * as users from '../../config/users.ts'
 import * as zosrc from '../../config/zosrc.ts'
-import type { Parts } from '../../parts.ts'
-import * as supervise from '../../supervise/part.ts'
+import type { LazyModules } from '../../lazy.ts'
+import * as supervise from '../../supervise/lazy.ts'
 
-export const PARTS: Parts & Readonly<Record<string, unknown>> = {
+export const LAZY_MODULES: LazyModules & Readonly<Record<string, unknown>> = {
   dhcp,
   environment,
   hostKeys,

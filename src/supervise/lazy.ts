@@ -1,4 +1,4 @@
-/** What is loaded when the entrypoint runs, or can't (see `parts.ts`): nobody waits for it. */
+/** What is loaded when the entrypoint runs, or can't (see `lazy.ts`): nobody waits for it. */
 
 export { explainExec, nearPrograms } from './explain.ts'
 export { supervise } from './loop.ts'
