@@ -1,95 +1,117 @@
 /**
- * Between a container's serial console and the user's terminal: takes out what PID 1 says for programs and passes
- * everything else byte for byte. Text here is byte strings (see `byte-text.ts`).
+ * Between a container's serial console and the user's terminal: takes out what PID 1 writes for programs, which is its
+ * timeline before the entrypoint starts and its exit line at the very end, and passes everything else byte for byte.
+ * A container may print the same words: they are passed. Text here is byte strings (see `byte-text.ts`).
  */
 
-import { fromByteText, toBytes } from '../lib/byte-text.ts'
+import { toBytes } from '../lib/byte-text.ts'
 
-/** How PID 1's last line begins (`supervise/outcome.ts`), and the one before each restart. */
+/** One of PID 1's times, and the last of them, after which the entrypoint starts (`zmachine.timeline`). */
+const TIME = 'zmachine: timeline '
+const LAST_TIME = / ms free the initramfs\s*$/
+
+/** How PID 1's last line begins (`supervise/outcome.ts`). */
 const EXIT = 'zmachine: exited code='
 
-/** What begins a line that is for programs; the second are zmachine.timeline's (`run/steps.ts`). */
-const BEGINNINGS = [EXIT, 'zmachine: timeline ']
-
 /** The kernel's own last words (`[    1.57] reboot: Power down`) come at any log level, after PID 1's last line. */
-const AFTER_EXIT = [...BEGINNINGS, '[']
+const KERNELS = '['
 
 /** Milliseconds: long for a serial line between two bytes of one write, too short for people to notice. */
-const PATIENCE = 50
+const BEGINNING_PATIENCE = 50
 
-export interface ConsoleFilterOptions {
-  /**
-   * Takes the exit line also out of a line that a program left without its end, as `printf foo` does:
-   * `foozmachine: exited code=0 …` becomes `foo`. A program that prints these words itself loses the rest of its line.
-   */
-  readonly unfinishedLines?: boolean
-}
+/** Longer than a machine takes from PID 1's last line to its end. Milliseconds. */
+const END_PATIENCE = 5000
 
 export interface ConsoleFilter {
-  /** What may be shown of everything so far; less than came where a line's begin is still undecided. */
+  /** What may be shown of everything so far; less than came while it is undecided what the last of it is. */
   push(chunk: Uint8Array): Uint8Array
-  /** What was held back. The line that it belongs to is then passed, whatever it turns out to be. */
+  /** What was held back, which is then passed, whatever it turns out to be. */
   flush(): Uint8Array
-  /** The same at the end of the stream, where a line may have no end. */
+  /** What is left to show at the end of the console. */
   end(): Uint8Array
-  /** Whether `flush` would give anything. */
-  readonly holding: boolean
-  /** The lines that were taken out, without their ends. */
-  readonly lines: readonly string[]
+  /** What is held back: perhaps the beginning of a line for programs, or perhaps the end of the console. */
+  readonly holding: 'nothing' | 'beginning' | 'end'
 }
 
 /** A filter for one console, from its first byte on. */
-export function createConsoleFilter({ unfinishedLines = false }: ConsoleFilterOptions = {}): ConsoleFilter {
-  const lines: string[] = []
-  let held = ''
+export function createConsoleFilter(): ConsoleFilter {
+  /** Whether the entrypoint may be running. */
+  let started = false
   let atLineStart = true
-  let dropped: string | undefined
-  let beginningsOfLines = BEGINNINGS
+  /** Too short to tell what it begins. */
+  let undecided = ''
+  /** A time of PID 1's, as far as it has come. */
+  let time: string | undefined
+  /** An exit line and the kernel's lines after it: left out if nothing else follows. */
+  let ending = ''
 
-  const keep = (line: string): void => {
-    lines.push(withoutEnd(line))
-    if (line.startsWith(EXIT)) beginningsOfLines = line.includes('; restarting') ? BEGINNINGS : AFTER_EXIT
-    dropped = undefined
-    atLineStart = true
+  const beginnings = (): readonly string[] => {
+    if (ending !== '') return atLineStart ? [EXIT, KERNELS] : []
+    if (!atLineStart) return [EXIT]
+    return started ? [EXIT] : [EXIT, TIME]
   }
 
   /** What the next byte lets pass: nothing, itself, or it and what was held for it. */
   const next = (byte: string): string => {
-    if (dropped !== undefined) {
-      dropped += byte
-      if (byte === '\n') keep(dropped)
+    if (time !== undefined) {
+      time += byte
+      if (byte !== '\n') return ''
+      started = LAST_TIME.test(time)
+      time = undefined
       return ''
     }
-    held += byte
+    if (ending !== '' && !atLineStart) {
+      ending += byte
+      atLineStart = byte === '\n'
+      return ''
+    }
+    undecided += byte
     let passed = ''
-    while (held !== '') {
-      const beginnings = atLineStart ? beginningsOfLines : unfinishedLines ? [EXIT] : []
-      if (beginnings.includes(held)) {
-        dropped = held
-        held = ''
-      } else if (beginnings.some((beginning) => beginning.startsWith(held))) {
+    while (undecided !== '') {
+      const known = beginnings()
+      if (ending !== '' && (undecided === '\r' || undecided === '\n')) {
+        // An empty line is nobody's.
+        ending += undecided
+        undecided = ''
+      } else if (known.includes(undecided)) {
+        if (undecided === TIME) {
+          time = undecided
+        } else {
+          if (undecided === EXIT) passed += release()
+          ending += undecided
+          atLineStart = false
+        }
+        undecided = ''
+      } else if (known.some((beginning) => beginning.startsWith(undecided))) {
         return passed
       } else {
-        // Not from its first byte on, but the next ones may be a begin.
-        atLineStart = held.startsWith('\n')
-        passed += held.charAt(0)
-        held = held.slice(1)
+        passed += release()
+        // Not from its first byte on, but the next ones may be a beginning.
+        atLineStart = undecided.startsWith('\n')
+        passed += undecided.charAt(0)
+        undecided = undecided.slice(1)
       }
     }
     return passed
   }
 
+  /** The lines that were held were not the end. */
+  const release = (): string => {
+    const held = ending
+    ending = ''
+    return held
+  }
+
   const flush = (): string => {
-    const passed = held
-    held = ''
-    if (passed !== '') atLineStart = false
+    const passed = release() + undecided
+    undecided = ''
+    if (passed !== '') atLineStart = passed.endsWith('\n')
     return passed
   }
 
   return {
-    lines,
     get holding() {
-      return held !== ''
+      return ending !== '' ? 'end' : undecided !== '' ? 'beginning' : 'nothing'
     },
     push(chunk) {
       let passed = ''
@@ -98,15 +120,10 @@ export function createConsoleFilter({ unfinishedLines = false }: ConsoleFilterOp
     },
     flush: () => toBytes(flush()),
     end() {
-      if (dropped !== undefined) keep(dropped)
+      if (undecided === '') ending = ''
       return toBytes(flush())
     },
   }
-}
-
-const withoutEnd = (line: string): string => {
-  const text = line.replace(/[\r\n]+$/, '')
-  return fromByteText(text) ?? text
 }
 
 export interface FilteredOutput {
@@ -128,7 +145,9 @@ export function filterOutput(filter: ConsoleFilter, write: (bytes: Uint8Array) =
     push(chunk) {
       clearTimeout(timer)
       pass(filter.push(chunk))
-      if (filter.holding) timer = setTimeout(() => pass(filter.flush()), PATIENCE)
+      if (filter.holding === 'nothing') return
+      const patience = filter.holding === 'end' ? END_PATIENCE : BEGINNING_PATIENCE
+      timer = setTimeout(() => pass(filter.flush()), patience)
     },
     end() {
       clearTimeout(timer)

@@ -1,7 +1,7 @@
 /** `zmachine run`: boots a root directory, with the terminal for its console. */
 
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type RootKind, rootKind } from '../image/root-kind.ts'
 import { hostnameOf } from '../image/root-name.ts'
 import { readInRoot, resolveInRoot } from '../image/root-reader.ts'
@@ -10,15 +10,17 @@ import { rootDirectory } from '../image/unpack.ts'
 import { commandLine } from '../lib/child.ts'
 import { errorCode } from '../lib/input.ts'
 import { UsageError } from '../lib/usage.ts'
+import { newBootLog } from '../machine/boot-logs.ts'
 import { containerExit } from '../machine/container-exit.ts'
 import { fillFirstDisk, prepareDisks } from '../machine/disk-files.ts'
+import type { ExitReason } from '../machine/ending.ts'
 import { firmware } from '../machine/firmware.ts'
 import { type PrivateFolder, privateFolder } from '../machine/guard.ts'
 import { type Kernel, ownKernel, packagedKernel } from '../machine/kernels.ts'
+import type { LogFile } from '../machine/log-file.ts'
 import { boot, type MachineExit, machineCommands } from '../machine/machine.ts'
 import type { Disk, MachineOptions } from '../machine/options.ts'
 import { seedImage } from '../seed/seed-image.ts'
-import { lastLogPath } from '../timeline/timeline-command.ts'
 import { RUN_HELP, type RunRequest, readRunOptions, readVariable } from './run-options.ts'
 import { type Configuration, configurationOf } from './run-plan.ts'
 import { type Screen, showMachine } from './run-screen.ts'
@@ -218,7 +220,8 @@ async function run(
   const machine = await boot({
     ...options,
     window: isContainer && screen.stdin.isTTY === true,
-    log: logFiles(request, isContainer),
+    log: logFiles(request, isContainer, screen),
+    warn: screen.report,
   })
   const exit = await showMachine(machine, {
     screen,
@@ -229,14 +232,11 @@ async function run(
   return exitCode(exit, isContainer, screen)
 }
 
-/** The last boot of a container is kept for `zmachine timeline`; any boot where it is asked for. */
-function logFiles({ log }: RunRequest, isContainer: boolean): readonly string[] {
-  const asked = log === undefined ? [] : [log]
+/** Each boot of a container is kept for a while, for `zmachine timeline`; any boot where it is asked for. */
+function logFiles({ log }: RunRequest, isContainer: boolean, screen: Screen): LogFile[] {
   if (log !== undefined) checkWritable(log)
-  if (!isContainer) return asked
-  const last = lastLogPath()
-  mkdirSync(dirname(last), { recursive: true, mode: 0o700 })
-  return [last, ...asked]
+  const kept = isContainer ? newBootLog(screen.report) : undefined
+  return [...(kept === undefined ? [] : [kept]), ...(log === undefined ? [] : [{ file: log }])]
 }
 
 function checkWritable(file: string): void {
@@ -247,24 +247,25 @@ function checkWritable(file: string): void {
   }
 }
 
-/** The container's own where it told one; else by how the machine ended, said in words. */
+/** The reasons by which a machine ends itself; its last line is PID 1's only then. */
+const BY_ITSELF: readonly ExitReason[] = ['powerdown', 'reset', 'halt']
+
+/** The container's own where PID 1 wrote one; else by how the machine ended, said in words. */
 function exitCode(exit: MachineExit, isContainer: boolean, screen: Screen): number {
-  const container = isContainer ? containerExit(exit.console) : undefined
-  if (exit.reason === 'timeout') {
+  const { reason } = exit
+  if (reason === 'timeout') {
     screen.report('--timeout is over: the machine was ended')
     return TIMED_OUT
   }
+  const container = isContainer && BY_ITSELF.includes(reason) ? containerExit(exit.console) : undefined
   if (container !== undefined) return container.code
-  if (exit.reason === 'powerdown' || exit.reason === 'reset') return 0
-  if (exit.reason === 'quit') {
-    screen.report('the machine was ended')
-    return FAILED
-  }
+  if (reason === 'powerdown' || reason === 'reset') return 0
   const why = {
-    panic: 'the kernel panicked: --verbose shows its words',
-    halt: 'the system halted without telling an exit code',
+    quit: 'the machine was ended',
+    panic: 'the kernel panicked; --verbose shows its messages',
+    halt: 'the system halted without an exit code',
     failed: `QEMU ended by itself\n  ${exit.qemuError}`,
-  }[exit.reason]
+  }[reason]
   screen.report(why)
   return FAILED
 }

@@ -96,14 +96,15 @@ function settings(request: RunRequest, { kind }: Facts): string {
     encodeCmdline({
       settings: {
         onExit: 'poweroff',
-        timeline: true,
         ...(request.user === undefined ? {} : { user: request.user }),
         ...(request.directory === undefined ? {} : { cwd: request.directory }),
       },
     }),
   )
-  // Times for the kernel's own messages, which a fault shows also where they are kept quiet.
-  return ['printk.time=1', loud, line, request.cmdline].filter((part) => part !== '').join(' ')
+  // Times for the kernel's own messages, which a fault shows also where they are kept quiet. The timeline comes after the
+  // user's keys, so that nothing switches it off: its last line is how `run-screen.ts` knows that the entrypoint starts.
+  const parts = ['printk.time=1', loud, line, request.cmdline, 'zmachine.timeline']
+  return parts.filter((part) => part !== '').join(' ')
 }
 
 /** What would have no effect on a root with a system of its own. */

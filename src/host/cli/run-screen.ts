@@ -41,7 +41,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** Shows the machine until it ends. */
 export async function showMachine(machine: Machine, showing: Showing): Promise<MachineExit> {
   const { screen, isContainer, verbose } = showing
-  const filter = createConsoleFilter({ unfinishedLines: true })
+  const filter = createConsoleFilter()
   const raw = screen.stdout.isTTY === true ? asItIs(screen.write) : withoutReturns(screen.write)
   const output = isContainer && !verbose ? filterOutput(filter, raw.push) : raw
   machine.console.onBytes((chunk) => output.push(chunk))

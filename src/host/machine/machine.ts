@@ -3,35 +3,18 @@
  * directory over virtiofs, disks and NICs over virtio, the console on a serial line.
  */
 
-import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { Duplex } from 'node:stream'
-import { type ChildEnd, collectStderr, endOf, failure } from '../lib/child.ts'
 import { chooseAccel, findVirtiofsd, needProgram } from '../lib/programs.ts'
-import { type Console, createConsole } from './console.ts'
-import { createPipe } from './fifo.ts'
-import { privateFolder, spawnGuarded } from './guard.ts'
+import { type Console, type ConsoleWriter, createConsole } from './console.ts'
+import { type ExitReason, exitReason, halted, shutdownReason } from './ending.ts'
+import { privateFolder } from './guard.ts'
+import { createHotplug } from './hotplug.ts'
+import { type LogWriter, openLog } from './log-file.ts'
 import type { Disk, MachineOptions, Share } from './options.ts'
-import { QMP_FD, qemuArgs, rootTag, type VirtiofsSocket, WINDOW_FD } from './qemu.ts'
-import { connectQmp, type Json } from './qmp.ts'
+import { qemuArgs, rootTag, type VirtiofsSocket } from './qemu.ts'
+import { type QemuProcess, startQemu } from './qemu-process.ts'
+import type { Json, Qmp } from './qmp.ts'
 import { type RunningVirtiofsd, startVirtiofsd, virtiofsdCommand } from './virtiofsd.ts'
-
-export type ExitReason =
-  /** The guest switched the power off. */
-  | 'powerdown'
-  /** The guest reset the machine. */
-  | 'reset'
-  /** The guest's kernel panicked. */
-  | 'panic'
-  /** The guest's kernel said that it halted; the machine was switched off for it. */
-  | 'halt'
-  /** `timeout` was over. */
-  | 'timeout'
-  /** `kill()` was called, or QMP's `quit`. */
-  | 'quit'
-  /** QEMU ended by itself: see `qemuError`. */
-  | 'failed'
 
 export interface MachineExit {
   readonly reason: ExitReason
@@ -53,7 +36,7 @@ export interface Machine {
   write(text: string | Uint8Array): void
   /** Tells the size of the terminal that shows the console, which needs the option `window`. */
   resize(columns: number, rows: number): void
-  /** Asks it to end, by the power button, and ends it where it has not within so many seconds. */
+  /** Presses the power button, and ends the machine where it has not ended by itself within so many seconds. */
   stop(patience: number): Promise<MachineExit>
   /** Presses the ACPI power button. */
   powerdown(): Promise<void>
@@ -71,18 +54,26 @@ export interface Machine {
   kill(): void
 }
 
-/** Starts a machine. Rejects where QEMU or virtiofsd does not start, with their words, what was run and what to do. */
+/** Starts a machine. Rejects where QEMU or virtiofsd does not start, with their words and what to do. */
 export async function boot(options: MachineOptions): Promise<Machine> {
   const qemu = needProgram('qemu-system-x86_64', 'qemu-system-x86')
   const folder = privateFolder()
-  const stops: Stop[] = [folder.remove]
-  const stop = async (): Promise<void> => {
-    for (const one of stops.splice(0).reverse()) await one()
-  }
+  const cleanup = createCleanup()
+  cleanup.add(folder.remove)
   try {
-    return await start(qemu, options, folder.path, stops, stop)
+    const servers = createFileServers(folder.path, cleanup)
+    const sockets = await Promise.all(shares(options).map(servers.serve))
+    const args = qemuArgs(options, chooseAccel(options.accel ?? 'tcg'), sockets)
+    const vmm = startQemu(qemu, args, folder.path)
+    cleanup.add(vmm.kill)
+    const run = watch(vmm, options, cleanup)
+    const qmp = await vmm.connect(run.onEvent)
+    const exited = run.begin(qmp)
+    // Nothing runs before this: no event is lost, and the duration has one meaning.
+    await qmp.execute('cont')
+    return machine({ options, command: [qemu, ...args], vmm, qmp, servers, run, exited })
   } catch (error) {
-    await stop()
+    await cleanup.run()
     throw error
   }
 }
@@ -102,159 +93,140 @@ export function machineCommands(options: MachineOptions, folder: string): (reado
   return [...servers, [qemu, ...qemuArgs(options, chooseAccel(options.accel ?? 'tcg'), sockets)]]
 }
 
-/** Ends one part of a machine; they run in the reverse order of their parts' start. */
-type Stop = () => void | Promise<void>
+/** What ends the parts of a machine, in the reverse order of their start. */
+interface Cleanup {
+  add(stop: () => void | Promise<void>): void
+  run(): Promise<void>
+}
 
-async function start(
-  qemu: string,
-  options: MachineOptions,
-  folder: string,
-  stops: Stop[],
-  stop: () => Promise<void>,
-): Promise<Machine> {
-  let served = 0
-  const servers = new Map<string, RunningVirtiofsd>()
-  const serve = async ({ tag, directory, readOnly }: Share): Promise<VirtiofsSocket> => {
-    const socket = `${folder}/${served++}.socket`
-    const server = await startVirtiofsd({
-      directory,
-      socket,
-      ...(readOnly === undefined ? {} : { readOnly }),
-    })
-    stops.push(server.stop)
-    servers.set(tag, server)
-    return { tag, socket }
+function createCleanup(): Cleanup {
+  const stops: (() => void | Promise<void>)[] = []
+  return {
+    add: (stop) => void stops.push(stop),
+    async run() {
+      for (const stop of stops.splice(0).reverse()) await stop()
+    },
   }
-  const args = qemuArgs(
-    options,
-    chooseAccel(options.accel ?? 'tcg'),
-    await Promise.all(shares(options).map(serve)),
-  )
+}
 
-  const serial = createPipe(folder)
-  const child = spawnGuarded(qemu, args, ['pipe', serial.writeEnd, 'pipe', 'pipe', 'pipe'])
-  const output = serial.read()
-  stops.push(() => void child.kill('SIGKILL'))
-  const stderr = collectStderr(child)
-  const end = Promise.all([endOf(child), once(output, 'close')]).then(([ending]) => ending)
+interface FileServers {
+  /** Starts a virtiofsd, and resolves when it listens. */
+  serve(share: Share): Promise<VirtiofsSocket>
+  kill(tag: string): void
+}
 
-  const terminal = createConsole(options.consoleLimit)
-  const logs = [options.log ?? []].flat().map((file) => createWriteStream(file))
-  output.on('data', (chunk: Buffer) => {
-    terminal.push(chunk)
+function createFileServers(folder: string, cleanup: Cleanup): FileServers {
+  const running = new Map<string, RunningVirtiofsd>()
+  let started = 0
+  return {
+    async serve({ tag, directory, readOnly = false }) {
+      const socket = `${folder}/${started++}.socket`
+      const server = await startVirtiofsd({ directory, socket, readOnly })
+      cleanup.add(server.stop)
+      running.set(tag, server)
+      return { tag, socket }
+    },
+    kill: (tag) => running.get(tag)?.kill(),
+  }
+}
+
+/** A machine's console and end. */
+interface Run {
+  readonly console: ConsoleWriter
+  readonly onEvent: (name: string, data: Json) => void
+  /** The processors are about to run. */
+  begin(qmp: Qmp): Promise<MachineExit>
+  /** Ends it at once, and that is the reason unless there is one already. */
+  finish(reason: ExitReason): void
+}
+
+function watch(vmm: QemuProcess, options: MachineOptions, cleanup: Cleanup): Run {
+  const console = createConsole(options.consoleLimit)
+  const logs = openLogs(options)
+  vmm.output.on('data', (chunk: Buffer) => {
+    console.push(chunk)
     for (const log of logs) log.write(chunk)
   })
-  child.stdin?.on('error', () => {})
-
   let reason: ExitReason | undefined
-  const monitor = child.stdio[QMP_FD]
-  if (!(monitor instanceof Duplex)) throw new Error('no QMP socket')
-  const qmp = await connectQmp(monitor, (event, data) => {
-    if (event === 'SHUTDOWN') reason ??= shutdownReason(data)
-  }).catch(async () => {
-    await end
-    throw failure(qemu, args, stderr(), adviceFor(stderr()))
-  })
-
-  const window = child.stdio[WINDOW_FD]
-  if (window instanceof Duplex) window.on('error', () => {})
-  const begin = performance.now()
   const finish = (why: ExitReason): void => {
     reason ??= why
-    child.kill('SIGKILL')
+    vmm.kill()
   }
-  const timer =
-    options.timeout === undefined ? undefined : setTimeout(() => finish('timeout'), options.timeout * 1000)
-  terminal.waitFor(/reboot: System halted/).then((line) => {
-    if (line !== undefined) finish('halt')
-  })
-
-  const exited = end.then(async (ending): Promise<MachineExit> => {
-    clearTimeout(timer)
-    terminal.end()
-    await stop()
-    await Promise.all(logs.map((log) => new Promise<void>((done) => log.end(done))))
-    const duration = (performance.now() - begin) / 1000
-    return {
-      reason: exitReason(reason, terminal.text()),
-      console: terminal.text(),
-      duration,
-      qemuError: words(ending),
-    }
-  })
-  const words = ({ code, signal }: ChildEnd): string =>
-    stderr() || (reason === undefined ? `QEMU ended with code ${code}, signal ${signal}` : '')
-
-  // Nothing runs before this: no event is lost, and the duration has one meaning.
-  await qmp.execute('cont')
-
-  const powerdown = async (): Promise<void> => void (await qmp.execute('system_powerdown'))
-  let added = 0
   return {
-    console: terminal,
+    console,
+    finish,
+    onEvent(name, data) {
+      if (name === 'SHUTDOWN') reason ??= shutdownReason(data)
+    },
+    async begin({ execute }) {
+      const start = performance.now()
+      const { timeout } = options
+      const timer = timeout === undefined ? undefined : setTimeout(() => finish('timeout'), timeout * 1000)
+      halted(console, execute).then((isHalted) => isHalted && finish('halt'))
+      const { code, signal } = await vmm.ended
+      clearTimeout(timer)
+      console.end()
+      await cleanup.run()
+      await Promise.all(logs.map((log) => log.end()))
+      const text = console.text()
+      const unexplained = reason === undefined ? `QEMU ended with code ${code}, signal ${signal}` : ''
+      return {
+        reason: exitReason(reason, text),
+        console: text,
+        duration: (performance.now() - start) / 1000,
+        qemuError: vmm.words() || unexplained,
+      }
+    },
+  }
+}
+
+function openLogs({ log = [], warn = () => {} }: MachineOptions): LogWriter[] {
+  return [log].flat().map((each) => openLog(typeof each === 'string' ? { file: each } : each, warn))
+}
+
+interface Parts {
+  readonly options: MachineOptions
+  readonly command: readonly string[]
+  readonly vmm: QemuProcess
+  readonly qmp: Qmp
+  readonly servers: FileServers
+  readonly run: Run
+  readonly exited: Promise<MachineExit>
+}
+
+function machine({ options, command, vmm, qmp, servers, run, exited }: Parts): Machine {
+  const hotplug = createHotplug(qmp)
+  const powerdown = async (): Promise<void> => void (await qmp.execute('system_powerdown'))
+  return {
+    console: run.console,
     exited,
-    command: [qemu, ...args],
-    write: (text) => void child.stdin?.write(text),
+    command,
+    write: vmm.write,
     resize(columns, rows) {
-      const message = Buffer.alloc(4)
-      message.writeUInt16LE(Math.min(columns, 0xffff), 0)
-      message.writeUInt16LE(Math.min(rows, 0xffff), 2)
-      if (options.window === true && window instanceof Duplex) window.write(message)
+      if (options.window === true) vmm.writeWindow(windowSize(columns, rows))
     },
     powerdown,
     async stop(patience) {
       // It may be gone already, and then there is nobody to ask.
       await powerdown().catch(() => {})
-      const last = setTimeout(() => finish('quit'), patience * 1000)
+      const last = setTimeout(() => run.finish('quit'), patience * 1000)
       return exited.finally(() => clearTimeout(last))
     },
     qmp: qmp.execute,
-    async addDisk({ file, readOnly, serial }) {
-      const id = `added${added++}`
-      const image = { driver: 'file', filename: file, 'read-only': readOnly ?? false }
-      await qmp.execute('blockdev-add', {
-        driver: 'raw',
-        'node-name': id,
-        file: image,
-        'read-only': readOnly ?? false,
-      })
-      const device = { driver: 'virtio-blk-pci', drive: id, id: `${id}d` }
-      await qmp.execute('device_add', serial === undefined ? device : { ...device, serial })
-    },
-    async addShare(share) {
-      const id = `added${added++}`
-      const { tag, socket } = await serve(share)
-      const addr = { type: 'unix', data: { path: socket } }
-      await qmp.execute('chardev-add', { id, backend: { type: 'socket', data: { addr, server: false } } })
-      await qmp.execute('device_add', { driver: 'vhost-user-fs-pci', chardev: id, tag, id: `${id}d` })
-    },
-    async addNic({ mac }) {
-      const id = `added${added++}`
-      await qmp.execute('netdev_add', { type: 'hubport', id, hubid: 100 + added })
-      await qmp.execute('device_add', {
-        driver: 'virtio-net-pci',
-        netdev: id,
-        mac,
-        romfile: '',
-        id: `${id}d`,
-      })
-    },
-    killShare(tag) {
-      servers.get(tag)?.kill()
-    },
-    kill: () => finish('quit'),
+    addDisk: hotplug.addDisk,
+    addShare: async (share) => hotplug.addShare(await servers.serve(share)),
+    addNic: hotplug.addNic,
+    killShare: servers.kill,
+    kill: () => run.finish('quit'),
   }
 }
 
-/** What to do about QEMU's words, where they are ones that users meet. */
-function adviceFor(words: string): string {
-  if (words.includes('Could not set up host forwarding rule')) {
-    return 'another program has this port, or it is below 1024 and needs root: forward another one'
-  }
-  if (words.includes('could not configure /dev/net/tun'))
-    return 'make the tap interface as this user: ip tuntap add IFACE mode tap user $USER'
-  if (words.includes('cannot set up guest memory')) return 'ask for less memory'
-  return 'look at its words above: a file it may not open, or a device it does not know'
+/** As PID 1 reads it (supervise/window.ts). */
+function windowSize(columns: number, rows: number): Buffer {
+  const message = Buffer.alloc(4)
+  message.writeUInt16LE(Math.min(columns, 0xffff), 0)
+  message.writeUInt16LE(Math.min(rows, 0xffff), 2)
+  return message
 }
 
 /** Every virtiofs file system of the options, the root first. By full names: virtiofsd would look below its own `/`. */
@@ -265,18 +237,4 @@ function shares({ root, shares: others = [] }: MachineOptions): readonly Share[]
     directory: resolve(directory),
     ...(readOnly === undefined ? {} : { readOnly }),
   }))
-}
-
-/** QEMU's `ShutdownCause`, as far as a machine with -no-reboot can have it. */
-function shutdownReason({ reason }: Json): ExitReason {
-  if (reason === 'guest-shutdown') return 'powerdown'
-  if (reason === 'guest-reset') return 'reset'
-  if (reason === 'guest-panic') return 'panic'
-  return 'quit'
-}
-
-/** With `panic=1` the kernel resets the machine after a panic: only its words tell the two apart. */
-function exitReason(reason: ExitReason | undefined, text: string): ExitReason {
-  if (reason === 'reset' && text.includes('Kernel panic - not syncing')) return 'panic'
-  return reason ?? 'failed'
 }

@@ -1,6 +1,7 @@
 /** What a machine is made of, as data. */
 
 import type { Accel } from '../lib/programs.ts'
+import type { LogFile } from './log-file.ts'
 
 export interface MachineOptions {
   /** A kernel that QEMU can load: a bzImage, or an ELF with a PVH entry. Not given: the firmware finds one on a disk. */
@@ -30,7 +31,9 @@ export interface MachineOptions {
   /** Whether the console gets the size of a terminal, by `Machine.resize`. */
   readonly window?: boolean
   /** A file, or several, that the serial log is written to as it comes. */
-  readonly log?: string | readonly string[]
+  readonly log?: string | LogFile | readonly (string | LogFile)[]
+  /** Gets what goes wrong beside the machine: a log that can't be written. */
+  readonly warn?: (text: string) => void
   /** How many bytes of the console are kept in memory, the newest. Default 16 MB. */
   readonly consoleLimit?: number
   /** Anything else for QEMU's command line. */

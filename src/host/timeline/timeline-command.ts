@@ -1,34 +1,33 @@
 /** `zmachine timeline`: how long a boot took, as a table, a picture or JSON. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { errorCode } from '../lib/input.ts'
 import type { Output } from '../lib/output.ts'
 import { COLOURS, PLAIN, type Style } from '../lib/sections.ts'
 import { parseOptions, UsageError } from '../lib/usage.ts'
+import { bootLogFolder, type Environment, newestBootLog } from '../machine/boot-logs.ts'
 import type { ContainerExit } from '../machine/container-exit.ts'
-import { readTimeline, type Span, spansOf, sumOf, type Timeline } from './timeline.ts'
+import { readTimeline, type Span, spansOf, sumOf, type Timeline, type Which } from './timeline.ts'
 import { timelineSvg } from './timeline-svg.ts'
 
 export const TIMELINE_HELP = `zmachine timeline: how long the last boot took, step by step
 
   zmachine timeline [LOG] [--svg FILE|-] [--json]
 
-Reads the times that the kernel and PID 1 tell on the serial line, and prints them as a table:
-milliseconds, their share of the boot until the entrypoint, a bar, and what it was.
+Reads the times that the kernel and PID 1 print on the serial line, and shows them as a table:
+milliseconds, their share of the boot until the entrypoint, a bar, and the step.
 
 Argument
-  LOG         a serial log of a boot with zmachine.timeline on its kernel command line; of several
-              boots in it, the last one; - is the standard input. Without it, the last boot of
-              zmachine run: $XDG_STATE_HOME/zmachine/last-boot.log, or the same below
-              ~/.local/state
+  LOG         a serial log of a boot with zmachine.timeline on its kernel command line; where it
+              holds several boots, the last one; - is the standard input.
+              Default: the newest boot of zmachine run. It keeps the logs of the last 20 in
+              $XDG_STATE_HOME/zmachine/boots (~/.local/state/zmachine/boots)
 
 Options
-  --svg FILE  draws it into FILE.svg instead: a row for each step, at its place in time; --svg -
-              is the standard output
-  --json      the same as one JSON document (version 1) for programs
+  --svg FILE  draws it into FILE.svg: a row for each step, at its place in time; --svg - writes
+              to the standard output
+  --json      prints one JSON document (version 1) for programs
   -h, --help  this text
 
 Exit code
@@ -50,8 +49,6 @@ const OPTIONS = {
 
 const HINT = 'zmachine timeline --help'
 
-type Environment = Readonly<Record<string, string | undefined>>
-
 /** @returns the exit code; throws a UsageError for 2 */
 export function timelineCommand(
   args: readonly string[],
@@ -70,19 +67,14 @@ export function timelineCommand(
   if (svg !== undefined && svg !== '-' && !svg.endsWith('.svg')) {
     throw new UsageError(`--svg ${JSON.stringify(svg)} does not end with .svg`, HINT)
   }
-  const log = named ?? lastLogPath(environment)
-  const timeline = timelineIn(log, named === undefined)
+  const log = named ?? newestLog(environment)
+  // A log of zmachine run has one boot, and what looks like another is the container's text.
+  const timeline = timelineIn(log, named === undefined ? 'first' : 'last')
   if (svg === '-') say(timelineSvg(timeline))
   else if (svg !== undefined) writePicture(svg, timelineSvg(timeline))
   else if (json) say(`${JSON.stringify(document(log, timeline), null, 2)}\n`)
   else say(table(timeline, isUtf8(environment) ? blocks : hashes, output.colours ? COLOURS : PLAIN))
   return 0
-}
-
-/** The serial log of the last boot of `zmachine run`. A relative $XDG_STATE_HOME does not count (XDG Base Directory). */
-export function lastLogPath({ XDG_STATE_HOME = '' }: Environment = process.env): string {
-  const state = isAbsolute(XDG_STATE_HOME) ? XDG_STATE_HOME : join(homedir(), '.local/state')
-  return join(state, 'zmachine/last-boot.log')
 }
 
 /** The one argument that is no option; `parseOptions` takes none. */
@@ -106,8 +98,17 @@ function takeLog(args: readonly string[]): { readonly log: string | undefined; r
   return { log: log?.value, rest: args.filter((_, index) => !others.some((token) => token.index === index)) }
 }
 
-function timelineIn(log: string, isLast: boolean): Timeline {
-  const timeline = readTimeline(readLog(log, isLast))
+function newestLog(environment: Environment): string {
+  const newest = newestBootLog(environment)
+  if (newest !== undefined) return newest
+  throw new UsageError(
+    `no boot is recorded yet in ${bootLogFolder(environment)}`,
+    'zmachine run, or zmachine timeline LOG with a serial log of yours',
+  )
+}
+
+function timelineIn(log: string, which: Which): Timeline {
+  const timeline = readTimeline(readLog(log), which)
   if (timeline.steps.length > 0) return timeline
   throw new UsageError(
     `${log === '-' ? 'the standard input' : JSON.stringify(log)} has no times of PID 1's steps`,
@@ -115,18 +116,11 @@ function timelineIn(log: string, isLast: boolean): Timeline {
   )
 }
 
-function readLog(log: string, isLast: boolean): string {
+function readLog(log: string): string {
   try {
     return readFileSync(log === '-' ? 0 : log, 'utf8')
   } catch (error) {
-    const code = errorCode(error)
-    if (isLast && code === 'ENOENT') {
-      throw new UsageError(
-        `no boot is recorded yet: there is no ${log}`,
-        'zmachine run, or zmachine timeline LOG with a serial log of yours',
-      )
-    }
-    throw new UsageError(`${JSON.stringify(log)}: cannot be read (${code})`, HINT)
+    throw new UsageError(`${JSON.stringify(log)}: cannot be read (${errorCode(error)})`, HINT)
   }
 }
 

@@ -20,39 +20,68 @@ export interface Step {
 /** printk.time's seconds, and behind them CONFIG_PRINTK_CALLER's thread or processor. */
 const RUN_INIT = /^(?:\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? )?Run \/init as init process/
 const STEP = /zmachine: timeline +(\d+(?:\.\d+)?) ms (.*)$/s
+/** The first of a block. */
+const KERNEL_STEP = /zmachine: timeline +\S+ ms kernel$/
 const STARTED = /zmachine: (?:starting|handing over to) .* after (\d+) ms$/s
+const EXITED = /zmachine: exited code=/
+const KERNELS = /^(?:\[ *\d+\.\d+\]|$)/
+
+/** Which boot of a log with several. */
+export type Which = 'first' | 'last'
 
 /**
  * Reads the kernel's `Run /init` line, PID 1's `zmachine: timeline 12.3 ms mount /data (ext4)` lines, the first of which
- * may be the kernel's (`… ms kernel`), when the entrypoint started and how it ended. Of several boots the last one.
+ * may be the kernel's (`… ms kernel`), when the entrypoint started and how it ended. PID 1 prints its times in one block
+ * before the entrypoint starts, so a line of that form further down is the container's own.
  */
-export function readTimeline(consoleText: string): Timeline {
-  let boot: Unfinished = { steps: [] }
-  for (const line of consoleText.split('\n')) boot = addLine(boot, line.replace(/\r+$/, ''))
-  return boot
+export function readTimeline(consoleText: string, which: Which = 'last'): Timeline {
+  const lines = consoleText.split('\n').map((line) => line.replace(/\r+$/, ''))
+  const begins = beginsOf(lines)
+  const begin = which === 'first' ? begins[0] : begins.at(-1)
+  return begin === undefined ? { steps: [] } : readBoot(lines.slice(begin))
 }
 
-type Unfinished = { -readonly [Key in keyof Timeline]: Timeline[Key] } & { steps: Step[] }
+/** Where boots begin: at the kernel's line, else at the first of PID 1's. */
+function beginsOf(lines: readonly string[]): number[] {
+  const begins: number[] = []
+  let state: 'before' | 'kernel' | 'init' = 'before'
+  for (const [at, line] of lines.entries()) {
+    if (RUN_INIT.test(line)) {
+      begins.push(at)
+      state = 'kernel'
+    } else if (STEP.test(line) || STARTED.test(line)) {
+      if (state === 'before' || (state === 'init' && KERNEL_STEP.test(line))) begins.push(at)
+      state = 'init'
+    } else if (EXITED.test(line)) {
+      state = 'before'
+    }
+  }
+  return begins
+}
 
-/** The boot that the line belongs to: the one so far, completed by the line, or a new one. */
-function addLine(boot: Unfinished, line: string): Unfinished {
-  const init = RUN_INIT.exec(line)
-  if (init !== null) {
-    const [, seconds] = init
-    return seconds === undefined ? { steps: [] } : { kernel: rounded(Number(seconds) * 1000), steps: [] }
+function readBoot(lines: readonly string[]): Timeline {
+  const steps: Step[] = []
+  const boot: { -readonly [Key in keyof Timeline]: Timeline[Key] } = { steps }
+  const seconds = RUN_INIT.exec(lines[0] ?? '')?.[1]
+  if (seconds !== undefined) boot.kernel = rounded(Number(seconds) * 1000)
+  let at = lines.findIndex((line) => STEP.test(line))
+  // Nobody but the kernel writes between PID 1's lines.
+  for (; at >= 0 && at < lines.length; at++) {
+    const line = lines[at] ?? ''
+    const [, took, name = ''] = STEP.exec(line) ?? []
+    if (took === undefined && !KERNELS.test(line)) break
+    if (took === undefined) continue
+    // On the clock of its steps, and so the better one.
+    if (name === 'kernel') boot.kernel = Number(took)
+    else steps.push({ milliseconds: Number(took), name })
   }
-  const [, took, name = ''] = STEP.exec(line) ?? []
-  if (took !== undefined) {
-    const milliseconds = Number(took)
-    if (name === 'kernel') return { kernel: milliseconds, steps: [] }
-    // PID 1 tells its times once, before the entrypoint.
-    const current = boot.exit === undefined ? boot : { steps: [] }
-    current.steps.push({ milliseconds, name })
-    return current
+  for (const line of lines) {
+    const started = STARTED.exec(line)?.[1]
+    if (started === undefined) continue
+    boot.started = Number(started)
+    break
   }
-  const started = STARTED.exec(line)?.[1]
-  if (started !== undefined) boot.started ??= Number(started)
-  const exit = containerExit(line)
+  const exit = containerExit(lines.join('\n'))
   if (exit !== undefined) boot.exit = exit
   return boot
 }

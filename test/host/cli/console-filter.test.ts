@@ -1,70 +1,58 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
-import {
-  type ConsoleFilterOptions,
-  createConsoleFilter,
-  filterOutput,
-} from '../../../src/host/cli/console-filter.ts'
+import { createConsoleFilter, filterOutput } from '../../../src/host/cli/console-filter.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')
 const text = (...chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString('latin1')
 
-/** What passes of a whole stream, and what was kept aside. */
-function filtered(chunks: readonly string[], options?: ConsoleFilterOptions) {
-  const filter = createConsoleFilter(options)
-  const passed = chunks.map((chunk) => filter.push(bytes(chunk)))
-  return { passed: text(...passed, filter.end()), lines: filter.lines }
+/** What passes of a whole console. */
+function filtered(...chunks: readonly string[]): string {
+  const filter = createConsoleFilter()
+  return text(...chunks.map((chunk) => filter.push(bytes(chunk))), filter.end())
 }
 
 const EXIT = 'zmachine: exited code=0 signal=none reason=exit uptime=3.081'
 const STEP = 'zmachine: timeline 12.3 ms mount /data (ext4)'
+const LAST_STEP = 'zmachine: timeline 0.1 ms free the initramfs'
 
-test.each<[what: string, console: string, passed: string, lines: readonly string[]]>([
-  ['lines of programs', 'one\r\ntwo\r\n', 'one\r\ntwo\r\n', []],
-  ['the exit line', `one\r\n${EXIT}\r\n`, 'one\r\n', [EXIT]],
-  ['the timeline', `${STEP}\r\n${STEP}\r\nafter\r\n`, 'after\r\n', [STEP, STEP]],
-  ['a line with more than one carriage return', `${STEP}\r\r\nafter`, 'after', [STEP]],
-  [
-    'a name in UTF-8',
-    'zmachine: timeline 0.1 ms hostname zo\xc3\xab\r\n',
-    '',
-    ['zmachine: timeline 0.1 ms hostname zoë'],
-  ],
-  ['an exit line at the end without its end', `one\r\n${EXIT}`, 'one\r\n', [EXIT]],
-  ['what PID 1 says to people', 'zmachine: warning: eth0\r\n', 'zmachine: warning: eth0\r\n', []],
-  ['a beginning that is none', 'zmachine: exitedzmachine: x\n', 'zmachine: exitedzmachine: x\n', []],
-  ['a beginning at the end', 'one\nzmachine: ex', 'one\nzmachine: ex', []],
-  ['the words within a line', `say ${EXIT}\r\n`, `say ${EXIT}\r\n`, []],
-  ['a beginning after half of one', `zmach\n${EXIT}\r\n`, 'zmach\n', [EXIT]],
-  ['a carriage return alone, which begins no line', `50 %\r${EXIT}\r\n`, `50 %\r${EXIT}\r\n`, []],
-  [
-    'the kernel’s last words',
-    `[ 1.5] a\r\n${EXIT}\r\n[    1.57] reboot: Power down\r\n`,
-    '[ 1.5] a\r\n',
-    [EXIT, '[    1.57] reboot: Power down'],
-  ],
-  [
-    'what follows the end of one that starts again',
-    `${EXIT}; restarting in 1 s\r\n[ 2.0] a\r\n`,
-    '[ 2.0] a\r\n',
-    [`${EXIT}; restarting in 1 s`],
-  ],
-  ['bytes that are no text', '\0\xff\x1b[2J\r\n', '\0\xff\x1b[2J\r\n', []],
-])('%s', (_, console, passed, lines) => {
-  expect(filtered([console])).toEqual({ passed, lines })
-  expect(filtered([...console])).toEqual({ passed, lines })
+test.each<[what: string, console: string, passed: string]>([
+  ['lines of programs', 'one\r\ntwo\r\n', 'one\r\ntwo\r\n'],
+  ['the exit line', `one\r\n${EXIT}\r\n`, 'one\r\n'],
+  ['the exit line without its end', `one\r\n${EXIT}`, 'one\r\n'],
+  ['the exit line behind a line without its end', `foo${EXIT}\r\n`, 'foo'],
+  ['behind what looked like one', `zzmachine: zmachine: e${EXIT}\r\n`, 'zzmachine: zmachine: e'],
+  ['behind half of one', `zmach\n${EXIT}\r\n`, 'zmach\n'],
+  ['behind a carriage return', `50 %\r${EXIT}\r\n`, '50 %\r'],
+  ['the timeline', `${STEP}\r\n${LAST_STEP}\r\nafter\r\n`, 'after\r\n'],
+  ['a timeline with more than one carriage return', `${STEP}\r\r\n${LAST_STEP}\r\r\nafter`, 'after'],
+  ['a name in UTF-8', 'zmachine: timeline 0.1 ms hostname zo\xc3\xab\r\n', ''],
+  ['what PID 1 says to people', 'zmachine: warning: eth0\r\n', 'zmachine: warning: eth0\r\n'],
+  ['a beginning that is none', 'zmachine: exitedzmachine: x\n', 'zmachine: exitedzmachine: x\n'],
+  ['a beginning at the end', 'one\nzmachine: ex', 'one\nzmachine: ex'],
+  ['the kernel’s last words', `[ 1.5] a\r\n${EXIT}\r\n[    1.57] reboot: Power down\r\n`, '[ 1.5] a\r\n'],
+  ['bytes that are no text', '\0\xff\x1b[2J\r\n', '\0\xff\x1b[2J\r\n'],
+])('%s', (_, console, passed) => {
+  expect(filtered(console)).toBe(passed)
+  expect(filtered(...console)).toBe(passed)
 })
 
-describe('unfinishedLines', () => {
-  const options = { unfinishedLines: true }
+describe('a container that prints PID 1’s words', () => {
+  test.each<[what: string, console: string]>([
+    ['an exit line that it goes on after', `${EXIT}\r\nmore\r\n`],
+    ['the end of a restart', `${EXIT}; restarting in 1 s\r\n[ 2.0] a\r\nmore`],
+    ['an exit line, and what looks like the kernel’s', `say ${EXIT}\r\n[  OK  ] Reached\r\n\r\nmore`],
+    ['an exit line and half of another', `${EXIT}\r\nzmachine: ex`],
+    ['a timeline', `${STEP}\r\n${LAST_STEP}\r\n`],
+  ])('loses nothing: %s', (_, said) => {
+    const before = `${STEP}\r\n${LAST_STEP}\r\n`
+    expect(filtered(`${before}${said}`)).toBe(said)
+    expect(filtered(...before, ...said)).toBe(said)
+  })
 
-  test.each([
-    ['the exit line behind a line without its end', `foo${EXIT}\r\n`, 'foo', [EXIT]],
-    ['behind what looked like one', `zzmachine: zmachine: e${EXIT}\r\n`, 'zzmachine: zmachine: e', [EXIT]],
-    ['what comes after it is at the start of a line', `foo${EXIT}\r\n${STEP}\r\n`, 'foo', [EXIT, STEP]],
-    ['not the timeline, which is told before any program runs', `foo${STEP}\r\n`, `foo${STEP}\r\n`, []],
-  ])('%s', (_, console, passed, lines) => {
-    expect(filtered([console], options)).toEqual({ passed, lines })
+  test('loses nothing before PID 1’s own line', () => {
+    expect(filtered(`${EXIT}\r\n${EXIT.replace('=0', '=3')}\r\n[ 2.0] reboot: Power down\r\n`)).toBe(
+      `${EXIT}\r\n`,
+    )
   })
 })
 
@@ -74,7 +62,9 @@ const streams = fc
     fc.constantFrom(
       'zmachine: exited code=',
       'zmachine: timeline ',
+      ' ms free the initramfs',
       'zmachine: ',
+      '[',
       'z',
       'e',
       '\r',
@@ -93,41 +83,21 @@ const cut = (stream: string, places: readonly number[]): string[] => {
 
 test('any split into chunks gives the same', () => {
   fc.assert(
-    fc.property(
-      streams,
-      fc.array(fc.nat(), { maxLength: 10 }),
-      fc.boolean(),
-      (stream, places, unfinishedLines) => {
-        const chunks = cut(stream, places)
-        expect(chunks.join('')).toBe(stream)
-        expect(filtered(chunks, { unfinishedLines })).toEqual(filtered([stream], { unfinishedLines }))
-      },
-    ),
-  )
-})
-
-test('what passes is what came, without the lines for programs', () => {
-  fc.assert(
-    fc.property(streams, (stream) => {
-      const lines = stream.split(/(?<=\n)/)
-      const forPrograms = lines.filter((line) => /^zmachine: (?:exited code=|timeline )/.test(line))
-      expect(filtered([stream]).passed).toBe(lines.filter((line) => !forPrograms.includes(line)).join(''))
-      expect(filtered([stream]).lines.length).toBe(forPrograms.length)
+    fc.property(streams, fc.array(fc.nat(), { maxLength: 10 }), (stream, places) => {
+      const chunks = cut(stream, places)
+      expect(chunks.join('')).toBe(stream)
+      expect(filtered(...chunks)).toBe(filtered(stream))
     }),
   )
 })
 
-test('with a flush after each chunk it is still whole lines that are missing, and only those', () => {
+test('once the entrypoint runs, what passes is what came, but for the end', () => {
   fc.assert(
-    fc.property(streams, fc.array(fc.nat(), { maxLength: 10 }), (stream, places) => {
-      const filter = createConsoleFilter()
-      const passed = cut(stream, places).flatMap((chunk) => [filter.push(bytes(chunk)), filter.flush()])
-      const shown = text(...passed, filter.end()).split(/(?<=\n)/)
-      const missing = stream
-        .split(/(?<=\n)/)
-        .filter((line) => line !== shown[0] || shown.shift() === undefined)
-      expect(shown.join('')).toBe('')
-      expect(missing.filter((line) => !/^zmachine: (?:exited code=|timeline )/.test(line))).toEqual([])
+    fc.property(streams, (stream) => {
+      const passed = filtered(`${LAST_STEP}\n${stream}`)
+      const left = stream.slice(passed.length)
+      expect(stream.startsWith(passed)).toBe(true)
+      expect(left).toMatch(/^(zmachine: exited code=[^\n]*\n?(\[[^\n]*(\n|$)|[\r\n])*)?$/)
     }),
   )
 })
@@ -136,24 +106,34 @@ describe('flush', () => {
   it('gives what is held back, and passes the rest of that line', () => {
     const filter = createConsoleFilter()
     expect(text(filter.push(bytes('\r\nzmachine: ')))).toBe('\r\n')
-    expect([filter.holding, text(filter.flush()), filter.holding]).toEqual([true, 'zmachine: ', false])
-    expect(text(filter.push(bytes(`exited code=1\r\n${EXIT}\r\n`)))).toBe('exited code=1\r\n')
-    expect(filter.lines).toEqual([EXIT])
+    expect([filter.holding, text(filter.flush()), filter.holding]).toEqual([
+      'beginning',
+      'zmachine: ',
+      'nothing',
+    ])
+    expect(text(filter.push(bytes(`exited code=1\r\n${EXIT}\r\n`)), filter.end())).toBe('exited code=1\r\n')
   })
 
-  it('does not end a line that is being taken out', () => {
+  it('gives an exit line that the console goes on after', () => {
+    const filter = createConsoleFilter()
+    expect(text(filter.push(bytes(`${EXIT}\r\n`)))).toBe('')
+    expect([filter.holding, text(filter.flush())]).toEqual(['end', `${EXIT}\r\n`])
+    expect(text(filter.push(bytes(`${EXIT}\r\n`)), filter.end())).toBe('')
+  })
+
+  it('does not end a time that is being taken out', () => {
     const filter = createConsoleFilter()
     const passed = [
-      filter.push(bytes(EXIT.slice(0, 30))),
+      filter.push(bytes(STEP.slice(0, 30))),
       filter.flush(),
-      filter.push(bytes(`${EXIT.slice(30)}\r\n`)),
+      filter.push(bytes(`${STEP.slice(30)}\r\n`)),
     ]
-    expect([text(...passed), filter.lines]).toEqual(['', [EXIT]])
+    expect(text(...passed)).toBe('')
   })
 
   it('of nothing leaves the start of a line', () => {
     const filter = createConsoleFilter()
-    expect(text(filter.flush(), filter.push(bytes(`${EXIT}\n`)))).toBe('')
+    expect(text(filter.flush(), filter.push(bytes(`${STEP}\n`)))).toBe('')
   })
 })
 
@@ -163,9 +143,8 @@ describe('filterOutput', () => {
 
   function start() {
     const written: string[] = []
-    const filter = createConsoleFilter()
-    const output = filterOutput(filter, (chunk) => void written.push(text(chunk)))
-    return { written, filter, push: (chunk: string) => output.push(bytes(chunk)), end: output.end }
+    const output = filterOutput(createConsoleFilter(), (chunk) => void written.push(text(chunk)))
+    return { written, push: (chunk: string) => output.push(bytes(chunk)), end: output.end }
   }
 
   it('echoes a typed z after 50 ms', () => {
@@ -178,19 +157,29 @@ describe('filterOutput', () => {
   })
 
   it('waits for a line that comes slowly, byte by byte', () => {
-    const { written, filter, push } = start()
+    const { written, push, end } = start()
     for (const byte of `${EXIT}\r\n`) {
       push(byte)
       vi.advanceTimersByTime(40)
     }
-    expect([written, filter.lines]).toEqual([[], [EXIT]])
+    end()
+    expect(written).toEqual([])
+  })
+
+  it('shows an exit line of a container’s that says nothing more, after 5 s', () => {
+    const { written, push } = start()
+    push(`${EXIT}\r\n`)
+    vi.advanceTimersByTime(4999)
+    expect(written).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(written).toEqual([`${EXIT}\r\n`])
   })
 
   it('passes what is held at the end, at once and once', () => {
     const { written, push, end } = start()
     push('zm')
     end()
-    vi.advanceTimersByTime(1000)
+    vi.advanceTimersByTime(10_000)
     expect(written).toEqual(['zm'])
     expect(vi.getTimerCount()).toBe(0)
   })

@@ -214,6 +214,11 @@ describe.each(PROTOCOLS)('by %s', (_, protocol) => {
     expect(config.init).toBe('sh')
   })
 
+  test('but not its timeline, which says when a piped stdin may be attached', () => {
+    const { settings } = planned([...protocol, '--cmdline', 'zmachine.timeline=0']).config
+    expect(settings.timeline).toBe(true)
+  })
+
   test('shares have the tags that the mounts name', () => {
     expect(configured([...protocol, '-v', '/a:/b', '-v', '/c:/d:ro']).shares).toEqual([
       { tag: 'volume0', directory: '/a', readOnly: false },

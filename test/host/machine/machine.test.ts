@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, describe, expect, test } from 'vitest'
 import { findProgram } from '../../../src/host/lib/programs.ts'
 import { boot } from '../../../src/host/machine/machine.ts'
 
@@ -44,16 +45,65 @@ withQemu('a machine that does nothing ends by kill, by its timeout, and by QMP',
   await expect(quit.qmp('query-status')).rejects.toThrow('the machine has ended')
 })
 
-/** The smallest kernel that QEMU takes (Multiboot Specification, section 3.1): it halts. */
-function multiboot(): Buffer {
+withQemu('a machine whose disk is full, or whose log has no folder, goes on with a warning', async () => {
+  const warnings: string[] = []
+  const log = ['/dev/full', join(folder, 'none/a.log'), { file: join(folder, 'none/b.log'), keep: 10 }]
+  writeFileSync(idle.kernel, multiboot(saying('hello', FOR_EVER)))
+  const machine = await boot({ ...idle, log, warn: (text) => void warnings.push(text) })
+  expect(await machine.console.waitFor('hello')).toBe('hello')
+  expect(await machine.qmp('query-status')).toMatchObject({ status: 'running' })
+  machine.kill()
+  expect((await machine.exited).reason).toBe('quit')
+  expect(warnings.sort()).toEqual([
+    expect.stringMatching(/^the log \/dev\/full is incomplete: ENOSPC/),
+    expect.stringMatching(/none\/a\.log is incomplete: ENOENT/),
+    expect.stringMatching(/none\/b\.log is incomplete: ENOENT/),
+  ])
+})
+
+/** What a kernel says and does decides; that a container prints the same does not. */
+describe('a guest that says that it has halted', () => {
+  const text = 'reboot: System halted'
+
+  withQemu('and has, ends the machine', async () => {
+    writeFileSync(idle.kernel, multiboot(saying(text, HALT)))
+    const machine = await boot(idle)
+    expect((await machine.exited).reason).toBe('halt')
+  })
+
+  withQemu('and goes on, is left alone', async () => {
+    writeFileSync(idle.kernel, multiboot(saying(text, FOR_EVER)))
+    const machine = await boot(idle)
+    await machine.console.waitFor(text)
+    await sleep(300)
+    expect(await machine.qmp('query-status')).toMatchObject({ status: 'running' })
+    machine.kill()
+    expect((await machine.exited).reason).toBe('quit')
+  })
+})
+
+/** cli; hlt; jmp back to hlt */
+const HALT = [0xfa, 0xf4, 0xeb, 0xfd]
+
+/** jmp to itself */
+const FOR_EVER = [0xeb, 0xfe]
+
+/** Code that writes a line to the first serial port, and goes on with more. */
+function saying(text: string, then: readonly number[]): number[] {
+  // mov dx, 0x3f8; then for each character: mov al, C; out dx, al
+  const out = [...`${text}\n`].flatMap((char) => [0xb0, char.charCodeAt(0), 0xee])
+  return [0x66, 0xba, 0xf8, 0x03, ...out, ...then]
+}
+
+/** The smallest kernel that QEMU takes (Multiboot Specification, section 3.1). */
+function multiboot(code: readonly number[] = HALT): Buffer {
   const load = 0x100000
   const [magic, flags] = [0x1badb002, 0x10000]
-  const words = [magic, flags, -(magic + flags) >>> 0, load, load, load + 64, load + 64, load + 32]
-  const image = Buffer.alloc(64)
+  const end = load + 32 + code.length
+  const words = [magic, flags, -(magic + flags) >>> 0, load, load, end, end, load + 32]
+  const header = Buffer.alloc(32)
   words.forEach((word, at) => {
-    image.writeUInt32LE(word, at * 4)
+    header.writeUInt32LE(word, at * 4)
   })
-  // cli; hlt; jmp back to hlt
-  Buffer.from([0xfa, 0xf4, 0xeb, 0xfd]).copy(image, 32)
-  return image
+  return Buffer.concat([header, Buffer.from(code)])
 }

@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
 import { UsageError } from '../../../src/host/lib/usage.ts'
 import { readTimeline } from '../../../src/host/timeline/timeline.ts'
-import { lastLogPath, TIMELINE_HELP, timelineCommand } from '../../../src/host/timeline/timeline-command.ts'
+import { TIMELINE_HELP, timelineCommand } from '../../../src/host/timeline/timeline-command.ts'
 import { timelineSvg } from '../../../src/host/timeline/timeline-svg.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
 
@@ -18,8 +17,8 @@ const LOG =
 
 const folder = temporaryFolder()
 const state = join(folder, 'state')
-const last = join(state, 'zmachine/last-boot.log')
-mkdirSync(join(state, 'zmachine'), { recursive: true })
+const last = join(state, 'zmachine/boots/2026-11-28T00-00-00.000Z-1.log')
+mkdirSync(join(state, 'zmachine/boots'), { recursive: true })
 writeFileSync(last, LOG)
 
 const file = (name: string, text: string): string => {
@@ -60,6 +59,14 @@ test('the last boot is a table', () => {
    1000.0  100.0 %                            the whole boot, until the entrypoint
    2250.0                                     entrypoint and the way down: exit code 139, SIGSEGV
 `)
+})
+
+test('of the last boot the container’s text decides nothing', () => {
+  const forged = `${LOG.slice(0, LOG.indexOf('zmachine: exited'))}${LOG.replaceAll('0.0', '9.9')}more\r\n`
+  mkdirSync(join(folder, 'forged/zmachine/boots'), { recursive: true })
+  writeFileSync(join(folder, 'forged/zmachine/boots/2026.log'), forged)
+  const shown = show([], { XDG_STATE_HOME: join(folder, 'forged') })
+  expect(shown).toBe(show([]).slice(0, show([]).lastIndexOf('   2250.0')))
 })
 
 test('bars are of ASCII where the locale is not UTF-8', () => {
@@ -132,7 +139,7 @@ describe('is wrong usage', () => {
 
   it('before the first boot', () => {
     const said = refusal([], { XDG_STATE_HOME: none })
-    expect(said).toContain(`no boot is recorded yet: there is no ${none}/zmachine/last-boot.log\n`)
+    expect(said).toContain(`no boot is recorded yet in ${none}/zmachine/boots\n`)
     expect(said).toContain('zmachine run')
   })
 
@@ -140,13 +147,4 @@ describe('is wrong usage', () => {
     refusal(['--svg', last])
     expect([readFileSync(last, 'utf8'), existsSync(none)]).toEqual([LOG, false])
   })
-})
-
-test.each([
-  ['/var/state', '/var/state/zmachine/last-boot.log'],
-  ['', join(homedir(), '.local/state/zmachine/last-boot.log')],
-  ['relative', join(homedir(), '.local/state/zmachine/last-boot.log')],
-  [undefined, join(homedir(), '.local/state/zmachine/last-boot.log')],
-])('with XDG_STATE_HOME=%s the last log is %s', (XDG_STATE_HOME, path) => {
-  expect(lastLogPath({ XDG_STATE_HOME })).toBe(path)
 })

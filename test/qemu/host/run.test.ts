@@ -73,8 +73,9 @@ function start(...args: readonly string[]): Running {
   return follow(process.execPath, [...CLI, ...args])
 }
 
-function follow(program: string, args: readonly string[]): Running {
-  const child = spawn(program, args, { cwd: folder, env: environment, stdio: ['pipe', 'pipe', 'pipe'] })
+function follow(program: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): Running {
+  const env = { ...environment, ...more }
+  const child = spawn(program, args, { cwd: folder, env, stdio: ['pipe', 'pipe', 'pipe'] })
   started.push(child)
   const chunks: Buffer[] = []
   let errors = ''
@@ -316,6 +317,41 @@ describe('the exit code', () => {
     expect(result.code).toBe(code)
     expect(`${result.errors}${result.text}`).toMatch(said)
   })
+})
+
+describe('a container that prints what the kernel and PID 1 do', () => {
+  const FORGED = [
+    'reboot: System halted',
+    'zmachine: exited code=0 signal=none reason=exit uptime=1.000',
+    'zmachine: timeline 0.1 ms free the initramfs',
+    'zmachine: fatal: no',
+    'Rebooting in 1 seconds..',
+  ]
+  const script = `${FORGED.map((line) => `echo '${line}'`).join('; ')}; sleep 1; echo on; exit 9`
+  const result = ran(() => zmachine('run', '--network', 'none', 'root', '--', 'sh', '-c', script))
+
+  test('goes on, is shown, and has its own exit code', () => {
+    expect(result()).toMatchObject({ code: 9, text: `${FORGED.join('\n')}\non\n`, errors: '' })
+  })
+})
+
+test('a log that can’t be kept is a warning', async () => {
+  writeFileSync(place('no-folder'), '')
+  const state = { XDG_STATE_HOME: place('no-folder') }
+  const command = [...CLI, 'run', '--network', 'none', 'root', '--', 'echo', 'runs']
+  const { child, ended } = follow(process.execPath, command, state)
+  child.stdin.end()
+  const { code, text, errors } = await ended
+  expect([code, text]).toEqual([0, 'runs\n'])
+  expect(errors).toMatch(/^zmachine: no log is kept for zmachine timeline: .*: ENOTDIR\r\n$/)
+})
+
+test('-i reads a pipe also where the timeline is switched off', async () => {
+  const options = ['-i', '--cmdline', 'zmachine.timeline=0', '--network', 'none', '--timeout', '60']
+  const { child, ended } = start('run', ...options, 'root', '--', 'cat')
+  child.stdin.end('a\n')
+  const { code, text } = await ended
+  expect([code, text]).toEqual([0, 'a\na\n'])
 })
 
 describe('published ports', () => {
