@@ -3,9 +3,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { KEY_NAMES } from '../src/config/keys.ts'
 import { DEFAULT_SETTINGS, merge } from '../src/config/merge.ts'
 import { ROOT as ROOT_USER } from '../src/supervise/workload.ts'
+import { KEY_NAMES } from './config/key-names.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 

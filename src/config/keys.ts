@@ -32,14 +32,17 @@ interface Collected {
 }
 
 /** Our own keys, without their `zmachine.`. */
-const OWN_KEYS = ['mode', 'on_exit', 'grace', 'user', 'cwd', 'strict', 'log', 'timeline', 'shell', 'inspect']
-
-/** Names for the documentation and its test. */
-export const KEY_NAMES: readonly string[] = [
-  ...['root', 'rootfstype', 'rootflags', 'ro', 'rw', 'rootdelay', 'rootwait', 'init', 'host'],
-  ...['net_r4', 'net_r6', 'net_dns', 'net_ethX', 'vdX', 'qsfs_TAG'],
-  ...OWN_KEYS.map((name) => `zmachine.${name}`),
-  'zmachine.env.KEY',
+export const OWN_KEYS = [
+  'mode',
+  'on_exit',
+  'grace',
+  'user',
+  'cwd',
+  'strict',
+  'log',
+  'timeline',
+  'shell',
+  'inspect',
 ]
 
 /**

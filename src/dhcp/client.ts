@@ -81,7 +81,7 @@ export type Action =
   /** The address must not be used any longer. */
   | { readonly do: 'lost' }
 
-export interface Step {
+export interface Transition {
   readonly state: State
   readonly actions: readonly Action[]
 }
@@ -106,15 +106,16 @@ const LARGEST_MESSAGE = 1280
 const NO_ADDRESS: Ip = new Uint8Array(4)
 
 /** The DISCOVER. It is sent at once and not after 1 to 10 s (4.4.1): the entrypoint may wait for its network. */
-export const start = (seed: number, now: number, self: Identity): Step => discover(seed >>> 0, now, self, [])
+export const start = (seed: number, now: number, self: Identity): Transition =>
+  discover(seed >>> 0, now, self, [])
 
 /** One event at `now`, in milliseconds of a clock that never goes back. A `time` event before the deadline changes nothing. */
-export function next(state: State, event: Event, now: number, self: Identity): Step {
+export function next(state: State, event: Event, now: number, self: Identity): Transition {
   if (event.is === 'packet') return onMessage(state, event.message, now, self)
   return now < state.deadline ? { state, actions: [] } : onTime(state, now, self)
 }
 
-function onTime(state: State, now: number, self: Identity): Step {
+function onTime(state: State, now: number, self: Identity): Transition {
   const { phase, tries } = state
   switch (phase.is) {
     case 'init':
@@ -133,9 +134,9 @@ function onTime(state: State, now: number, self: Identity): Step {
   }
 }
 
-function onMessage(state: State, message: Message, now: number, self: Identity): Step {
+function onMessage(state: State, message: Message, now: number, self: Identity): Transition {
   const { phase } = state
-  const ignored: Step = { state, actions: [] }
+  const ignored: Transition = { state, actions: [] }
   if (message.op !== BOOTREPLY || message.xid !== state.xid || !sameIp(message.chaddr, self.mac))
     return ignored
   if (phase.is === 'init' || phase.is === 'bound') return ignored
@@ -179,13 +180,13 @@ const begin = (random: number, now: number, phase: Phase): State => ({
   tries: 0,
 })
 
-function discover(random: number, now: number, self: Identity, before: readonly Action[]): Step {
+function discover(random: number, now: number, self: Identity, before: readonly Action[]): Transition {
   const { state, actions } = transmit(begin(random, now, { is: 'selecting' }), now, self)
   return { state, actions: [...before, ...actions] }
 }
 
 /** Sends what the phase sends, once more or for the first time. */
-function transmit(before: State, now: number, self: Identity): Step {
+function transmit(before: State, now: number, self: Identity): Transition {
   const { phase, since, tries } = before
   // The generator of Numerical Recipes: enough to keep machines apart that start together.
   const random = (Math.imul(before.random, 1664525) + 1013904223) >>> 0

@@ -3,7 +3,7 @@
 import { type Bytes, u32be } from '../lib/bytes.ts'
 import { type Ip, macBytes } from '../lib/ip.ts'
 import { microseconds } from '../sys/linux.ts'
-import { type Event, next, type State, type Step, start } from './client.ts'
+import { type Event, next, type State, start, type Transition } from './client.ts'
 import { decodeDatagram, encodeDatagram } from './datagram.ts'
 import type { Lease } from './lease.ts'
 import { decodeMessage, encodeMessage, type Message } from './packet.ts'
@@ -78,14 +78,14 @@ function receiveMessage(fd: number): Message | undefined {
 }
 
 function feed(client: DhcpClient, event: Event, now: number): DhcpChange | undefined {
-  const step = next(client.state, event, now, client)
-  if (event.is === 'packet' && step.state !== client.state && step.state.phase.is === 'bound')
+  const transition = next(client.state, event, now, client)
+  if (event.is === 'packet' && transition.state !== client.state && transition.state.phase.is === 'bound')
     client.peer = lastSender()
-  return perform(client, step)
+  return perform(client, transition)
 }
 
 /** A message that can't be sent (no link, no memory) is lost like any other, and sent again. */
-function perform(client: DhcpClient, { state, actions }: Step): DhcpChange | undefined {
+function perform(client: DhcpClient, { state, actions }: Transition): DhcpChange | undefined {
   client.state = state
   let change: DhcpChange | undefined
   for (const action of actions) {

@@ -58,9 +58,3 @@ export function putU32(bytes: Bytes, at: number, value: number): void {
   bytes[at + 2] = value >> 16
   bytes[at + 3] = value >> 24
 }
-
-/** Any integer of up to 53 bits and a sign, as two's complement. */
-export function putU64(bytes: Bytes, at: number, value: number): void {
-  putU32(bytes, at, value >>> 0)
-  putU32(bytes, at + 4, Math.floor(value / 0x1_0000_0000))
-}

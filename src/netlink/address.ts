@@ -1,17 +1,13 @@
 /** Addresses of interfaces: RTM_NEWADDR and its like (rtnetlink(7), linux/if_addr.h). */
 
-import { type Bytes, u32 } from '../lib/bytes.ts'
+import type { Bytes } from '../lib/bytes.ts'
 import { type Cidr, formatCidr, isIpv6 } from '../lib/ip.ts'
 import { AF_INET, AF_INET6 } from '../sys/flags.ts'
 import {
-  attributeBytes,
-  attributeNumber,
   buildMessage,
   FAMILY_HEADER,
-  findAttributes,
   finishMessage,
   NLM_F_CREATE,
-  NLM_F_DUMP,
   NLM_F_REPLACE,
   putAttribute,
   type Request,
@@ -19,25 +15,15 @@ import {
 
 export const RTM_NEWADDR = 20
 export const RTM_DELADDR = 21
-export const RTM_GETADDR = 22
 export const IFA_ADDRESS = 1
 export const IFA_LOCAL = 2
 export const IFA_BROADCAST = 4
-export const IFA_FLAGS = 8
 export const IFA_F_NODAD = 0x02
-export const IFA_F_TENTATIVE = 0x40
 
 const EADDRNOTAVAIL = 99
 
 /** struct ifaddrmsg: family, prefix length, flags, scope (u8 each), index (at 4). */
 const IFADDRMSG_LEN = 8
-
-export interface Address {
-  readonly index: number
-  readonly cidr: Cidr
-  /** IFA_F_TENTATIVE and its like. */
-  readonly flags: number
-}
 
 export interface AddressAdd {
   readonly index: number
@@ -89,26 +75,4 @@ function broadcast({ address, prefix }: Cidr): Bytes {
   for (let i = prefix >> 3; i < 4; i++)
     all[i] = (all[i] ?? 0) | (i === prefix >> 3 ? 0xff >> (prefix & 7) : 0xff)
   return all
-}
-
-/** All addresses of all links. */
-export function addressDump(): Request {
-  const builder = buildMessage(RTM_GETADDR, NLM_F_DUMP, IFADDRMSG_LEN / 4)
-  return { message: finishMessage(builder), describe: () => 'list addresses' }
-}
-
-/** The payload of an RTM_NEWADDR message; undefined where it is too short or holds no address. */
-export function decodeAddress(bytes: Bytes, start: number, end: number): Address | undefined {
-  if (end - start < IFADDRMSG_LEN) return undefined
-  const header = u32(bytes, start)
-  const at = findAttributes(bytes, start + IFADDRMSG_LEN, end)
-  const flags = at[IFA_FLAGS] ?? 0
-  // On a point-to-point link IFA_ADDRESS is the peer's, and IFA_LOCAL ours.
-  const address = attributeBytes(bytes, at[IFA_LOCAL] || at[IFA_ADDRESS] || 0)
-  if (address === undefined || address.length !== ((header & 0xff) === AF_INET6 ? 16 : 4)) return undefined
-  return {
-    index: u32(bytes, start + 4),
-    cidr: { address, prefix: (header >> 8) & 0xff },
-    flags: flags === 0 ? (header >> 16) & 0xff : attributeNumber(bytes, flags),
-  }
 }

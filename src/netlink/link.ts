@@ -1,19 +1,13 @@
 /** Network interfaces: RTM_NEWLINK and its like (rtnetlink(7), linux/if_link.h). */
 
-import { type Bytes, i32, u32 } from '../lib/bytes.ts'
 import { macBytes } from '../lib/ip.ts'
 import { AF_INET, AF_INET6 } from '../sys/flags.ts'
 import {
-  attributeEnd,
-  attributeNumber,
-  attributeText,
   beginNested,
   buildMessage,
   endNested,
   FAMILY_HEADER,
-  findAttributes,
   finishMessage,
-  NLM_F_DUMP,
   putAttribute,
   putTextAttribute,
   putU8Attribute,
@@ -21,8 +15,6 @@ import {
   type Request,
 } from './message.ts'
 
-export const RTM_NEWLINK = 16
-export const RTM_DELLINK = 17
 export const RTM_GETLINK = 18
 export const RTM_SETLINK = 19
 /** The multicast group of a session's `openMonitor` that tells of links. */
@@ -31,33 +23,14 @@ export const IFF_UP = 1
 export const IFLA_ADDRESS = 1
 export const IFLA_IFNAME = 3
 export const IFLA_MTU = 4
-export const IFLA_OPERSTATE = 16
-export const IFLA_LINKINFO = 18
 export const IFLA_AF_SPEC = 26
-export const IFLA_EXT_MASK = 29
-export const IFLA_INFO_KIND = 1
 export const IFLA_INET_CONF = 1
 export const IPV4_DEVCONF_ARP_NOTIFY = 22
 export const IFLA_INET6_ADDR_GEN_MODE = 8
 export const IN6_ADDR_GEN_MODE_NONE = 1
-export const RTEXT_FILTER_SKIP_STATS = 8
 
 /** struct ifinfomsg: family, type (u16 at 2), index (at 4), flags (at 8), which flags change (at 12). */
 const IFINFOMSG_LEN = 16
-
-export interface Link {
-  readonly index: number
-  readonly name: string
-  /** As `parseMac` writes it; undefined where the link has no Ethernet address. */
-  readonly mac: string | undefined
-  readonly mtu: number
-  /** IFF_UP and its like. */
-  readonly flags: number
-  /** RFC 2863's ifOperStatus, as IF_OPER_UP (6) and IF_OPER_UNKNOWN (0). */
-  readonly operstate: number
-  /** `veth`, `bridge`; undefined for hardware. */
-  readonly kind: string | undefined
-}
 
 export interface LinkChange {
   readonly index: number
@@ -73,13 +46,6 @@ export interface LinkChange {
   readonly arpNotify?: boolean
   /** Whether the kernel gives the link an fe80:: address of its own; only where the kernel has IPv6. */
   readonly linkLocal?: boolean
-}
-
-/** All links, without their counters, which would be most of the answer. */
-export function linkDump(): Request {
-  const builder = buildMessage(RTM_GETLINK, NLM_F_DUMP, IFINFOMSG_LEN / 4)
-  putU32Attribute(builder, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
-  return { message: finishMessage(builder), describe: () => 'list links' }
 }
 
 /** One link, by its index. */
@@ -132,36 +98,5 @@ function describeChange({ index, nic, up, mtu, name, mac, arpNotify, linkLocal }
   if (mac !== undefined) text += ` address ${mac}`
   if (arpNotify !== undefined) text += ` arp_notify ${arpNotify ? 1 : 0}`
   if (linkLocal !== undefined) text += ` addrgenmode ${linkLocal ? 'eui64' : 'none'}`
-  return text
-}
-
-/** The payload of an RTM_NEWLINK or RTM_DELLINK message; undefined where it is too short. */
-export function decodeLink(bytes: Bytes, start: number, end: number): Link | undefined {
-  if (end - start < IFINFOMSG_LEN) return undefined
-  const at = findAttributes(bytes, start + IFINFOMSG_LEN, end)
-  const info = at[IFLA_LINKINFO] ?? 0
-  const kind = info === 0 ? 0 : (findAttributes(bytes, info, attributeEnd(bytes, info))[IFLA_INFO_KIND] ?? 0)
-  return {
-    index: i32(bytes, start + 4),
-    name: attributeText(bytes, at[IFLA_IFNAME] ?? 0),
-    mac: formatMac(bytes, at[IFLA_ADDRESS] ?? 0),
-    mtu: attributeNumber(bytes, at[IFLA_MTU] ?? 0),
-    flags: u32(bytes, start + 8),
-    operstate: attributeNumber(bytes, at[IFLA_OPERSTATE] ?? 0),
-    kind: kind === 0 ? undefined : attributeText(bytes, kind),
-  }
-}
-
-const ETH_ALEN = 6
-const DIGITS = '0123456789abcdef'
-
-function formatMac(bytes: Bytes, at: number): string | undefined {
-  if (at === 0 || attributeEnd(bytes, at) - at !== ETH_ALEN) return undefined
-  let text = ''
-  for (let i = at; i < at + ETH_ALEN; i++) {
-    const byte = bytes[i] ?? 0
-    if (i > at) text += ':'
-    text += (DIGITS[byte >> 4] ?? '') + (DIGITS[byte & 15] ?? '')
-  }
   return text
 }

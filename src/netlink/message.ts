@@ -8,13 +8,10 @@ import { type Bytes, u16, u32 } from '../lib/bytes.ts'
 
 export const NLM_F_REQUEST = 0x1
 export const NLM_F_ACK = 0x4
-export const NLM_F_DUMP_INTR = 0x10
-export const NLM_F_DUMP = 0x300
 export const NLM_F_REPLACE = 0x100
 export const NLM_F_CREATE = 0x400
 export const NLM_F_APPEND = 0x800
 export const NLMSG_ERROR = 2
-export const NLMSG_DONE = 3
 export const NLMSG_HDRLEN = 16
 export const NLA_F_NESTED = 0x8000
 const NLA_TYPE_MASK = 0x3fff
@@ -178,20 +175,6 @@ export function findAttributes(bytes: Bytes, start: number, end: number): Attrib
 
 /** Where the payload that starts at `at` ends. */
 export const attributeEnd = (bytes: Bytes, at: number): number => at - 4 + u16(bytes, at - 4)
-
-/** A payload of one to four bytes as a number; 0 where it is empty, or `at` is 0. */
-export function attributeNumber(bytes: Bytes, at: number): number {
-  if (at === 0) return 0
-  let value = 0
-  for (let i = Math.min(attributeEnd(bytes, at), at + 4) - 1; i >= at; i--)
-    value = value * 256 + (bytes[i] ?? 0)
-  return value
-}
-
-/** A copy of the payload; undefined where `at` is 0. */
-export function attributeBytes(bytes: Bytes, at: number): Bytes | undefined {
-  return at === 0 ? undefined : bytes.slice(at, attributeEnd(bytes, at))
-}
 
 /** The payload as a byte string, up to its NUL; empty where `at` is 0. */
 export function attributeText(bytes: Bytes, at: number): string {

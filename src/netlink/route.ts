@@ -1,19 +1,14 @@
 /** Routes of the main table: RTM_NEWROUTE and its like (rtnetlink(7), linux/rtnetlink.h). */
 
-import { type Bytes, u32 } from '../lib/bytes.ts'
 import { type Cidr, type Family, formatCidr, formatIp, type Ip, network } from '../lib/ip.ts'
 import { EEXIST } from '../sys/errno.ts'
 import { AF_INET, AF_INET6 } from '../sys/flags.ts'
 import {
-  attributeBytes,
-  attributeNumber,
   buildMessage,
   FAMILY_HEADER,
-  findAttributes,
   finishMessage,
   NLM_F_APPEND,
   NLM_F_CREATE,
-  NLM_F_DUMP,
   NLM_F_REPLACE,
   putAttribute,
   putU32Attribute,
@@ -21,12 +16,10 @@ import {
 } from './message.ts'
 
 export const RTM_NEWROUTE = 24
-export const RTM_GETROUTE = 26
 export const RTA_DST = 1
 export const RTA_OIF = 4
 export const RTA_GATEWAY = 5
 export const RTA_PRIORITY = 6
-export const RTA_TABLE = 15
 export const RT_TABLE_MAIN = 254
 /** The administrator's. Routing daemons throw RTPROT_BOOT away when they start, and leave this alone. */
 export const RTPROT_STATIC = 4
@@ -37,22 +30,6 @@ export const RTNH_F_ONLINK = 4
 
 /** struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type (u8 each), flags (at 8). */
 const RTMSG_LEN = 12
-
-export interface Route {
-  readonly family: Family
-  /** undefined: default */
-  readonly destination: Cidr | undefined
-  readonly gateway: Ip | undefined
-  /** The link that it goes through; undefined where it has several. */
-  readonly index: number | undefined
-  readonly metric: number
-  readonly table: number
-  readonly protocol: number
-  readonly scope: number
-  readonly type: number
-  /** RTNH_F_ONLINK and its like. */
-  readonly flags: number
-}
 
 export interface RouteAdd {
   readonly family: Family
@@ -103,36 +80,4 @@ function describeRoute({ destination, gateway, index, nic, metric, onLink }: Rou
   if (metric !== undefined) text += ` metric ${metric}`
   if (onLink === true) text += ' onlink'
   return text
-}
-
-/** All routes of all tables, of both families. */
-export function routeDump(): Request {
-  const builder = buildMessage(RTM_GETROUTE, NLM_F_DUMP, RTMSG_LEN / 4)
-  return { message: finishMessage(builder), describe: () => 'list routes' }
-}
-
-/** The payload of an RTM_NEWROUTE message; undefined where it is too short or of another family than IPv4 and IPv6. */
-export function decodeRoute(bytes: Bytes, start: number, end: number): Route | undefined {
-  if (end - start < RTMSG_LEN) return undefined
-  const header = u32(bytes, start)
-  const kind = u32(bytes, start + 4)
-  const family = header & 0xff
-  if (family !== AF_INET && family !== AF_INET6) return undefined
-  const at = findAttributes(bytes, start + RTMSG_LEN, end)
-  const address = attributeBytes(bytes, at[RTA_DST] ?? 0)
-  const link = at[RTA_OIF] ?? 0
-  const table = at[RTA_TABLE] ?? 0
-  return {
-    family: family === AF_INET6 ? 6 : 4,
-    destination: address === undefined ? undefined : { address, prefix: (header >> 8) & 0xff },
-    gateway: attributeBytes(bytes, at[RTA_GATEWAY] ?? 0),
-    index: link === 0 ? undefined : attributeNumber(bytes, link),
-    metric: attributeNumber(bytes, at[RTA_PRIORITY] ?? 0),
-    // The header's has but one byte for it.
-    table: table === 0 ? kind & 0xff : attributeNumber(bytes, table),
-    protocol: (kind >> 8) & 0xff,
-    scope: (kind >> 16) & 0xff,
-    type: kind >>> 24,
-    flags: u32(bytes, start + 8),
-  }
 }

@@ -8,7 +8,6 @@ export const O_RDWR = 2
 export const O_CREAT = 0o100
 export const O_EXCL = 0o200
 export const O_NOCTTY = 0o400
-export const O_TRUNC = 0o1000
 export const O_NONBLOCK = 0o4000
 export const O_DIRECTORY = 0o200000
 export const O_NOFOLLOW = 0o400000
@@ -61,12 +60,9 @@ export const POLLHUP = 16
 export const SIGHUP = 1
 export const SIGINT = 2
 export const SIGKILL = 9
-export const SIGUSR1 = 10
 export const SIGTERM = 15
 export const SIGCHLD = 17
 export const SIGCONT = 18
-export const SIGTTIN = 21
-export const SIGTTOU = 22
 export const SIGWINCH = 28
 export const SIGPWR = 30
 export const SIG_BLOCK = 0
@@ -104,6 +100,3 @@ export const CLOCK_BOOTTIME = 7
 
 // timerfd_create(2)
 export const TFD_CLOEXEC = 0o2000000
-
-// statfs(2): f_type
-export const RAMFS_MAGIC = 0x858458f6

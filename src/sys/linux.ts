@@ -20,7 +20,6 @@ import type { Argument, Memory, Runtime, Words } from './port.ts'
 export const SYS_read = 0
 export const SYS_write = 1
 export const SYS_close = 3
-export const SYS_lseek = 8
 export const SYS_rt_sigprocmask = 14
 export const SYS_ioctl = 16
 export const SYS_pread64 = 17
@@ -182,13 +181,6 @@ export function stat(path: string, flags = 0, dirfd = AT_FDCWD): Stat | number {
 /** struct stat, of the last that was asked for. */
 const STATUS = new Uint32Array(36)
 
-/** int statfs(const char *path, struct statfs *buf) — statfs(2): f_type, or a negative errno. */
-export function statfsType(path: string): number {
-  const status = new Uint32Array(30)
-  const result = runtime.syscall(SYS_statfs, path, status)
-  return result < 0 ? result : word64(status, 0)
-}
-
 export interface DirEntry {
   readonly name: string
   /** DT_DIR and its like; 0 (DT_UNKNOWN) where the file system does not say. */
@@ -231,8 +223,6 @@ export const chdir = (path: string): number => runtime.syscall(SYS_chdir, path)
 export const chroot = (path: string): number => runtime.syscall(SYS_chroot, path)
 
 // ---- processes and signals ----
-
-export const getpid = (): number => runtime.syscall(SYS_getpid)
 
 /** int kill(pid_t pid, int sig) — kill(2) */
 export const kill = (pid: number, signal: number): number => runtime.syscall(SYS_kill, pid, signal)

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { KEY_NAMES, parseKeys } from '../../src/config/keys.ts'
+import { parseKeys } from '../../src/config/keys.ts'
 import type { RouteConfig } from '../../src/config/machine.ts'
 import { formatCidr, formatIp } from '../../src/lib/ip.ts'
 import { hostnameProblem } from '../../src/lib/names.ts'
 import { normalizeTarget } from '../../src/lib/paths.ts'
 import { anyBytes, textOf, utf8 } from '../bytes.ts'
+import { KEY_NAMES } from './key-names.ts'
 
 /** The layer of a command line that has no mistake in it. */
 function layer(text: string) {

@@ -8,8 +8,8 @@ import {
   type Identity,
   next,
   type State,
-  type Step,
   start,
+  type Transition,
 } from '../../src/dhcp/client.ts'
 import type { Lease } from '../../src/dhcp/lease.ts'
 import { ACK, DISCOVER, type Message, NAK, OFFER, REQUEST } from '../../src/dhcp/packet.ts'
@@ -43,7 +43,7 @@ function boot(answer: World['answer'] = NOBODY, seed = 1): World {
   return world
 }
 
-function take(world: World, { state, actions }: Step): void {
+function take(world: World, { state, actions }: Transition): void {
   world.state = state
   for (const action of actions) {
     world.log.push({ at: world.now / 1000, action, state })

@@ -25,14 +25,11 @@ import { UsageError } from '../../src/host/lib/usage.ts'
 import { containerExit } from '../../src/host/machine/container-exit.ts'
 import type { Bytes } from '../../src/lib/bytes.ts'
 import { shebang } from '../../src/lib/executable.ts'
-import { formatCidr, formatIp } from '../../src/lib/ip.ts'
+import { formatCidr } from '../../src/lib/ip.ts'
 import { identify } from '../../src/lib/superblock.ts'
 import { visible } from '../../src/lib/text.ts'
 import { decodeAcknowledgement } from '../../src/netlink/acknowledgement.ts'
-import { decodeAddress } from '../../src/netlink/address.ts'
-import { decodeLink } from '../../src/netlink/link.ts'
 import { messageFlags, messageSequence, nextMessage, walk } from '../../src/netlink/message.ts'
-import { decodeRoute } from '../../src/netlink/route.ts'
 import { parseUevent } from '../../src/netlink/uevent.ts'
 import { renderAuthorizedKeys } from '../../src/plan/authorized-keys.ts'
 import { renderHosts } from '../../src/plan/hosts.ts'
@@ -145,23 +142,6 @@ function runNetlink(input: Bytes): void {
     hold(messageFlags(messages) >= 0 && messageSequence(messages) >= 0, 'a header outside')
     const said = decodeAcknowledgement(messages)
     hold((said?.text.length ?? 0) <= end - start, 'more text than there is')
-    holdObjects(input, start, end)
-  }
-}
-
-function holdObjects(input: Bytes, start: number, end: number): void {
-  const link = decodeLink(input, start, end)
-  hold(
-    (link?.name.length ?? 0) + (link?.kind?.length ?? 0) <= 2 * (end - start),
-    'longer names than the message',
-  )
-  hold(link?.mac === undefined || link.mac.length === 17, 'no Ethernet address')
-  const address = decodeAddress(input, start, end)
-  if (address !== undefined) hold(formatCidr(address.cidr) !== '', 'an address without a text')
-  const route = decodeRoute(input, start, end)
-  for (const ip of [route?.destination?.address, route?.gateway]) {
-    hold(ip === undefined || ip.length <= end - start, 'an address larger than the message')
-    if (ip !== undefined) formatIp(ip)
   }
 }
 

@@ -15,8 +15,7 @@ import { leaseRequests } from '../../src/dhcp/requests.ts'
 import { openDhcpSocket, sendTo } from '../../src/dhcp/socket.ts'
 import { formatCidr, formatIp, type Ip } from '../../src/lib/ip.ts'
 import { addressAdd } from '../../src/netlink/address.ts'
-import { dumpAddresses, dumpLinks, dumpRoutes } from '../../src/netlink/dump.ts'
-import { type Link, linkChange, RTM_SETLINK } from '../../src/netlink/link.ts'
+import { linkChange, RTM_SETLINK } from '../../src/netlink/link.ts'
 import {
   buildMessage,
   FAMILY_HEADER,
@@ -30,6 +29,7 @@ import { must } from '../../src/sys/errno.ts'
 import { POLLIN } from '../../src/sys/flags.ts'
 import { close, poll, syscall, uptime } from '../../src/sys/linux.ts'
 import { cidr, ip } from '../netlink/hex.ts'
+import { dumpAddresses, dumpLinks, dumpRoutes, type Link } from '../netlink/lists.ts'
 import { enterNetworkNamespace } from './namespace.ts'
 import { vethAdd } from './veth.ts'
 

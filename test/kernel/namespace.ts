@@ -7,11 +7,13 @@
  */
 
 import { readlinkSync } from 'node:fs'
-import { MS_PRIVATE, MS_REC } from '../../src/lib/mount-flags.ts'
 import { nodeRuntime } from '../../src/runtime/node/host.ts'
 import { must } from '../../src/sys/errno.ts'
 import { mount, syscall, useRuntime } from '../../src/sys/linux.ts'
 import type { Runtime } from '../../src/sys/port.ts'
+
+const MS_REC = 16384
+const MS_PRIVATE = 1 << 18
 
 const SYS_unshare = 272
 const CLONE_NEWNS = 0x00020000

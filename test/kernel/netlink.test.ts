@@ -3,9 +3,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatCidr, formatIp, linkLocalOf } from '../../src/lib/ip.ts'
-import { addressAdd, IFA_F_TENTATIVE } from '../../src/netlink/address.ts'
-import { dumpAddresses, dumpLinks, dumpRoutes } from '../../src/netlink/dump.ts'
-import { decodeLink, IFF_UP, type Link, linkChange, RTMGRP_LINK } from '../../src/netlink/link.ts'
+import { addressAdd } from '../../src/netlink/address.ts'
+import { IFF_UP, linkChange, RTMGRP_LINK } from '../../src/netlink/link.ts'
 import { nextMessage, type Request, walk } from '../../src/netlink/message.ts'
 import { closeMonitor, drainMonitor, OVERRUN, openMonitor, readMonitor } from '../../src/netlink/monitor.ts'
 import { RT_TABLE_MAIN, RTPROT_STATIC, routeAdd } from '../../src/netlink/route.ts'
@@ -14,6 +13,14 @@ import { parseUevent, UEVENT_GROUP } from '../../src/netlink/uevent.ts'
 import { NETLINK_KOBJECT_UEVENT, NETLINK_ROUTE, POLLIN, SO_RCVBUF, SOL_SOCKET } from '../../src/sys/flags.ts'
 import { poll, SYS_recvfrom, SYS_sendto, setsockopt, text } from '../../src/sys/linux.ts'
 import { cidr, ip } from '../netlink/hex.ts'
+import {
+  decodeLink,
+  dumpAddresses,
+  dumpLinks,
+  dumpRoutes,
+  IFA_F_TENTATIVE,
+  type Link,
+} from '../netlink/lists.ts'
 import { calls, enterNetworkNamespace } from './namespace.ts'
 import { capture } from './packets.ts'
 import { vethAdd } from './veth.ts'

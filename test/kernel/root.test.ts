@@ -23,7 +23,7 @@ import {
   type Root,
   sealRoot,
 } from '../../src/boot/stages/root.ts'
-import { MS_BIND, MS_REC } from '../../src/lib/mount-flags.ts'
+import { MS_BIND } from '../../src/lib/mount-flags.ts'
 import { NEEDED_DIRECTORIES } from '../../src/plan/plan.ts'
 import { EROFS, must } from '../../src/sys/errno.ts'
 import { MNT_DETACH, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from '../../src/sys/flags.ts'
@@ -52,6 +52,8 @@ import {
   WORK,
   whyNoDisks,
 } from './disks.ts'
+
+const MS_REC = 16384
 
 const SYS_fchdir = 81
 

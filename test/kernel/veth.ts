@@ -1,12 +1,6 @@
 /** A pair of virtual Ethernet links, joined like a cable. */
 
-import {
-  IFLA_ADDRESS,
-  IFLA_IFNAME,
-  IFLA_INFO_KIND,
-  IFLA_LINKINFO,
-  RTM_NEWLINK,
-} from '../../src/netlink/link.ts'
+import { IFLA_ADDRESS, IFLA_IFNAME } from '../../src/netlink/link.ts'
 import {
   beginNested,
   buildMessage,
@@ -17,6 +11,7 @@ import {
   putTextAttribute,
   type Request,
 } from '../../src/netlink/message.ts'
+import { IFLA_INFO_KIND, IFLA_LINKINFO, RTM_NEWLINK } from '../netlink/lists.ts'
 
 const IFLA_INFO_DATA = 2
 const VETH_INFO_PEER = 1

@@ -1,9 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  attributeBytes,
   attributeEnd,
-  attributeNumber,
   attributeText,
   beginNested,
   buildMessage,
@@ -21,6 +19,7 @@ import {
   walk,
 } from '../../src/netlink/message.ts'
 import { bytesOf, hexOf } from './hex.ts'
+import { attributeBytes, attributeNumber } from './lists.ts'
 
 describe('a builder', () => {
   it('writes header, attributes and padding', () => {

@@ -5,13 +5,14 @@ import { describe, expect, it, test } from 'vitest'
 import type { Bytes } from '../../src/lib/bytes.ts'
 import { formatCidr, formatIp } from '../../src/lib/ip.ts'
 import { decodeAcknowledgement } from '../../src/netlink/acknowledgement.ts'
-import { addressAdd, decodeAddress } from '../../src/netlink/address.ts'
-import { decodeLink, linkChange } from '../../src/netlink/link.ts'
+import { addressAdd } from '../../src/netlink/address.ts'
+import { linkChange } from '../../src/netlink/link.ts'
 import { nextMessage, type Walk, walk } from '../../src/netlink/message.ts'
-import { decodeRoute, routeAdd } from '../../src/netlink/route.ts'
+import { routeAdd } from '../../src/netlink/route.ts'
 import { parseUevent } from '../../src/netlink/uevent.ts'
 import { ANSWERS, REQUESTS } from './captured.ts'
 import { bytesOf, cidr, hexOf, ip } from './hex.ts'
+import { decodeAddress, decodeLink, decodeRoute } from './lists.ts'
 
 function decodeAll<T>(bytes: Bytes, decode: (message: Walk) => T | undefined): T[] {
   const found: T[] = []

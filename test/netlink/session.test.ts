@@ -3,7 +3,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Bytes } from '../../src/lib/bytes.ts'
 import { i32, putU32, u32 } from '../../src/lib/bytes.ts'
-import { dumpLinks } from '../../src/netlink/dump.ts'
 import { linkChange } from '../../src/netlink/link.ts'
 import { NLM_F_ACK, nextMessage, walk } from '../../src/netlink/message.ts'
 import { closeSession, openSession, transact } from '../../src/netlink/session.ts'
@@ -18,6 +17,7 @@ import {
   useRuntime,
 } from '../../src/sys/linux.ts'
 import type { Runtime, Words } from '../../src/sys/port.ts'
+import { dumpLinks } from '../netlink/lists.ts'
 import { ANSWERS } from './captured.ts'
 import { bytesOf } from './hex.ts'
 

@@ -6,7 +6,7 @@
 import { putWord64 } from '../../../src/lib/bytes.ts'
 import { CALL_WORDS, type Call, RESULT, spawn, spawnBeside, stringVector } from '../../../src/sys/calls.ts'
 import { EINVAL, ENOENT } from '../../../src/sys/errno.ts'
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY, SIG_BLOCK, SIG_SETMASK, SIGUSR1 } from '../../../src/sys/flags.ts'
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY, SIG_BLOCK, SIG_SETMASK } from '../../../src/sys/flags.ts'
 import {
   close,
   open,
@@ -16,7 +16,6 @@ import {
   SYS_dup3,
   SYS_execve,
   SYS_getpid,
-  SYS_lseek,
   SYS_openat,
   SYS_rt_sigprocmask,
   SYS_setsid,
@@ -128,6 +127,9 @@ function results(calls: Words): number[] {
   for (let at = RESULT; at < calls.length; at += CALL_WORDS) found.push((calls[at] ?? 0) | 0)
   return found
 }
+
+const SYS_lseek = 8
+const SIGUSR1 = 10
 
 const CHECKS: readonly Check[] = [
   {
