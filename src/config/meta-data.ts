@@ -45,10 +45,11 @@ function readField(into: Collected, key: string, value: YamlNode, at: Place): bo
   return false
 }
 
-/** A valid hostname, or undefined: there is none, or it is told what is wrong with it. */
+/** A valid hostname; undefined where there is none, or a wrong one, which is a problem. Hosts write `""` for none. */
 export function readHostname(into: Complaining, node: YamlNode, at: Place): string | undefined {
   if (isNull(node)) return undefined
   const name = asText(node)
+  if (name === '') return undefined
   const wrong = name === undefined ? 'is not a name' : hostnameProblem(name)
   if (wrong === undefined) return name
   into.complain(at, `${show(node)} ${wrong}; the hostname is not changed`)

@@ -4,19 +4,16 @@ import {
   addEntry,
   broken,
   canBeginPlain,
-  decorate,
   isLineDone,
   MAX_DEPTH,
-  merge,
   newMapping,
   nextLine,
   type Place,
   placeOf,
   quoted,
   type Reader,
-  readAlias,
   readQuoted,
-  readWord,
+  refuseSign,
   skipBlanks,
   tooDeep,
   type YamlList,
@@ -50,29 +47,28 @@ export function readFlow(r: Reader, indent: number, depth: number): YamlNode | u
         r,
         indent,
         at,
-        'a key and its colon on two lines of a list, or no closing bracket; skipped',
+        'a key and its colon must be on one line, or a closing bracket is missing; skipped',
       )
     const value = isPair ? readValue(r, indent, depth, open) : ''
     if (value === undefined) return undefined
     const key = typeof item === 'string' ? item : item.kind === 'quoted' ? item.text : undefined
     let member = item
     if (isPair || !isList) {
-      if (key === undefined) return broken(r, indent, at, 'only a text can be a key; skipped')
+      if (key === undefined) return broken(r, indent, at, 'a key must be text; skipped')
       // `[key: value]` is a list of small mappings.
       const into = isList ? newMapping() : mapping
       addEntry(r, into, key, at, value)
       member = into
     }
     if (isList) {
-      r.nodes++
       list.items.push(member)
       list.places.push(at)
     }
     if (isAt(r, ',')) r.column++
-    else if (!isAt(r, close)) return broken(r, indent, placeOf(r), `neither a comma nor ${close}; skipped`)
+    else if (!isAt(r, close)) return broken(r, indent, placeOf(r), `expected a comma or ${close}; skipped`)
   }
   r.column++
-  return isList ? list : merge(r, mapping)
+  return isList ? list : mapping
 }
 
 const isAt = (r: Reader, char: string): boolean => r.line.startsWith(char, r.column)
@@ -101,25 +97,18 @@ function readValue(r: Reader, indent: number, depth: number, open: Place): YamlN
 }
 
 function readItem(r: Reader, indent: number, depth: number, open: Place): YamlNode | undefined {
-  const place = placeOf(r)
   switch (r.line.charAt(r.column)) {
     case '[':
     case '{':
       return readFlow(r, indent, depth + 1)
     case '*':
-      return readAlias(r)
     case '&':
-    case '!': {
-      if (depth > MAX_DEPTH) return tooDeep(r, indent)
-      const before = r.nodes
-      const word = readWord(r)
-      const node = skip(r, indent, open) ? readItem(r, indent, depth + 1, open) : undefined
-      return node === undefined ? undefined : decorate(r, place, word, node, before)
-    }
+    case '!':
+      return refuseSign(r, indent, r.line.charAt(r.column))
     case '"':
     case "'": {
       const text = readQuoted(r, indent)
-      return text === undefined ? undefined : quoted(r, text)
+      return text === undefined ? undefined : quoted(text)
     }
   }
   return readPlain(r, indent, open)
@@ -132,7 +121,7 @@ function readPlain(r: Reader, indent: number, open: Place): YamlNode | undefined
   const isBare = '-?'.includes(r.line.charAt(column)) && isIndicator(r.line.charAt(column + 1))
   let end = canBeginPlain(r) && !isBare ? plainEnd(r) : column
   if (end === column)
-    return broken(r, indent, placeOf(r), `no value where ${r.line.charAt(end)} stands; skipped`)
+    return broken(r, indent, placeOf(r), `expected a value before ${r.line.charAt(end)}; skipped`)
   const pieces = [trimEnd(r.line.slice(column, end))]
   r.column = end
   while (r.column === r.line.length) {

@@ -1,4 +1,4 @@
-/** What the YAML reader's parts share: the nodes, the cursor over the lines, and what any style of text needs. */
+/** What the files of the YAML reader share: the nodes, the cursor over the lines, quoted text. */
 
 import { quote } from '../lib/text.ts'
 import { closingQuote, expandEscapes, foldQuoted, isBlank } from './yaml-text.ts'
@@ -17,7 +17,7 @@ export const lineOf = (place: Place): number => Math.floor(place / LINE) + 1
 /** From 1. */
 export const columnOf = (place: Place): number => (place % LINE) + 1
 
-/** A text in quotes, in a block of its own or tagged as a string: a text whatever it looks like. */
+/** Text in quotes or in a block of its own: never a number, a boolean or null, whatever it looks like. */
 export interface YamlQuoted {
   readonly kind: 'quoted'
   readonly text: string
@@ -39,32 +39,20 @@ export interface YamlMapping {
 }
 
 /**
- * A string is a text without quotes, empty for a value that isn't there: what it means (a number, a boolean) is for
- * its reader, see yaml-values.ts. Aliases make a graph of nodes, never a circle.
+ * A string is text without quotes, empty where there is no value: what it means (a number, a boolean) is up to
+ * whoever reads the document, see yaml-values.ts.
  */
 export type YamlNode = string | YamlQuoted | YamlList | YamlMapping
 
 /** Real files have 8 levels; an engine's stack has room for a few hundred. */
 export const MAX_DEPTH = 48
 
-/** How many nodes aliases may stand for altogether: a "billion laughs" makes millions out of ten lines. */
-const MAX_ALIASED = 20_000
-
 /** What a plain text can't begin with. */
 const INDICATORS = ',[]{}#&*!|>\'"%@`\t'
-
-/** Tags that say what a value is anyway. */
-const USUAL_TAGS: readonly string[] = ['!!map', '!!seq', '!!int', '!!float', '!!bool', '!!null']
 
 const TAB = 9
 const HASH = 35
 const DASH = 45
-
-interface Anchor {
-  readonly node: YamlNode
-  /** Of how many nodes it consists. */
-  readonly size: number
-}
 
 export interface Reader {
   readonly lines: string[]
@@ -73,7 +61,6 @@ export interface Reader {
   readonly comments: boolean
   /** Neither of both. */
   readonly isSimple: boolean
-  readonly anchors: Map<string, Anchor>
   /** The cursor, from 0. At the end of the document the line is empty and the column -1: left of everything. */
   row: number
   column: number
@@ -83,9 +70,6 @@ export interface Reader {
   /** What the last move to another line passed. */
   blankLines: number
   commentLines: number
-  /** How many values there were so far, those that aliases stand for among them. */
-  nodes: number
-  aliased: number
   complain(place: Place, message: string): void
 }
 
@@ -163,9 +147,12 @@ export function broken(r: Reader, indent: number, place: Place, message: string)
 export const tooDeep = (r: Reader, indent: number): undefined =>
   broken(r, indent, placeOf(r), `more than ${MAX_DEPTH} levels deep; skipped`)
 
-export function quoted(r: Reader, text: string): YamlQuoted {
-  r.nodes++
-  return { kind: 'quoted', text }
+export const quoted = (text: string): YamlQuoted => ({ kind: 'quoted', text })
+
+/** Refuses an anchor, an alias or a tag: no host writes them, and a reader without them can't be made to expand them. */
+export function refuseSign(r: Reader, indent: number, sign: string): undefined {
+  const what = sign === '&' ? 'anchors' : sign === '*' ? 'aliases' : 'tags'
+  return broken(r, indent, placeOf(r), `${what} (${sign}) are not supported; skipped`)
 }
 
 /** Whether a text without quotes can begin at the cursor. */
@@ -202,74 +189,15 @@ export function unquote(r: Reader, place: Place, inside: string, mark: '"' | "'"
   return inside.includes("'") ? inside.split("''").join("'") : inside
 }
 
-/** An anchor, an alias or a tag with its sign; the cursor goes behind it. */
-export function readWord(r: Reader): string {
-  const start = r.column++
-  while (r.column < r.line.length && !' \t,[]{}'.includes(r.line.charAt(r.column))) r.column++
-  return r.line.slice(start, r.column)
-}
-
-/** What the alias at the cursor stands for. */
-export function readAlias(r: Reader): YamlNode {
-  const place = placeOf(r)
-  const name = readWord(r).slice(1)
-  const anchor = r.anchors.get(name)
-  if (anchor === undefined) {
-    r.complain(place, `no anchor ${quote(name)} stands before its alias; taken as empty`)
-  } else if (r.aliased + anchor.size > MAX_ALIASED) {
-    r.complain(place, `aliases stand for more than ${MAX_ALIASED} values; ${quote(name)} is taken as empty`)
-  } else {
-    r.aliased += anchor.size
-    r.nodes += anchor.size
-    return anchor.node
-  }
-  return ''
-}
-
-/**
- * Gives a node its anchor or tag.
- * @param before how many nodes there were before it
- */
-export function decorate(r: Reader, place: Place, word: string, node: YamlNode, before: number): YamlNode {
-  if (word.startsWith('&')) {
-    r.anchors.set(word.slice(1), { node, size: r.nodes - before })
-  } else if (word === '!' || word === '!!str') {
-    return typeof node === 'string' ? quoted(r, node) : node
-  } else if (!USUAL_TAGS.includes(word)) {
-    r.complain(place, `the tag ${quote(word)} is ignored`)
-  }
-  return node
-}
-
 export const newMapping = (): YamlMapping => ({ kind: 'mapping', entries: new Map(), places: [] })
 
 export function addEntry(r: Reader, to: YamlMapping, key: string, place: Place, value: YamlNode): void {
-  r.nodes++
   const { entries, places } = to
-  if (entries.has(key)) r.complain(place, `the key ${quote(key)} is given twice; the last one counts`)
+  if (key === '<<') {
+    r.complain(place, 'merge keys (<<) are not supported; skipped')
+    return
+  }
+  if (entries.has(key)) r.complain(place, `duplicate key ${quote(key)}; the last one counts`)
   else places[places.length] = place
   entries.set(key, value)
-}
-
-/** `<<: *defaults`: what a mapping lacks comes from another one, or from several, the first one first. */
-export function merge(r: Reader, to: YamlMapping): YamlMapping {
-  const { entries, places } = to
-  const merged = r.anchors.size === 0 ? undefined : entries.get('<<')
-  if (merged === undefined) return to
-  const [place = 0] = places.splice([...entries.keys()].indexOf('<<'), 1)
-  entries.delete('<<')
-  for (const from of typeof merged !== 'string' && merged.kind === 'list' ? merged.items : [merged]) {
-    if (typeof from === 'string' || from.kind !== 'mapping') {
-      r.complain(place, '<< takes a mapping; ignored')
-      continue
-    }
-    const at = from.places.values()
-    for (const [key, value] of from.entries) {
-      const next = at.next().value ?? place
-      if (entries.has(key)) continue
-      entries.set(key, value)
-      places.push(next)
-    }
-  }
-  return to
 }

@@ -146,7 +146,7 @@ export function expandEscapes(text: string, complain: (message: string) => void)
       if (point >= 0 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)) {
         pieces.push(utf8(point))
       } else {
-        complain(`${visible(`\\${letter}`)} here is no escape that YAML has`)
+        complain(`${visible(`\\${letter}`)} is not a YAML escape`)
         start = slash + 2
         pieces.push(text.slice(slash, start))
       }

@@ -39,7 +39,7 @@ export function readItems<T extends Complaining>(
 ): void {
   if (typeof node === 'string' || node.kind !== 'list') {
     if (isNull(node)) return
-    into.complain(at, 'not a list; taken as its only item')
+    into.complain(at, 'not a list; taken as a list of one item')
     read(into, node, at)
     return
   }
@@ -60,7 +60,7 @@ export function readFields<T extends Complaining>(
 ): void {
   if (isNull(node)) return
   if (typeof node === 'string' || node.kind !== 'mapping') {
-    into.complain(at, `${what} is not a mapping of keys; ignored`)
+    into.complain(at, `${what} is not a mapping; ignored`)
     return
   }
   const { entries, places } = node

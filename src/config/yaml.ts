@@ -1,7 +1,7 @@
 /**
- * YAML as configuration files are written in it (YAML 1.2.2): mappings, lists and texts in every style, anchors,
- * merge keys; the first document of a file. Keys are texts: `? ` and collections as keys are problems, as is all
- * that would have to be guessed.
+ * The YAML that configuration files are written in (a part of YAML 1.2.2): mappings, lists and text in every style; the
+ * first document of a file. Anchors, aliases, tags, merge keys, and keys that are not text are problems, and so is
+ * whatever would have to be guessed.
  *
  * A reader of our own, since no library fits: js-yaml 5 takes 18 million instructions for one network-config, mostly
  * for its regular expressions, where a whole boot has 12. This one takes 1.3 for all files of a seed: it goes by
@@ -20,13 +20,11 @@ import {
   broken,
   canBeginPlain,
   columnOf,
-  decorate,
   isItem,
   isLineDone,
   isSeparated,
   lineOf,
   MAX_DEPTH,
-  merge,
   newMapping,
   nextLine,
   type Place,
@@ -34,9 +32,8 @@ import {
   placeOf,
   quoted,
   type Reader,
-  readAlias,
   readQuoted,
-  readWord,
+  refuseSign,
   skipBlanks,
   spaces,
   toEnd,
@@ -46,7 +43,7 @@ import {
 } from './yaml-reader.ts'
 import { closingQuote, foldBlock, isBlank, trimEnd } from './yaml-text.ts'
 
-const NO_TABS = 'a tab can not indent; skipped'
+const NO_TABS = 'tabs cannot indent; skipped'
 
 const SPACE = 32
 const PLUS = 43
@@ -77,15 +74,12 @@ export function parseYaml(text: string, source: string): YamlDocument {
     tabs,
     comments,
     isSimple: !tabs && !comments,
-    anchors: new Map(),
     row: -1,
     column: -1,
     line: '',
     colon: -1,
     blankLines: 0,
     commentLines: 0,
-    nodes: 0,
-    aliased: 0,
     complain,
   }
   nextLine(r)
@@ -94,7 +88,7 @@ export function parseYaml(text: string, source: string): YamlDocument {
   if (r.column === 0 && isMarker(r.line) && r.line.startsWith('-')) r.column = 3
   if (text.includes('\n---') || text.includes('\n...')) endDocument(r)
   const root = r.column < 0 ? '' : readNode(r, -1, 0, false)
-  if (r.column >= 0) r.complain(placeOf(r), 'does not belong to what stands before; the rest is skipped')
+  if (r.column >= 0) r.complain(placeOf(r), 'does not belong to what comes before; the rest is skipped')
   return { root, problems, complain }
 }
 
@@ -157,7 +151,7 @@ function readNode(r: Reader, indent: number, depth: number, isValue: boolean): Y
     isInline = false
     if (isOrdinary(r.line, r.column)) return readText(r, indent, depth, false) ?? ''
   }
-  return readSpecial(r, indent, depth, isValue, isInline) ?? ''
+  return readSpecial(r, indent, depth, isInline) ?? ''
 }
 
 /** Letters, digits and `/`: nearly all that stands in a configuration begins with one of them. */
@@ -169,13 +163,7 @@ const isOrdinary = (line: string, at: number): boolean =>
  * A node that may begin with a sign that means something.
  * @returns undefined where it is broken: told, and left behind
  */
-function readSpecial(
-  r: Reader,
-  indent: number,
-  depth: number,
-  isValue: boolean,
-  isInline: boolean,
-): YamlNode | undefined {
+function readSpecial(r: Reader, indent: number, depth: number, isInline: boolean): YamlNode | undefined {
   if (depth > MAX_DEPTH) return tooDeep(r, indent)
   const line = r.line
   const column = r.column
@@ -185,13 +173,13 @@ function readSpecial(
     case '-':
       if (!isItem(r)) break
       if (!isInline) return readList(r, depth)
-      return broken(r, indent, placeOf(r), 'a list can not begin behind its key; skipped')
+      return broken(r, indent, placeOf(r), 'a list cannot begin on the line of its key; skipped')
     case '"':
     case "'": {
       const key = isInline ? undefined : readQuotedKey(r, char)
       if (key !== undefined) return readMapping(r, key, depth)
       const text = readQuoted(r, indent)
-      return text === undefined ? undefined : endValue(r, indent, quoted(r, text))
+      return text === undefined ? undefined : endValue(r, indent, quoted(text))
     }
     case '[':
     case '{': {
@@ -202,40 +190,25 @@ function readSpecial(
     case '>':
       return readBlock(r, indent)
     case '*':
-      return endValue(r, indent, readAlias(r))
     case '&':
     case '!':
-      return readDecorated(r, indent, depth, isValue)
+      return refuseSign(r, indent, char)
     case '\t':
       return broken(r, indent, placeOf(r), NO_TABS)
     case '?':
       if (!isSeparated(line, column)) break
-      return broken(r, indent, placeOf(r), 'keys after a question mark are not supported; skipped')
+      return broken(r, indent, placeOf(r), 'keys after ? are not supported; skipped')
   }
   if (canBeginPlain(r)) return readText(r, indent, depth, isInline)
-  return broken(r, indent, placeOf(r), `a text that begins with ${char} needs quotes; skipped`)
+  return broken(r, indent, placeOf(r), `text that begins with ${char} needs quotes; skipped`)
 }
 
 /** Behind a value that says itself where it ends. */
 function endValue(r: Reader, indent: number, node: YamlNode): YamlNode {
   skipBlanks(r)
   if (isLineDone(r)) nextLine(r)
-  else broken(r, indent, placeOf(r), `${quote(r.line.slice(r.column))} can not stand behind a value; skipped`)
+  else broken(r, indent, placeOf(r), `${quote(r.line.slice(r.column))} cannot follow a value; skipped`)
   return node
-}
-
-/** A node with an anchor or a tag before it. */
-function readDecorated(r: Reader, indent: number, depth: number, isValue: boolean): YamlNode {
-  const place = placeOf(r)
-  const before = r.nodes
-  const word = readWord(r)
-  skipBlanks(r)
-  const isHere = !isLineDone(r) && !'[{&!'.includes(r.line.charAt(r.column))
-  const node = readNode(r, indent, depth + 1, isValue)
-  // In `&a key: value` the anchor is the key's, by the book.
-  if (isHere && typeof node !== 'string' && node.kind !== 'quoted')
-    r.complain(place, `${quote(word)} belongs on a line of its own before a mapping or a list`)
-  return decorate(r, place, word, node, before)
 }
 
 function readList(r: Reader, depth: number): YamlNode {
@@ -244,7 +217,6 @@ function readList(r: Reader, depth: number): YamlNode {
   const places: Place[] = []
   let count = 0
   while (r.column === indent && isItem(r)) {
-    r.nodes++
     r.column = indent + 2
     places[count] = placeOf(r)
     items[count++] = readNode(r, indent, depth + 1, false)
@@ -267,7 +239,7 @@ function readMapping(r: Reader, first: string, depth: number): YamlNode | undefi
     const place = placeOf(r)
     if (key === undefined) {
       const text = trimEnd(r.line.slice(indent))
-      const message = text.startsWith('\t') ? NO_TABS : `${quote(text)} is no key with a colon; skipped`
+      const message = text.startsWith('\t') ? NO_TABS : `${quote(text)} is not a key with a colon; skipped`
       broken(r, indent, place, message)
     } else {
       r.column = r.colon + 2
@@ -276,7 +248,7 @@ function readMapping(r: Reader, first: string, depth: number): YamlNode | undefi
     }
     key = r.column === indent ? readKey(r) : undefined
   } while (r.column === indent)
-  return r.anchors.size > 0 ? merge(r, mapping) : mapping
+  return mapping
 }
 
 /** The key at the cursor, which stays where it is; `r.colon` is where its colon is. undefined: there is none. */
@@ -371,7 +343,7 @@ function readFolded(r: Reader, indent: number, first: string): string {
 }
 
 function refuseColon(r: Reader, indent: number): undefined {
-  const message = 'a text with a colon and a space in it needs quotes, or the indentation is wrong; skipped'
+  const message = 'text with a colon and a space in it needs quotes, or the indentation is wrong; skipped'
   return broken(r, indent, placeAt(r.row, r.colon), message)
 }
 
@@ -387,7 +359,7 @@ function readBlock(r: Reader, indent: number): YamlNode {
     else break
   }
   skipBlanks(r)
-  if (!isLineDone(r)) r.complain(placeOf(r), `${quote(r.line.slice(r.column))} can not stand here; ignored`)
+  if (!isLineDone(r)) r.complain(placeOf(r), `${quote(r.line.slice(r.column))} cannot follow | or >; ignored`)
   const lines: string[] = []
   let filled = 0
   for (r.row++; r.row < r.lines.length; r.row++) {
@@ -407,5 +379,5 @@ function readBlock(r: Reader, indent: number): YamlNode {
   let text = isFolded ? foldBlock(body) : body.join('\n')
   if (chomp === PLUS) text += '\n'.repeat(lines.length - filled + (filled > 0 ? 1 : 0))
   else if (chomp !== DASH && filled > 0) text += '\n'
-  return quoted(r, text)
+  return quoted(text)
 }

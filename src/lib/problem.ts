@@ -17,7 +17,7 @@ const MAX_PROBLEMS = 100
 export function report(problems: Problem[], problem: Problem): void {
   if (problems.length < MAX_PROBLEMS) problems.push(problem)
   else if (problems.length === MAX_PROBLEMS)
-    problems.push({ source: problem.source, message: 'further problems are not told' })
+    problems.push({ source: problem.source, message: 'further problems are not shown' })
 }
 
 /** `/.zosrc:3:7: no closing quote`, `kernel command line: …`. */

@@ -22,10 +22,10 @@ describe('parseMetaData', () => {
       'c',
       ["f:1:1: 'a b' has ' ' in it, which no hostname may; the hostname is not changed"],
     ],
-    ['local-hostname: ""\n', undefined, ["f:1:1: '' is empty; the hostname is not changed"]],
+    ['local-hostname: ""\n', undefined, []],
     ['local-hostname: [a]\n', undefined, ['f:1:1: a list is not a name; the hostname is not changed']],
     ['public-keys: []\nlocal-hostname: a\n', 'a', ["f:1:1: 'public-keys' is not supported; ignored"]],
-    ['- a\n', undefined, ['f:1:1: the file is not a mapping of keys; ignored']],
+    ['- a\n', undefined, ['f:1:1: the file is not a mapping; ignored']],
   ])('%j', (text, hostname, problems) => {
     expect(read(text)).toEqual([hostname, problems])
   })

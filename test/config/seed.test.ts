@@ -61,6 +61,36 @@ describe('parseSeed', () => {
     expect(config.args).toEqual(['a b', 'single quoted', 'dq "inner" end', 'plain space', ''])
   })
 
+  it('reads light, with an address twice and two default routes', () => {
+    const config = configOf('light')
+    expect(config.hostname).toBe('vm')
+    expect(config.nics.map(({ name, mac, addresses }) => [name, mac, ...addresses.map(formatCidr)])).toEqual([
+      ['eth0', '54:43:83:2b:2f:8f', '10.20.2.2/24'],
+      ['eth1', 'fe:1a:39:0c:77:21', '5d3:9c3b:4f2b:8b3e:ff0f:e2c8:1a12:3b4c/64'],
+    ])
+    expect(
+      config.routes.map(({ destination, gateway, nic }) => [
+        destination && formatCidr(destination),
+        gateway && formatIp(gateway),
+        nic,
+      ]),
+    ).toEqual([
+      [undefined, '10.20.2.1', 'eth0'],
+      [undefined, '10.20.2.1', 'eth0'],
+      ['10.20.0.0/16', '10.20.2.1', 'eth0'],
+      ['400::/7', '5d3:9c3b:4f2b:8b3e::1', 'eth1'],
+    ])
+    expect(config.environment.get('SSH_KEY')).toBe('')
+    expect(config.init).toBe('/sbin/init')
+  })
+
+  it('reads selftest, whose hostname is empty', () => {
+    const config = configOf('selftest')
+    expect(config.hostname).toBeUndefined()
+    expect([config.nics, config.routes, config.mounts]).toEqual([[], [], []])
+    expect(config.init).toBe('/sbin/init')
+  })
+
   it('says which file a value came from', () => {
     const { origins, mounts } = configOf('private-mycelium')
     expect(Object.fromEntries(origins)).toMatchObject({
@@ -111,7 +141,7 @@ function mutate(text: string, { kind, at, byte }: { kind: string; at: number; by
 }
 
 describe('a damaged seed', () => {
-  test.each(['private-mycelium', 'minimal-nil-gateway', 'quoting'])(
+  test.each(['private-mycelium', 'minimal-nil-gateway', 'quoting', 'light', 'selftest'])(
     '%s ends in data and problems',
     (name) => {
       const files = fixture(name)

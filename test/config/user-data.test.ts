@@ -116,12 +116,12 @@ users:
   test.each<[text: string, problem: string]>([
     ['packages: [nginx]\n', "f:1:1: 'packages' is not supported; ignored"],
     ['runcmd:\n- touch /x\n', "f:1:1: 'runcmd' is not supported; ignored"],
-    ['users: text\n', 'f:1:1: not a list; taken as its only item'],
+    ['users: text\n', 'f:1:1: not a list; taken as a list of one item'],
     ['users:\n- shell: /bin/sh\n', 'f:2:3: a user without a name; skipped'],
     ['users:\n- name: root\n  shell: /bin/sh\n', "f:3:3: 'shell' is not supported; ignored"],
     ['ssh_authorized_keys: [[a]]\n', 'f:1:23: a list is not an SSH key; skipped'],
     ['hostname: -x\n', "f:1:1: '-x' has '-' in it, which no hostname may; the hostname is not changed"],
-    ['text\n', 'f:1:1: the file is not a mapping of keys; ignored'],
+    ['text\n', 'f:1:1: the file is not a mapping; ignored'],
   ])('tells: %j', (text, problem) => {
     expect(read(text).problems).toContain(problem)
   })

@@ -124,22 +124,6 @@ describe('parseYaml reads', () => {
     ['document markers', '%YAML 1.2\n---\na: 1\n...\n', { a: '1' }],
     ['a text behind the marker', '--- text\n', 'text'],
     [
-      'anchors and aliases',
-      'a: &x\n  b: 1\nc: *x\nd: [&y 2, *y]\n',
-      { a: { b: '1' }, c: { b: '1' }, d: ['2', '2'] },
-    ],
-    [
-      'merge keys',
-      'x: &x {a: 1, b: 2}\ny:\n  b: 3\n  <<: *x\n',
-      { x: { a: '1', b: '2' }, y: { b: '3', a: '1' } },
-    ],
-    [
-      'several merged mappings',
-      '- &x {a: 1}\n- &y {a: 2, b: 3}\n- <<: [*x, *y]\n  c: 4\n',
-      [{ a: '1' }, { a: '2', b: '3' }, { c: '4', a: '1', b: '3' }],
-    ],
-    ['tags', 'a: !!str 1\nb: !!map {c: d}\ne: !!int 7\n', { a: '1', b: { c: 'd' }, e: '7' }],
-    [
       'keys of an object in JavaScript',
       'constructor: 1\n__proto__x: 2\n',
       { constructor: '1', __proto__x: '2' },
@@ -149,15 +133,15 @@ describe('parseYaml reads', () => {
   })
 })
 
-describe('parseYaml tells, and goes on behind', () => {
+describe('parseYaml reports, and goes on after', () => {
   test.each<[what: string, text: string, expected: Plain, problem: string]>([
-    ['a key given twice', 'a: 1\na: 2\n', { a: '2' }, "2:1 the key 'a' is given twice; the last one counts"],
-    ['a tab that indents', 'a:\n\tb: 1\nc: 2\n', { a: '', c: '2' }, '2:1 a tab can not indent; skipped'],
+    ['a key given twice', 'a: 1\na: 2\n', { a: '2' }, "2:1 duplicate key 'a'; the last one counts"],
+    ['a tab that indents', 'a:\n\tb: 1\nc: 2\n', { a: '', c: '2' }, '2:1 tabs cannot indent; skipped'],
     [
       'a line without a colon',
       'a: 1\nb\nc: 2\n',
       { a: '1', c: '2' },
-      "2:1 'b' is no key with a colon; skipped",
+      "2:1 'b' is not a key with a colon; skipped",
     ],
     [
       'wrong indentation',
@@ -169,77 +153,96 @@ describe('parseYaml tells, and goes on behind', () => {
       'a mapping in a text',
       'a: b\n  c: d\ne: f\n',
       { a: 'b', e: 'f' },
-      '2:4 a text with a colon and a space in it needs quotes, or the indentation is wrong; skipped',
+      '2:4 text with a colon and a space in it needs quotes, or the indentation is wrong; skipped',
     ],
     [
       'two colons',
       'a: b: c\nd: e\n',
       { a: '', d: 'e' },
-      '1:5 a text with a colon and a space in it needs quotes, or the indentation is wrong; skipped',
+      '1:5 text with a colon and a space in it needs quotes, or the indentation is wrong; skipped',
     ],
     [
       'a list behind its key',
       'a: - b\nc: d\n',
       { a: '', c: 'd' },
-      '1:4 a list can not begin behind its key; skipped',
+      '1:4 a list cannot begin on the line of its key; skipped',
     ],
     [
       'an item among keys',
       'a: 1\n- b\nc: 2\n',
       { a: '1', c: '2' },
-      "2:1 '- b' is no key with a colon; skipped",
+      "2:1 '- b' is not a key with a colon; skipped",
     ],
     [
       'a key among items',
       '- a\nb: 1\n',
       ['a'],
-      '2:1 does not belong to what stands before; the rest is skipped',
+      '2:1 does not belong to what comes before; the rest is skipped',
     ],
     ['an open quote', 'a: "b\nc: d\n', { a: '', c: 'd' }, '1:4 no closing "; skipped'],
     ['an open bracket', 'a: [b, c\nd: e\n', { a: '', d: 'e' }, '1:4 no closing bracket; skipped'],
     ['an open bracket at the end', 'a:\n  b: {c: [d\n', { a: { b: '' } }, '2:10 no closing bracket; skipped'],
-    ['a missing comma', 'a: ["b" "c"]\nd: e\n', { a: '', d: 'e' }, '1:9 neither a comma nor ]; skipped'],
-    ['two commas', 'a: [b,, c]\nd: e\n', { a: '', d: 'e' }, '1:7 no value where , stands; skipped'],
-    [
-      'text behind a value',
-      'a: "b" c\nd: e\n',
-      { a: 'b', d: 'e' },
-      "1:8 'c' can not stand behind a value; skipped",
-    ],
-    ['a question mark', '? a\n: b\n', '', '1:1 keys after a question mark are not supported; skipped'],
-    ['an escape that there is not', 'a: "\\q"\n', { a: '\\q' }, '1:4 \\q here is no escape that YAML has'],
-    [
-      'one of a control character',
-      'a: "\\\x01"\n',
-      { a: '\\\x01' },
-      '1:4 \\\\x01 here is no escape that YAML has',
-    ],
-    [
-      'a tag with a control character',
-      '!\x07 a: b\n',
-      { a: 'b' },
-      "1:1 '!\\x07' belongs on a line of its own before a mapping or a list",
-    ],
-    ['half a character', 'a: "\\ud83d"\n', { a: '\\ud83d' }, '1:4 \\u here is no escape that YAML has'],
+    ['a missing comma', 'a: ["b" "c"]\nd: e\n', { a: '', d: 'e' }, '1:9 expected a comma or ]; skipped'],
+    ['two commas', 'a: [b,, c]\nd: e\n', { a: '', d: 'e' }, '1:7 expected a value before ,; skipped'],
+    ['text behind a value', 'a: "b" c\nd: e\n', { a: 'b', d: 'e' }, "1:8 'c' cannot follow a value; skipped"],
+    ['a question mark', '? a\n: b\n', '', '1:1 keys after ? are not supported; skipped'],
+    ['an escape that there is not', 'a: "\\q"\n', { a: '\\q' }, '1:4 \\q is not a YAML escape'],
+    ['one of a control character', 'a: "\\\x01"\n', { a: '\\\x01' }, '1:4 \\\\x01 is not a YAML escape'],
+    ['half a character', 'a: "\\ud83d"\n', { a: '\\ud83d' }, '1:4 \\u is not a YAML escape'],
     [
       'a text that begins with a sign',
       'a: @b\nc: %d\n',
       { a: '', c: '' },
-      '1:4 a text that begins with @ needs quotes; skipped',
+      '1:4 text that begins with @ needs quotes; skipped',
+    ],
+    ['an anchor', 'a: &x 1\nb: 2\n', { a: '', b: '2' }, '1:4 anchors (&) are not supported; skipped'],
+    [
+      'an anchor of a mapping',
+      'a: &x\n  b: 1\n  c: 2\nd: 3\n',
+      { a: '', d: '3' },
+      '1:4 anchors (&) are not supported; skipped',
+    ],
+    ['an anchor of a key', '&x a: 1\nb: 2\n', '', '1:1 anchors (&) are not supported; skipped'],
+    [
+      'an anchor of another key',
+      'a: 1\n&x b: 2\nc: 3\n',
+      { a: '1', c: '3' },
+      "2:1 '&x b: 2' is not a key with a colon; skipped",
     ],
     [
-      'an alias of nothing',
-      'a: *b\n',
-      { a: '' },
-      "1:4 no anchor 'b' stands before its alias; taken as empty",
+      'an anchor in brackets',
+      'a: [1, &x 2]\nb: 3\n',
+      { a: '', b: '3' },
+      '1:8 anchors (&) are not supported; skipped',
+    ],
+    ['an alias', 'a: *x\nb: 2\n', { a: '', b: '2' }, '1:4 aliases (*) are not supported; skipped'],
+    ['an alias in a list', '- *x\n- b\n', ['', 'b'], '1:3 aliases (*) are not supported; skipped'],
+    [
+      'an alias in braces',
+      'a: {b: *x}\nc: d\n',
+      { a: '', c: 'd' },
+      '1:8 aliases (*) are not supported; skipped',
     ],
     [
       'an alias of itself',
-      'a: &b [*b]\n',
-      { a: [''] },
-      "1:8 no anchor 'b' stands before its alias; taken as empty",
+      'a: &b [*b]\nc: d\n',
+      { a: '', c: 'd' },
+      '1:4 anchors (&) are not supported; skipped',
     ],
-    ['a tag of its own', 'a: !vault x\n', { a: 'x' }, "1:4 the tag '!vault' is ignored"],
+    ['a tag', 'a: !!str 1\nb: 2\n', { a: '', b: '2' }, '1:4 tags (!) are not supported; skipped'],
+    ['a tag of its own', 'a: !vault x\nb: 2\n', { a: '', b: '2' }, '1:4 tags (!) are not supported; skipped'],
+    [
+      'a merge key',
+      'a: 1\n<<: {b: 2}\nc: 3\n',
+      { a: '1', c: '3' },
+      '2:1 merge keys (<<) are not supported; skipped',
+    ],
+    [
+      'a merge key in braces',
+      'a: {<<: {b: 2}, c: 3}\n',
+      { a: { c: '3' } },
+      '1:5 merge keys (<<) are not supported; skipped',
+    ],
     ['a second document', 'a: 1\n---\nb: 2\n', { a: '1' }, '3:1 only the first document of a file is read'],
   ])('%s', (_, text, expected, problem) => {
     const result = read(text)
@@ -248,7 +251,7 @@ describe('parseYaml tells, and goes on behind', () => {
   })
 
   it('what is nested deeper than it follows', () => {
-    for (const deep of ['[', '- ', '{a: ', '&a ', '[&a ']) {
+    for (const deep of ['[', '- ', '{a: ']) {
       const { problems } = read(`a:\n  ${deep.repeat(5000)}\nb: 1\n`)
       expect(problems.join()).toContain('levels deep')
     }
@@ -260,7 +263,7 @@ describe('parseYaml tells, and goes on behind', () => {
     expect(parseYaml(`a: 1\n${'b\n'.repeat(1000)}`, 'f').problems).toHaveLength(101)
   })
 
-  it('aliases that stand for too much', () => {
+  it('a document that would expand to very much', () => {
     const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]']
     for (let i = 1; i < 9; i++)
       lines.push(
@@ -268,7 +271,14 @@ describe('parseYaml tells, and goes on behind', () => {
           .fill(`*a${i - 1}`)
           .join(', ')}]`,
       )
-    expect(read(lines.join('\n')).problems[0]).toContain('aliases stand for more than 20000 values')
+    const { value, problems } = read(lines.join('\n'))
+    expect(value).toEqual(Object.fromEntries(lines.map((_, i) => [`a${i}`, ''])))
+    expect(problems).toHaveLength(9)
+  })
+
+  it('what is not supported, in time that grows with the text', () => {
+    for (const piece of ['a: &x b\n', '- *x\n', '- !t\n  a: b\n', '<<: *x\n'])
+      expect(read(piece.repeat(20_000)).problems).toHaveLength(101)
   })
 })
 
@@ -278,12 +288,9 @@ describe('scalars', () => {
     expect(isNull(scalar(text))).toBe(true)
     expect(asText(scalar(text))).toBeUndefined()
   })
-  test.each(['""', "'null'", 'nil', '!!str', '!!str null', '0', 'false', '[]', '{}'])(
-    '%j is something',
-    (text) => {
-      expect(isNull(scalar(text))).toBe(false)
-    },
-  )
+  test.each(['""', "'null'", 'nil', '0', 'false', '[]', '{}'])('%j is something', (text) => {
+    expect(isNull(scalar(text))).toBe(false)
+  })
   test.each([
     ['yes', true],
     ['On', true],
@@ -412,7 +419,7 @@ const style = fc.record<library.ToStringOptions & library.CreateNodeOptions & li
   aliasDuplicateObjects: fc.constant(true),
 })
 
-describe('against a library', () => {
+describe('against a library', { timeout: 60_000 }, () => {
   it('what it prints in any style is read as it was', () => {
     let compared = 0
     fc.assert(

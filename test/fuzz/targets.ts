@@ -97,8 +97,7 @@ function holdNode(node: YamlNode, depth: number): void {
   if (typeof node === 'string' || node.kind === 'quoted') return
   const inner = node.kind === 'list' ? node.items : [...node.entries.values()]
   hold(inner.length === node.places.length, 'not a place for each value')
-  // An alias stands for as much as its anchor: only a few are followed.
-  for (const each of inner.slice(0, depth > 8 ? 2 : 64)) holdNode(each, depth + 1)
+  for (const each of inner) holdNode(each, depth + 1)
 }
 
 function runYaml(text: string): void {

@@ -16,7 +16,7 @@ import { formatCidr, formatIp, parseCidr, parseIp, parseMac } from '../../../src
 import { normalizeTarget } from '../../../src/lib/paths.ts'
 import { seedFile } from '../../bytes.ts'
 
-const SEEDS = ['private-mycelium', 'minimal-nil-gateway', 'quoting']
+const SEEDS = ['private-mycelium', 'minimal-nil-gateway', 'quoting', 'light', 'selftest']
 
 /** The files as PID 1 reads them from the disk. */
 const filesOf = (encoded: EncodedSeed): SeedFiles =>
