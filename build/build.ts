@@ -28,6 +28,7 @@ and only where it is asked for by its name:
 
 The kernel is compiled the first time, which takes 5 to 15 minutes on two cores.
 
+  --firmware FILE  put this hypervisor-fw into dist/flist: a zos host boots disk images by it (docs/zos.md)
   --only NAME      this product and what it is made of
   --runtime node   the node build too; lean is made anyway
   --help           this text
@@ -39,8 +40,11 @@ Raw output of compilers and apt is in dist/log/.
 const NAMES = ['zmachine', 'lean', 'flist', 'node', 'debian-cloud'] as const
 type Name = (typeof NAMES)[number]
 
-/** Builds a product and what it is made of; without a name, all but the last two. Prints a line for each. */
-export async function buildAll(only?: Name): Promise<Products> {
+/**
+ * Builds a product and what it is made of; without a name, all but the last two. Prints a line for each.
+ * @param firmware a file that goes into dist/flist as well
+ */
+export async function buildAll(only?: Name, firmware?: string): Promise<Products> {
   if (only === 'node') {
     await ensurePackages(['build'])
     await buildNode()
@@ -56,8 +60,10 @@ export async function buildAll(only?: Name): Promise<Products> {
   await step('dist/lean/init', () => buildLean(), size)
   if (only === 'debian-cloud') await buildDebianCloud()
   if (only === 'lean' || only === 'debian-cloud') return PRODUCTS
-  const { manifest, built } = await step('dist/flist', buildFlist, ({ manifest: { files } }) =>
-    size(files.kernel.bytes + files['initramfs-linux.img'].bytes),
+  const { manifest, built } = await step(
+    'dist/flist',
+    () => buildFlist(firmware),
+    ({ manifest: { files } }) => size(files.kernel.bytes + files['initramfs-linux.img'].bytes),
   )
   const bytes = manifest.files['initramfs-linux.img'].bytes
   note(`  kernel ${built.release} (${built.package} ${built.version}), initramfs ${size(bytes)}`)
@@ -86,7 +92,12 @@ function isName(text: string): text is Name {
 if (import.meta.main) {
   await command(async () => {
     const { values } = parseArgs({
-      options: { only: { type: 'string' }, runtime: { type: 'string' }, help: { type: 'boolean' } },
+      options: {
+        only: { type: 'string' },
+        firmware: { type: 'string' },
+        runtime: { type: 'string' },
+        help: { type: 'boolean' },
+      },
     })
     if (values.help) {
       process.stdout.write(HELP)
@@ -101,7 +112,7 @@ if (import.meta.main) {
     if (values.runtime !== undefined && values.runtime !== 'lean' && values.runtime !== 'node') {
       throw new BuildError(`--runtime ${values.runtime}: there is no such build`, 'It is one of: lean, node')
     }
-    await buildAll(values.only)
+    await buildAll(values.only, values.firmware)
     if (values.runtime === 'node') await buildNode()
   })
 }

@@ -1,7 +1,8 @@
 /** dist/flist, as hosts get it: what the manifest says of it, that it can be built again, and what it leaves a guest. */
 
+import { existsSync } from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cpio } from '../../../build/cpio.ts'
 import { buildFlist, describe as describeFile, type FlistManifest } from '../../../build/flist.ts'
@@ -63,6 +64,32 @@ test('built again, everything is the same byte for byte', async () => {
   await buildFlist()
   const after = await read()
   expect(after.map(describeFile)).toEqual(before.map(describeFile))
+})
+
+describe('firmware', () => {
+  const place = join(dirname(kernel), 'hypervisor-fw')
+  afterAll(async () => {
+    await buildFlist()
+  })
+
+  test('that the build is given is in the folder and in the manifest, and gone after a build without', async () => {
+    // Any ELF with a PVH entry is started as firmware is.
+    const { files } = (await buildFlist(kernel)).manifest
+    expect(files['hypervisor-fw']).toEqual(files.kernel)
+    expect(describeFile(await readFile(place))).toEqual(files.kernel)
+    expect((await readManifest()).files['hypervisor-fw']).toEqual(files.kernel)
+    await buildFlist()
+    expect(existsSync(place)).toBe(false)
+    expect((await readManifest()).files).not.toHaveProperty('hypervisor-fw')
+  })
+
+  test.each([
+    [import.meta.filename, /not an ELF with a PVH entry/],
+    ['/no/such/file', /ENOENT/],
+  ])('%s is refused before anything is built', async (file, message) => {
+    await expect(buildFlist(file)).rejects.toThrow(message)
+    expect(existsSync(place)).toBe(false)
+  })
 })
 
 /** In KB, for a guest of 256 MB; every group of initramfs/kernel.config costs some (npm run bench:kernel). */
