@@ -51,7 +51,7 @@ export function configureNetwork(step: NetworkStep): string[] {
 
 function configure(session: Session, { nics, routes }: NetworkStep): string[] {
   const problems = findNics(nics)
-  tell(session, renames(nics), problems)
+  renameNics(session, nics, problems)
 
   const requests = [linkChange({ index: LO_INDEX, nic: 'lo', up: true })]
   const hasIpv6 = typeof stat('/proc/sys/net/ipv6') !== 'number'
@@ -104,22 +104,57 @@ function found({ name, mac }: NicStep, all: readonly Nic[]): boolean {
   return nic !== undefined
 }
 
+interface Rename {
+  /** What the configuration calls it. */
+  readonly name: string
+  readonly nic: Nic
+  readonly to: string
+}
+
 /**
- * `set-name`. A name may be one that another NIC has until it gets its own, so such NICs first go by one that nobody
- * has. Links are still down, as older kernels want it.
+ * `set-name`. A name may be one that another NIC has until it gets its own, so such NICs first go by one that nobody has.
+ * Links are still down, as older kernels want it. A NIC that can't be renamed keeps the name that it has.
  */
-function renames(nics: readonly NicStep[]): Request[] {
-  const aside: Request[] = []
-  const final: Request[] = []
-  for (const { name, setName } of nics) {
+function renameNics(session: Session, steps: readonly NicStep[], problems: string[]): void {
+  const wanted = steps.flatMap(({ name, setName }): Rename[] => {
     const nic = configured.get(name)
-    if (nic === undefined || setName === undefined || setName === nic.name) continue
-    if (findNic(setName) !== undefined)
-      aside.push(linkChange({ index: nic.index, nic: nic.name, name: `zm${nic.index}` }))
-    final.push(linkChange({ index: nic.index, nic: nic.name, name: setName }))
-    configured.set(name, { ...nic, name: setName })
+    return nic === undefined || setName === undefined || setName === nic.name
+      ? []
+      : [{ name, nic, to: setName }]
+  })
+  if (wanted.length === 0) return
+  const renames = withoutTaken(wanted, problems)
+  const aside = renames.filter(({ to }) => findNic(to) !== undefined)
+  const requests = [
+    ...aside.map(({ nic }) => linkChange({ index: nic.index, nic: nic.name, name: `zm${nic.index}` })),
+    ...renames.map(({ nic, to }) => linkChange({ index: nic.index, nic: nic.name, name: to })),
+  ]
+  tell(session, requests, problems)
+  for (const { name, nic, to } of renames) {
+    const isRenamed = findNic(to)?.index === nic.index
+    // The kernel has refused, which has been told: back from the name that nobody has.
+    if (!isRenamed) transact(session, [linkChange({ index: nic.index, name: nic.name })])
+    const now = isRenamed ? to : listNics().find(({ index }) => index === nic.index)?.name
+    configured.set(name, { ...nic, name: now ?? nic.name })
   }
-  return [...aside, ...final]
+}
+
+/** Without those whose name belongs to a NIC that keeps it: one that is not renamed, or is not renamed either. */
+function withoutTaken(wanted: readonly Rename[], problems: string[]): readonly Rename[] {
+  const isTaken = ({ to }: Rename, at: number): boolean => {
+    const holder = findNic(to)
+    const isKept = holder !== undefined && !wanted.some(({ nic }) => nic.index === holder.index)
+    return isKept || wanted.findIndex((other) => other.to === to) < at
+  }
+  const taken = wanted.filter(isTaken)
+  for (const { nic, to } of taken)
+    problems.push(`set ${nic.name} name ${to}: another NIC has this name; it stays ${nic.name}`)
+  return taken.length === 0
+    ? wanted
+    : withoutTaken(
+        wanted.filter((rename) => !taken.includes(rename)),
+        problems,
+      )
 }
 
 /**
