@@ -23,8 +23,9 @@ import {
   type Root,
   sealRoot,
 } from './boot/stages/root.ts'
+import type { Leases } from './boot/steps/leases.ts'
 import { mountPseudo } from './boot/steps/mount.ts'
-import { Fatal, printTimeline, runSteps, type StepTime } from './boot/steps.ts'
+import { Fatal, noProgress, type Progress, printTimeline, runSteps, type StepTime } from './boot/steps.ts'
 import type { Parsed } from './config/keys.ts'
 import { configure, parseCommandLine, parseRootFiles } from './config/layers.ts'
 import type { ExitPolicy, Layer, MachineConfig, Settings } from './config/machine.ts'
@@ -130,7 +131,8 @@ function run(boot: Boot): never {
   if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
   if (config.settings.strict && warnings() > 0)
     throw new Fatal('zmachine.strict: the warnings above are errors')
-  for (const time of runSteps(steps, config.settings, deadline, watchRoot)) boot.times.push(time)
+  const progress = noProgress()
+  for (const time of runSteps(steps, config.settings, deadline, progress, watchRoot)) boot.times.push(time)
   timed(boot, 'free the initramfs', () => {
     // The power button; nobody waits for it.
     loadModules('button', 'evdev')
@@ -138,7 +140,7 @@ function run(boot: Boot): never {
     freeInitramfs(initramfs)
   })
   if (boot.root?.overlaid === true) sealRoot()
-  return start(boot, config)
+  return start(boot, config, progress)
 }
 
 /** The initramfs: pseudo file systems, the log, drivers. */
@@ -209,7 +211,7 @@ interface Refused {
 }
 
 /** Hands over to an init of the image's own, or starts the entrypoint and supervises it. */
-function start(boot: Boot, config: MachineConfig): never {
+function start(boot: Boot, config: MachineConfig, { leases }: Progress): never {
   const { settings } = config
   const workload = prepareWorkload(config)
   if ('outcome' in workload) return abandon(boot, workload)
@@ -218,7 +220,10 @@ function start(boot: Boot, config: MachineConfig): never {
   // Not its arguments: they may hold secrets, and are the host's own to know.
   if (settings.log !== 'debug') setConsoleLevel(QUIET)
   info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime()} ms`)
-  openTerminal()
+  // The kernel gives it to root, who can open it as it is.
+  const { uid } = workload.identity
+  const owner = uid === ROOT.uid ? undefined : uid
+  openTerminal(owner)
   listen()
   heedStop()
   if (handOver) {
@@ -235,7 +240,7 @@ function start(boot: Boot, config: MachineConfig): never {
     start: () => {
       guardBoot(settings)
       watch(harmless(workload.path), SERVER_PATIENCE)
-      openTerminal()
+      openTerminal(owner)
       const again = launch(workload)
       stopWatchdog()
       if (typeof again === 'number') return again
@@ -243,13 +248,17 @@ function start(boot: Boot, config: MachineConfig): never {
       return again.outcome
     },
     shutDown: (outcome, power) => shutDown(boot, outcome, power),
-    service: config.nics.some(({ dhcp4 }) => dhcp4 === true) ? leaseService() : undefined,
+    service: leases === undefined ? undefined : leaseService(leases),
   })
 }
 
-function leaseService(): Service {
+function leaseService(leases: Leases): Service {
   const { leaseFds, leaseDeadline, handleLeases } = load('dhcp')
-  return { fds: leaseFds(), deadline: leaseDeadline, handle: handleLeases }
+  return {
+    fds: leaseFds(leases),
+    deadline: () => leaseDeadline(leases),
+    handle: (now) => handleLeases(leases, now),
+  }
 }
 
 function prepareWorkload(config: MachineConfig): Workload | Refused {

@@ -2,7 +2,7 @@
 
 import type { Settings } from '../config/machine.ts'
 import { load } from '../lazy.ts'
-import { describe, type Step } from '../plan/step.ts'
+import { type DhcpStep, describe, type Step } from '../plan/step.ts'
 import { EEXIST, must } from '../sys/errno.ts'
 import { microseconds, setHostname, stat, symlink } from '../sys/linux.ts'
 import { debug, harmless, isDebug, line, warn } from './io/console.ts'
@@ -10,12 +10,23 @@ import { isDeviceSource } from './io/device.ts'
 import { updateFile } from './io/files.ts'
 import { Stopped } from './io/requests.ts'
 import { DISK_PATIENCE, SERVER_PATIENCE, watch } from './io/watchdog.ts'
+import type { KeyInProgress } from './steps/host-keys.ts'
+import type { Leases } from './steps/leases.ts'
 import { mountPseudo, mountStep } from './steps/mount.ts'
 import { orderMounts } from './steps/mount-order.ts'
-import { announce, configureNetwork } from './steps/network.ts'
+import { announce, configureNetwork, type Nics } from './steps/network.ts'
 
 /** What makes going on pointless or dangerous. Its message is for the console. */
 export class Fatal extends Error {}
+
+/** What a step leaves for later ones, and for the time after the steps. */
+export interface Progress {
+  readonly nics: Nics
+  leases: Leases | undefined
+  hostKeys: readonly KeyInProgress[]
+}
+
+export const noProgress = (): Progress => ({ nics: new Map(), leases: undefined, hostKeys: [] })
 
 export interface StepTime {
   readonly name: () => string
@@ -34,6 +45,7 @@ export function runSteps(
   steps: readonly Step[],
   settings: Settings,
   deadline: number,
+  progress = noProgress(),
   watchRoot: () => void = () => {},
 ): StepTime[] {
   const times: StepTime[] = []
@@ -46,7 +58,7 @@ export function runSteps(
         harmless(`${step.source} on ${step.target}`),
         isDeviceSource(step.source) ? DISK_PATIENCE : SERVER_PATIENCE,
       )
-    const problems = runStep(step, deadline)
+    const problems = runStep(step, deadline, progress)
     if (step.kind === 'mount') watchRoot()
     for (const problem of problems) {
       const fatal = settings.strict || (step.kind === 'mount' && !step.nofail)
@@ -62,7 +74,7 @@ export function runSteps(
 }
 
 /** @returns what went wrong, in words */
-function runStep(step: Step, deadline: number): string[] {
+function runStep(step: Step, deadline: number, progress: Progress): string[] {
   try {
     switch (step.kind) {
       case 'pseudo':
@@ -77,13 +89,13 @@ function runStep(step: Step, deadline: number): string[] {
         must(setHostname(step.name), () => describe(step))
         return []
       case 'network':
-        return configureNetwork(step)
+        return configureNetwork(step, progress.nics)
       case 'dhcp':
-        return step.stage === 'ask' ? load('dhcp').askForLeases(step) : load('dhcp').awaitLeases()
+        return dhcp(step, progress)
       case 'host-keys':
-        return hostKeys(step.stage)
+        return hostKeys(step.stage, progress)
       case 'announce':
-        return announce(step)
+        return announce(step, progress.nics)
       case 'mount':
         mountStep(step, deadline)
         return []
@@ -99,10 +111,22 @@ function runStep(step: Step, deadline: number): string[] {
   }
 }
 
+function dhcp(step: DhcpStep, progress: Progress): string[] {
+  const { askForLeases, awaitLeases } = load('dhcp')
+  if (step.stage === 'await') return progress.leases === undefined ? [] : awaitLeases(progress.leases)
+  const problems: string[] = []
+  progress.leases = askForLeases(step, progress.nics, problems)
+  return problems
+}
+
 /** Without an /etc/ssh there is no sshd to have keys. */
-function hostKeys(stage: 'start' | 'finish'): string[] {
+function hostKeys(stage: 'start' | 'finish', progress: Progress): string[] {
+  if (stage === 'finish')
+    return progress.hostKeys.length === 0 ? [] : load('hostKeys').finishHostKeys(progress.hostKeys)
   if (typeof stat('/etc/ssh') === 'number') return []
-  return stage === 'start' ? load('hostKeys').startHostKeys() : load('hostKeys').finishHostKeys()
+  const problems: string[] = []
+  progress.hostKeys = load('hostKeys').startHostKeys(problems)
+  return problems
 }
 
 /** `zmachine: timeline 12.3 ms mount /data (ext4)` for each step. */

@@ -12,7 +12,8 @@ const SHELL = '/bin/sh'
 
 /** Runs the root's shell until it ends or a stop is asked for, reaping everything meanwhile. @returns whether it was a stop */
 export function runShell(): StopPower | undefined {
-  openTerminal()
+  // Nobody who is left of the entrypoint's user may type into root's shell.
+  openTerminal(ROOT.uid)
   line(`a shell, since zmachine.shell was asked for; type exit to go on with the exit policy`)
   const { pid, failed } = startWorkload({
     path: SHELL,

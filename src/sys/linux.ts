@@ -148,8 +148,8 @@ export const chmod = (path: string, mode: number): number =>
   runtime.syscall(SYS_fchmodat, AT_FDCWD, path, mode)
 
 /** int fchownat(int dirfd, const char *path, uid_t owner, gid_t group, int flags) — chown(2) */
-export const chown = (path: string, uid: number, gid: number): number =>
-  runtime.syscall(SYS_fchownat, AT_FDCWD, path, uid, gid, 0)
+export const chown = (path: string, uid: number, gid: number, flags = 0, dirfd = AT_FDCWD): number =>
+  runtime.syscall(SYS_fchownat, dirfd, path, uid, gid, flags)
 
 /** ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size) — readlink(2). A negative errno or the text. */
 export function readlink(path: string): string | number {

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readText } from '../../src/boot/io/files.ts'
-import { announce, configureNetwork } from '../../src/boot/steps/network.ts'
+import { announce, configureNetwork, type Nics } from '../../src/boot/steps/network.ts'
 import { linkChange } from '../../src/netlink/link.ts'
 import { closeSession, openSession, transact } from '../../src/netlink/session.ts'
 import { must } from '../../src/sys/errno.ts'
@@ -20,6 +20,8 @@ beforeAll(() => {
   must(mount('sysfs', '/sys', 'sysfs', 0), () => 'mount sysfs on /sys')
 })
 
+const nics: Nics = new Map()
+
 /** A NIC with an address, at whose other end nobody is yet. */
 function unconnected(name: string, peer: string): void {
   const session = openSession()
@@ -28,14 +30,14 @@ function unconnected(name: string, peer: string): void {
   expect(problems).toEqual([undefined])
   const nic = { kind: 'nic', name, mac: undefined, setName: undefined, mtu: undefined, dhcp4: false } as const
   const addresses = [cidr('10.9.9.2/24')]
-  expect(configureNetwork({ kind: 'network', nics: [{ ...nic, addresses }], routes: [] })).toEqual([])
+  expect(configureNetwork({ kind: 'network', nics: [{ ...nic, addresses }], routes: [] }, nics)).toEqual([])
 }
 
 describe('announce', () => {
   it('says which NIC has no carrier, after a second', () => {
     unconnected('alone0', 'alone1')
     const start = uptime()
-    expect(announce({ kind: 'announce', nics: ['alone0'] })).toEqual([
+    expect(announce({ kind: 'announce', nics: ['alone0'] }, nics)).toEqual([
       'alone0 has no carrier: is it connected on the host?',
     ])
     expect(uptime() - start).toBeGreaterThanOrEqual(1000)
@@ -48,7 +50,7 @@ describe('announce', () => {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     const start = uptime()
-    expect(announce({ kind: 'announce', nics: ['late0'] })).toEqual([])
+    expect(announce({ kind: 'announce', nics: ['late0'] }, nics)).toEqual([])
     const took = uptime() - start
     expect(took).toBeGreaterThanOrEqual(150)
     expect(took).toBeLessThan(900)
@@ -62,7 +64,7 @@ describe('announce', () => {
     expect(transact(session, [linkChange({ index, up: true })])).toEqual([undefined])
     closeSession(session)
     const start = uptime()
-    expect(announce({ kind: 'announce', nics: ['there0'] })).toEqual([])
+    expect(announce({ kind: 'announce', nics: ['there0'] }, nics)).toEqual([])
     expect(uptime() - start).toBeLessThan(100)
   })
 })

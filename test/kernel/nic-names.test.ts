@@ -41,7 +41,8 @@ const nic = (end: number, setName: string | undefined): NicStep => ({
   addresses: [cidr(`10.7.0.${end + 1}/24`)],
 })
 
-const configure = (...nics: NicStep[]): string[] => configureNetwork({ kind: 'network', nics, routes: [] })
+const configure = (...nics: NicStep[]): string[] =>
+  configureNetwork({ kind: 'network', nics, routes: [] }, new Map())
 const acceptsRa = (name: string): string | undefined =>
   readText(`/proc/sys/net/ipv6/conf/${name}/accept_ra`)?.trim()
 

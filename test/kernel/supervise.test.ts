@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { ours, runInit } from './pid1.ts'
+import { ours, runInit, startInit, stop } from './pid1.ts'
 import { rows } from './supervision.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'zmachine-supervise-'))
@@ -30,6 +30,15 @@ test('a restart is another start of the same, after a delay that doubles', async
   expect(output).toMatch(/exited code=7 .*; restarting in 0\.1 s\r?\n/)
   expect(output).toMatch(/exited code=8 .*; restarting in 0\.2 s\r?\n/)
   expect(exit).toMatchObject({ reason: 'stop' })
+})
+
+test('an ordinary user opens /dev/stdout and /dev/stderr, after a restart too', async () => {
+  const script = 'echo one > /dev/stdout && echo two > /dev/stderr && exit 7; exit 8'
+  const options = 'zmachine.user=1000:1000 zmachine.on_exit=restart'
+  const running = await startInit(ours(options), join(folder, 'user'), ['/bin/sh', '-c', script])
+  await running.says(/exited code=7 [\s\S]*exited code=7 |exited code=8 /)
+  await stop(running)
+  expect(running.output().match(/^one\r?\ntwo\r?\nzmachine: exited code=7 /gm)).toHaveLength(2)
 })
 
 test('10,000 orphans are reaped while they come', async () => {

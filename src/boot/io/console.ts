@@ -4,8 +4,17 @@ import type { LogLevel } from '../../config/machine.ts'
 import { bytesFrom } from '../../lib/bytes.ts'
 import { splitList, visible, words } from '../../lib/text.ts'
 import { EAGAIN } from '../../sys/errno.ts'
-import { O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDWR, O_WRONLY, POLLOUT, TIOCOUTQ } from '../../sys/flags.ts'
-import { close, currentRuntime, ioctl, open, poll, SYS_dup3, syscall, write } from '../../sys/linux.ts'
+import {
+  AT_EMPTY_PATH,
+  O_CLOEXEC,
+  O_NOCTTY,
+  O_NONBLOCK,
+  O_RDWR,
+  O_WRONLY,
+  POLLOUT,
+  TIOCOUTQ,
+} from '../../sys/flags.ts'
+import { chown, close, currentRuntime, ioctl, open, poll, SYS_dup3, syscall, write } from '../../sys/linux.ts'
 import { readText } from './files.ts'
 
 /** How long a console that takes nothing may hold PID 1 up, in milliseconds; then lines are lost, not the container. */
@@ -13,6 +22,9 @@ const STALL = 1000
 
 /** Milliseconds between two looks at what is left to send: nobody tells when it is nothing. */
 const DRAIN_STEP = 2
+
+/** chown(2): leaves the group as it is. */
+const KEEP = -1
 
 let descriptor = 2
 let level: LogLevel = 'info'
@@ -40,12 +52,15 @@ export function openLog(): void {
 /**
  * Opens the console's real terminal as the standard streams that the entrypoint inherits; /dev/console itself can't be
  * a controlling terminal (tty_open_proc_set_tty). To be done before each start, as each end hangs it up.
+ * @param owner who may open the terminal by its name from now on, /dev/stdout and /dev/stderr among its names; whoever may
+ * now where it is left out. /dev/console stays root's
  */
-export function openTerminal(): void {
+export function openTerminal(owner?: number): void {
   const active = words(readText('/sys/class/tty/console/active') ?? '')
   // The kernel lists the one behind /dev/console last.
   const name = active[active.length - 1]
   const terminal = name === undefined ? -1 : open(`/dev/${name}`, O_RDWR | O_NOCTTY)
+  if (terminal >= 0 && owner !== undefined) chown('', owner, KEEP, AT_EMPTY_PATH, terminal)
   const streams = terminal >= 0 ? terminal : open('/dev/null', O_RDWR)
   for (const fd of [0, 1, 2]) if (streams >= 0 && fd !== streams) syscall(SYS_dup3, streams, fd, 0)
   if (streams > 2) close(streams)

@@ -27,22 +27,24 @@ const FOLDER = '/etc/ssh'
 
 const KEYGENS = ['/usr/bin/ssh-keygen', '/bin/ssh-keygen', '/usr/local/bin/ssh-keygen']
 
-interface Making {
+/** A key that ssh-keygen is at work on. */
+export interface KeyInProgress {
   readonly pid: number
   readonly type: string
 }
-
-const making: Making[] = []
 
 /** `/etc/ssh/ssh_host_ed25519_key`; `fresh` is where it is made, so that half a key is never found. */
 const keyFile = (type: string): string => `${FOLDER}/ssh_host_${type}_key`
 const fresh = (type: string): string => `${FOLDER}/.zmachine_${type}_key`
 
-/** Starts ssh-keygen for each type, unless there are keys or there is no ssh-keygen. @returns what failed, in words */
-export function startHostKeys(): string[] {
+/**
+ * Starts ssh-keygen for each type, unless there are keys or there is no ssh-keygen.
+ * @param problems what failed is added to them, in words
+ */
+export function startHostKeys(problems: string[]): KeyInProgress[] {
   const keygen = KEYGENS.find(isRegularFile)
   if (keygen === undefined || hasKeys()) return []
-  const problems: string[] = []
+  const started: KeyInProgress[] = []
   for (const type of keyTypes(readText(`${FOLDER}/sshd_config`) ?? '')) {
     unlink(fresh(type))
     unlink(`${fresh(type)}.pub`)
@@ -67,10 +69,10 @@ export function startHostKeys(): string[] {
         `SSH host key ${type}: ${failed?.call.name ?? 'fork'}: ${describeErrno(failed?.result ?? pid)}`,
       )
     } else {
-      making.push({ pid, type })
+      started.push({ pid, type })
     }
   }
-  return problems
+  return started
 }
 
 /** How long they may take, in milliseconds: RSA needs seconds. An image's own program must not hold the boot for ever. */
@@ -93,11 +95,11 @@ function waitForChild(pid: number, subject: string, deadline: number): number | 
 }
 
 /** Waits until they are made, and puts them into their place. @returns what failed, in words */
-export function finishHostKeys(): string[] {
+export function finishHostKeys(started: readonly KeyInProgress[]): string[] {
   const problems: string[] = []
   const made: string[] = []
   const deadline = uptime() + PATIENCE
-  for (const { pid, type } of making) {
+  for (const { pid, type } of started) {
     const status = waitForChild(pid, `the SSH host key ${type}`, deadline)
     if (status === undefined) {
       problems.push(
@@ -115,7 +117,6 @@ export function finishHostKeys(): string[] {
       problems.push(`SSH host key ${type}: rename to ${keyFile(type)}: ${describeErrno(result)}`)
     else made.push(type)
   }
-  making.length = 0
   if (made.length > 0) info(`made SSH host keys: ${made.join(', ')}`)
   return problems
 }

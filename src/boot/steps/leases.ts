@@ -1,6 +1,6 @@
 /**
- * The NICs with `dhcp4`: asked for when the links are up, waited for when everything else is done, renewed as long as the
- * container runs. Loaded only where a NIC wants it (see `lazy.ts`).
+ * Leases for the NICs with `dhcp4`: requested when the links are up, awaited when everything else is done, renewed as long
+ * as the container runs. Loaded only if a NIC wants one (see `lazy.ts`).
  */
 
 import { type DhcpClient, deadlineOf, handle, startDhcp } from '../../dhcp/dhcp.ts'
@@ -18,7 +18,7 @@ import { debug, info, warn } from '../io/console.ts'
 import { updateFile } from '../io/files.ts'
 import { pollOrStop } from '../io/requests.ts'
 import { waitingFor } from '../io/wait.ts'
-import { configuredNic } from './network.ts'
+import type { Nic } from './nics.ts'
 
 /** How long a lease may take before the container starts without it, in milliseconds. The client goes on asking. */
 const PATIENCE = 10_000
@@ -28,100 +28,106 @@ interface Client {
   lease: Lease | undefined
 }
 
-const clients: Client[] = []
-let step: DhcpStep | undefined
+/** What `askForLeases` begins and the supervisor goes on with. */
+export interface Leases {
+  readonly step: DhcpStep
+  readonly nics: ReadonlyMap<string, Nic>
+  readonly clients: Client[]
+  /** A lease's name servers stand in resolv.conf. */
+  wroteNameServers: boolean
+}
 
-/** Sends the first DISCOVERs. @returns what could not be done, in words */
-export function askForLeases(wanted: DhcpStep): string[] {
-  step = wanted
-  const problems: string[] = []
-  for (const name of wanted.nics) {
-    const nic = configuredNic(name)
+/**
+ * Sends the first DISCOVERs.
+ * @param nics by their configured names
+ * @param problems what could not be done is added to them, in words
+ */
+export function askForLeases(step: DhcpStep, nics: ReadonlyMap<string, Nic>, problems: string[]): Leases {
+  const clients: Client[] = []
+  for (const configured of step.nics) {
+    const nic = nics.get(configured)
     if (nic === undefined) continue
     try {
-      const dhcp = startDhcp(
-        { nic: nic.name, index: nic.index, mac: nic.mac, hostname: wanted.hostname },
-        uptime(),
-      )
+      const { name, index, mac } = nic
+      const dhcp = startDhcp({ nic: name, index, mac, hostname: step.hostname }, uptime())
       clients.push({ dhcp, lease: undefined })
     } catch (error) {
       problems.push(`dhcp4 on ${nic.name}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  return problems
+  return { step, nics, clients, wroteNameServers: false }
 }
 
 /** Waits until each has a lease, or for PATIENCE. @returns who has none, in words */
-export function awaitLeases(): string[] {
+export function awaitLeases(leases: Leases): string[] {
+  const missing = (): string[] =>
+    leases.clients.filter(({ lease }) => lease === undefined).map(({ dhcp }) => dhcp.nic)
   const deadline = uptime() + PATIENCE
   const tell = waitingFor(() => `a DHCP lease on ${missing().join(', ')}`, deadline)
   while (missing().length > 0) {
     const now = uptime()
     if (now >= deadline) break
-    const wake = Math.min(deadline, leaseDeadline(), tell(now))
-    pollOrStop(leaseFds(), Math.max(0, wake - now))
-    handleLeases(uptime())
+    const wake = Math.min(deadline, leaseDeadline(leases), tell(now))
+    pollOrStop(leaseFds(leases), Math.max(0, wake - now))
+    handleLeases(leases, uptime())
   }
-  return missing().map(
-    (name) => `${name}: no DHCP server has answered in ${PATIENCE / 1000} s; it is asked on`,
-  )
+  return missing().map((name) => `${name}: no DHCP server answered within ${PATIENCE / 1000} s; still trying`)
 }
 
-const missing = (): string[] => clients.filter(({ lease }) => lease === undefined).map(({ dhcp }) => dhcp.nic)
-
-export const leaseFds = (): PollFd[] => clients.map(({ dhcp }) => ({ fd: dhcp.fd, events: POLLIN }))
+export const leaseFds = ({ clients }: Leases): PollFd[] =>
+  clients.map(({ dhcp }) => ({ fd: dhcp.fd, events: POLLIN }))
 
 /** When `handleLeases` is to be called even if nothing comes, as `uptime()` counts. */
-export const leaseDeadline = (): number =>
+export const leaseDeadline = ({ clients }: Leases): number =>
   clients.reduce((least, { dhcp }) => Math.min(least, deadlineOf(dhcp)), Number.POSITIVE_INFINITY)
 
 /** Takes what has come and does what is due. To be called when one of `leaseFds` is ready or `leaseDeadline` is over. */
-export function handleLeases(now: number): void {
-  for (const client of clients) {
+export function handleLeases(leases: Leases, now: number): void {
+  for (const client of leases.clients) {
     try {
       const change = handle(client.dhcp, now)
-      if (change !== undefined) apply(client, change.is === 'lease' ? change.lease : undefined)
+      if (change !== undefined) apply(leases, client, change.is === 'lease' ? change.lease : undefined)
     } catch (error) {
       warn(`dhcp4 on ${client.dhcp.nic}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 }
 
-function apply(client: Client, lease: Lease | undefined): void {
+/** @param lease undefined: the one before was lost */
+function apply(leases: Leases, client: Client, lease: Lease | undefined): void {
+  const { step, nics } = leases
   const { nic, index } = client.dhcp
   const requests = leaseRequests(index, nic, lease, client.lease)
   client.lease = lease
-  // With a NIC's last address the kernel takes its routes away, the configured ones too.
-  for (const route of step?.routes ?? []) {
-    const configured = configuredNic(route.nic)
-    if (configured?.name === nic) requests.push(routeAdd({ ...route, nic, index }))
-  }
+  // The kernel removes a NIC's routes together with its last address, the configured ones too.
+  for (const route of step.routes)
+    if (nics.get(route.nic)?.name === nic) requests.push(routeAdd({ ...route, nic, index }))
   const session = openSession()
   for (const error of transact(session, requests))
     if (error !== undefined) warn(`dhcp4 on ${nic}: ${error.message}`)
   closeSession(session)
-  if (lease === undefined) {
-    warn(`${nic}: the DHCP lease is lost`)
-    return
-  }
-  info(`${nic}: ${formatCidr(lease.address)} by DHCP`)
-  nameServers()
-  if (step?.hostname === undefined && lease.hostname !== undefined) {
+  if (lease === undefined) warn(`${nic}: the DHCP lease is lost`)
+  else info(`${nic}: ${formatCidr(lease.address)} by DHCP`)
+  writeNameServers(leases)
+  if (step.hostname === undefined && lease?.hostname !== undefined) {
     const { hostname } = lease
     must(setHostname(hostname), () => `hostname ${hostname}`)
   }
 }
 
-/** What is configured comes first, then what the leases say. */
-function nameServers(): void {
-  const servers: Ip[] = [...(step?.dns.servers ?? [])]
-  const search = new Set(step?.dns.search)
-  for (const { lease } of clients) {
+/** The configured ones first, then the leases'. Those of a lost lease go, also where none is left. */
+function writeNameServers(leases: Leases): void {
+  const { dns } = leases.step
+  const servers: Ip[] = [...dns.servers]
+  const search = new Set(dns.search)
+  for (const { lease } of leases.clients) {
     for (const ip of lease?.nameServers ?? [])
       if (!servers.some((known) => sameIp(known, ip))) servers.push(ip)
     for (const domain of lease?.searchDomains ?? []) search.add(domain)
   }
-  if (servers.length === 0 && search.size === 0) return
+  // Until a lease says something, the image's own file stays.
+  if (servers.length === 0 && search.size === 0 && !leases.wroteNameServers) return
+  leases.wroteNameServers = true
   const done = updateFile('/etc/resolv.conf', renderResolvConf({ servers, search: [...search] }))
   debug(() => `/etc/resolv.conf ${done}`)
 }

@@ -160,29 +160,9 @@ function mountShare(what: Mountable, deadline: number): Mounted {
   let last = -ENOENT
   const mounted = waitFor(
     () => {
-      let refusal: SysError | undefined
-      let hope = false
-      for (const candidate of types) {
-        const attempt = tryMount({ ...what, type: candidate })
-        if (typeof attempt !== 'number') return attempt
-        // Both answer this for a tag that no device has. Anything else will not get better.
-        if (attempt === -EINVAL && what.data !== '' && shareTags()?.includes(source) === true) {
-          throw new SysError(
-            `mount ${quote(source)} on ${target} as ${candidate}`,
-            attempt,
-            `it does not know one of the options ${quote(what.data)}`,
-          )
-        }
-        if (attempt === -EINVAL || attempt === -ENOENT) {
-          last = attempt
-          hope = true
-        } else {
-          const call = `mount ${quote(source)} on ${target} as ${candidate}`
-          refusal ??= new SysError(call, attempt, hint(attempt, candidate))
-        }
-      }
-      if (refusal !== undefined && !hope) throw refusal
-      return undefined
+      const attempt = tryTypes(what, types)
+      if (typeof attempt === 'number') last = attempt
+      return typeof attempt === 'number' ? undefined : attempt
     },
     deadline,
     () => `the share ${quote(source)}`,
@@ -194,6 +174,35 @@ function mountShare(what: Mountable, deadline: number): Mounted {
     `no share has this tag${listTags()}`,
   )
 }
+
+/**
+ * Tries each type once.
+ * @returns the negative errno of one that knows no such tag, which may still appear
+ * @throws SysError where one has the tag and refuses, or the kernel has none of the types: that will not get better
+ */
+function tryTypes(what: Mountable, types: readonly string[]): Mounted | number {
+  const { source, target, data } = what
+  let absent = 0
+  let refusal: SysError | undefined
+  let unknown: SysError | undefined
+  for (const type of types) {
+    const attempt = tryMount({ ...what, type })
+    if (typeof attempt !== 'number') return attempt
+    const call = `mount ${quote(source)} on ${target} as ${type}`
+    if (attempt === -EINVAL && data !== '' && shareTags()?.includes(source) === true)
+      throw new SysError(call, attempt, `it does not know one of the options ${quote(data)}`)
+    if (isAbsent(type, attempt)) absent = attempt
+    else if (attempt === -ENODEV) unknown ??= new SysError(call, attempt, hint(attempt, type))
+    else refusal ??= new SysError(call, attempt, hint(attempt, type))
+  }
+  if (refusal !== undefined) throw refusal
+  if (unknown !== undefined && absent === 0) throw unknown
+  return absent
+}
+
+/** Whether this is the answer for a tag that no device has (virtio_fs_get_tree, p9_virtio_create). */
+const isAbsent = (type: string, result: number): boolean =>
+  result === -ENOENT || (result === -EINVAL && type === 'virtiofs')
 
 /** File systems that can't be written, wherever they are. */
 const READ_ONLY_TYPES: readonly string[] = ['erofs', 'squashfs', 'iso9660']

@@ -33,25 +33,26 @@ const NIC_PATIENCE = 5000
 /** The kernel's first link in every network namespace (LOOPBACK_IFINDEX). */
 const LO_INDEX = 1
 
-/** The NICs that the network step found, by the configuration's names, with the names that they have since. */
-const configured = new Map<string, Nic>()
+/** NICs by their configured names, each with the name that the kernel has for it now. */
+export type Nics = Map<string, Nic>
 
-export const configuredNic = (name: string): Nic | undefined => configured.get(name)
-
-/** @returns what could not be done, in words; everything else was done */
-export function configureNetwork(step: NetworkStep): string[] {
+/**
+ * @param configured the NICs that are found are added to them
+ * @returns what could not be done, in words; everything else was done
+ */
+export function configureNetwork(step: NetworkStep, configured: Nics): string[] {
   if (step.nics.length > 0) loadModules('virtio_net', 'af_packet')
   const session = openSession()
   try {
-    return configure(session, step)
+    return configure(session, step, configured)
   } finally {
     closeSession(session)
   }
 }
 
-function configure(session: Session, { nics, routes }: NetworkStep): string[] {
-  const problems = findNics(nics)
-  renameNics(session, nics, problems)
+function configure(session: Session, { nics, routes }: NetworkStep, configured: Nics): string[] {
+  const problems = findNics(nics, configured)
+  renameNics(session, nics, configured, problems)
 
   const requests = [linkChange({ index: LO_INDEX, nic: 'lo', up: true })]
   const hasIpv6 = typeof stat('/proc/sys/net/ipv6') !== 'number'
@@ -77,13 +78,13 @@ function tell(session: Session, requests: readonly Request[], problems: string[]
 }
 
 /** Finds them all, or after NIC_PATIENCE those that there are. @returns which are missing, in words */
-function findNics(nics: readonly NicStep[]): string[] {
+function findNics(nics: readonly NicStep[], configured: Nics): string[] {
   let missing = nics
   waitFor(
     () => {
       // One that is known by its MAC is looked for among all; those are looked at once.
       const all = missing.some(({ mac }) => mac !== undefined) ? listNics() : []
-      missing = missing.filter((step) => !found(step, all))
+      missing = missing.filter((step) => !isFound(step, all, configured))
       return missing.length === 0 ? true : undefined
     },
     uptime() + NIC_PATIENCE,
@@ -98,7 +99,7 @@ function findNics(nics: readonly NicStep[]): string[] {
   )
 }
 
-function found({ name, mac }: NicStep, all: readonly Nic[]): boolean {
+function isFound({ name, mac }: NicStep, all: readonly Nic[], configured: Nics): boolean {
   const nic = mac === undefined ? findNic(name) : all.find((candidate) => candidate.mac === mac)
   if (nic !== undefined) configured.set(name, nic)
   return nic !== undefined
@@ -115,7 +116,7 @@ interface Rename {
  * `set-name`. A name may be one that another NIC has until it gets its own, so such NICs first go by one that nobody has.
  * Links are still down, as older kernels want it. A NIC that can't be renamed keeps the name that it has.
  */
-function renameNics(session: Session, steps: readonly NicStep[], problems: string[]): void {
+function renameNics(session: Session, steps: readonly NicStep[], configured: Nics, problems: string[]): void {
   const wanted = steps.flatMap(({ name, setName }): Rename[] => {
     const nic = configured.get(name)
     return nic === undefined || setName === undefined || setName === nic.name
@@ -192,7 +193,7 @@ function addLinkRequests(
  * brings its state up to date (rtnl_getlink, since Linux 6.9), for which the kernel takes up to a second otherwise.
  * @returns which links have no carrier, in words
  */
-export function announce({ nics }: AnnounceStep): string[] {
+export function announce({ nics }: AnnounceStep, configured: ReadonlyMap<string, Nic>): string[] {
   const known = nics.flatMap((name) => configured.get(name) ?? [])
   const requests = known.flatMap(({ index, name, mac }) => [
     linkGet(index),

@@ -1,6 +1,7 @@
 /** Which program becomes the entrypoint, with what around it (protocol, sections 2, 3 and 4). */
 
 import { describe, expect, test } from 'vitest'
+import { scripted } from '../../faults/faults.ts'
 import { booted } from '../lib/boot.ts'
 import { probeProgram } from '../lib/files.ts'
 
@@ -164,6 +165,18 @@ describe('user and working directory', () => {
     test('need no entry in passwd', () => {
       const { uid, gid } = boot().report()
       expect({ uid, gid }).toEqual({ uid: 7777, gid: 8888 })
+    })
+  })
+  describe('without root’s rights', () => {
+    const script = 'echo logged > /dev/stdout && echo wrong > /dev/stderr; ls -ln /dev/console /dev/ttyS0'
+    const boot = booted({
+      ...scripted(script),
+      cmdline: 'zmachine.user=7777:8888',
+    })
+    test('log to /dev/stdout and /dev/stderr, and do not own /dev/console', () => {
+      expect(boot().console).toMatch(/^logged\r?\nwrong\r?$/m)
+      expect(boot().console).toMatch(/^crw\S+ +1 0 .*\/dev\/console\r?$/m)
+      expect(boot().console).toMatch(/^crw\S+ +1 7777 .*\/dev\/ttyS0\r?$/m)
     })
   })
   describe('that do not exist', () => {
