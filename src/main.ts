@@ -126,6 +126,8 @@ function run(boot: Boot): never {
     boot.root = enterRoot(mounted, targets, files)
   })
   const config = timed(boot, 'configuration of the root', () => readRoot(early, host))
+  // Variables of the root and of the seed may have changed them.
+  useSettings(boot, config.settings)
   const { steps, problems, refusals } = plan(config)
   for (const problem of problems) warn(problem)
   if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
@@ -163,9 +165,13 @@ function timed<T>(boot: Boot, name: string, work: () => T): T {
 /** The kernel command line, the weaker part of what the host says. It tells where the root is, and how to log. */
 function readCommandLine(boot: Boot): Layer {
   const layer = told(parseCommandLine(readText('/proc/cmdline') ?? ''))
-  boot.settings = { ...DEFAULT_SETTINGS, ...layer.settings }
-  setLogLevel(boot.settings.log)
+  useSettings(boot, { ...DEFAULT_SETTINGS, ...layer.settings })
   return layer
+}
+
+function useSettings(boot: Boot, settings: Settings): void {
+  boot.settings = settings
+  setLogLevel(settings.log)
 }
 
 /** As early as the port is known. A debugger is no reason not to boot. */

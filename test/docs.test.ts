@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_SETTINGS, merge } from '../src/config/merge.ts'
+import { SETTING_VARIABLES } from '../src/config/variables.ts'
 import { ROOT as ROOT_USER } from '../src/supervise/workload.ts'
 import { KEY_NAMES } from './config/key-names.ts'
 
@@ -38,7 +39,9 @@ function tableBelow(heading: string): string[][] {
     )
 }
 
-const keyRows = tableBelow('## Kernel command line')
+const allRows = tableBelow('## Kernel command line')
+
+const keyRows = allRows.filter(([name = '']) => !name.startsWith('`ZMACHINE_'))
 
 /** The third column of a key's row. */
 function documentedDefault(key: string): string {
@@ -72,6 +75,12 @@ describe('the table of the kernel command line', () => {
     expect(documentedDefault('ro')).toBe(root.readOnly ? 'ro' : 'rw')
     expect(documentedDefault('init')).toBe(init)
   })
+})
+
+it('has every variable that is a setting, with its key', () => {
+  const documented = allRows.filter(([name = '']) => name.startsWith('`ZMACHINE_'))
+  const expected = Array.from(SETTING_VARIABLES, ([name, key]) => [`\`${name}\``, `\`zmachine.${key}\``])
+  expect(documented.sort()).toEqual(expected.sort())
 })
 
 /** As GitHub makes them: lower case, without punctuation, a hyphen for each blank. */

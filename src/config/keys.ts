@@ -17,9 +17,14 @@ export interface Parsed {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-interface Collected {
-  readonly root: Mutable<Partial<RootConfig>>
+export interface SettingsReader {
   readonly settings: Mutable<Partial<Settings>>
+  /** Notes a problem of the key at hand. */
+  complain(message: string): void
+}
+
+interface Collected extends SettingsReader {
+  readonly root: Mutable<Partial<RootConfig>>
   readonly nics: NicConfig[]
   readonly routes: RouteConfig[]
   readonly nameServers: Ip[]
@@ -27,8 +32,6 @@ interface Collected {
   readonly environment: Map<string, string>
   hostname?: string
   init?: string
-  /** Notes a problem of the token at hand. */
-  complain(message: string): void
 }
 
 /** Our own keys, without their `zmachine.`. */
@@ -142,6 +145,21 @@ function apply(into: Collected, { key, value = '' }: Token): void {
 }
 
 function applyOwn(into: Collected, name: string, value: string): void {
+  if (applySetting(into, name, value)) return
+  if (name.startsWith('env.') && name.length > 'env.'.length) {
+    into.environment.set(name.slice('env.'.length), value)
+  } else {
+    const known = nearest(name, [...OWN_KEYS, 'env.'])
+    const meant = known === 'env.' ? 'env.KEY' : known
+    into.complain(`unknown key${meant === undefined ? '' : `; did you mean zmachine.${meant}?`}`)
+  }
+}
+
+/**
+ * A setting by its key's name without `zmachine.`; a value that can't be used is a problem.
+ * @returns whether there is such a setting
+ */
+export function applySetting(into: SettingsReader, name: string, value: string): boolean {
   const { settings } = into
   switch (name) {
     case 'mode':
@@ -172,14 +190,9 @@ function applyOwn(into: Collected, name: string, value: string): void {
       settings[name] = value !== '0' && value !== 'no' && value !== 'false' && value !== 'off'
       break
     default:
-      if (name.startsWith('env.') && name.length > 'env.'.length) {
-        into.environment.set(name.slice('env.'.length), value)
-      } else {
-        const known = nearest(name, [...OWN_KEYS, 'env.'])
-        const meant = known === 'env.' ? 'env.KEY' : known
-        into.complain(`unknown key${meant === undefined ? '' : `; did you mean zmachine.${meant}?`}`)
-      }
+      return false
   }
+  return true
 }
 
 /** What is wrong is told, and leaves the value as it was. */
@@ -188,19 +201,19 @@ function assign<T, K extends keyof T>(to: T, key: K, value: T[K] | undefined): v
 }
 
 /** One of the values, or undefined with a problem noted. */
-function choose<T extends string>(into: Collected, value: string, values: readonly T[]): T | undefined {
+function choose<T extends string>(into: SettingsReader, value: string, values: readonly T[]): T | undefined {
   for (const candidate of values) if (candidate === value) return candidate
   into.complain(`${quote(value)} is none of ${values.join(', ')}; ignored`)
   return undefined
 }
 
-function readSeconds(into: Collected, value: string): number | undefined {
+function readSeconds(into: SettingsReader, value: string): number | undefined {
   const seconds = parseDecimal(value)
   if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
   return seconds
 }
 
-function readPort(into: Collected, value: string): number | undefined {
+function readPort(into: SettingsReader, value: string): number | undefined {
   const port = parseDecimal(value)
   if (port !== undefined && port > 0 && port < 0x10000) return port
   into.complain(`${quote(value)} is not a TCP port; ignored`)

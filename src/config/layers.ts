@@ -8,6 +8,7 @@ import { quote, trim } from '../lib/text.ts'
 import { type Parsed, parseKeys } from './keys.ts'
 import type { Layer, MachineConfig } from './machine.ts'
 import { merge } from './merge.ts'
+import { takeSettings } from './variables.ts'
 
 /** Parsers that PID 1 loads only where there is something for them to read. */
 export interface RootParsers {
@@ -34,11 +35,11 @@ export function parseRootFiles(
   const hostname = trim(read('/etc/hostname') ?? '')
   if (hostname !== '') parsed.push(hostnameOf(hostname))
   const environment = read('/etc/environment')
-  if (environment !== undefined) parsed.push(load('environment').parseEnvironment(environment))
+  if (environment !== undefined) parsed.push(takeSettings(load('environment').parseEnvironment(environment)))
   const startup = read('/.startup.toml')
-  if (startup !== undefined) parsed.push(load('startup').parseStartup(startup, isDirectory))
+  if (startup !== undefined) parsed.push(takeSettings(load('startup').parseStartup(startup, isDirectory)))
   const zosrc = read('/.zosrc')
-  if (zosrc !== undefined) parsed.push(load('zosrc').parseZosrc(zosrc, '/.zosrc'))
+  if (zosrc !== undefined) parsed.push(takeSettings(load('zosrc').parseZosrc(zosrc, '/.zosrc')))
   return parsed
 }
 

@@ -6,6 +6,7 @@ import type { Layer } from './machine.ts'
 import { parseMetaData } from './meta-data.ts'
 import { parseNetplan } from './netplan.ts'
 import { parseUserData } from './user-data.ts'
+import { takeSettings } from './variables.ts'
 import { parseZosrc } from './zosrc.ts'
 
 /** The text of each file that there is, as byte strings. */
@@ -49,7 +50,7 @@ export function parseSeed(files: SeedFiles, label: string): Seed {
   for (const [key, name, parse] of FILES) {
     const text = files[key]
     if (text === undefined) continue
-    const parsed = parse(text, `${label}/${name}`)
+    const parsed = takeSettings(parse(text, `${label}/${name}`))
     layers.push(parsed.layer)
     for (const problem of parsed.problems) problems.push(problem)
   }

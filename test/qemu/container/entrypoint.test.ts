@@ -130,6 +130,48 @@ describe('an image converted from Docker, deployed without an entrypoint', () =>
   })
 })
 
+describe('settings of the deployment', () => {
+  const boot = booted({
+    files: {
+      '.zosrc': [
+        ...['USER=1000:1001', 'CWD=/srv', 'LOG=quiet', 'TIMELINE=yes', 'GRASE=3', 'ON_EXIT=later'],
+        'OTHER_THINGS=1',
+      ]
+        .map((setting) => `export ZMACHINE_${setting.replace('=', "='")}'\n`)
+        .join(''),
+      report: '',
+      srv: { directory: true },
+    },
+    cmdline: 'zmachine.cwd=/proc',
+  })
+
+  test('count as the keys do, and are weaker than the command line', () => {
+    expect(boot().report()).toMatchObject({ uid: 1000, gid: 1001, cwd: '/proc' })
+    expect(boot().console).toContain('zmachine: timeline ')
+    expect(boot().console).not.toContain('zmachine: starting')
+  })
+
+  test('are not the entrypoint’s variables; what only resembles one is', () => {
+    const names = boot()
+      .report()
+      .env.map((entry) => entry.slice(0, entry.indexOf('=')))
+    expect(names.filter((name) => name.startsWith('ZMACHINE_')).sort()).toEqual([
+      'ZMACHINE_GRASE',
+      'ZMACHINE_OTHER_THINGS',
+    ])
+  })
+
+  test('are checked', () => {
+    expect(boot().console).toContain(
+      "/.zosrc: ZMACHINE_ON_EXIT: 'later' is none of reboot, poweroff, halt, restart; ignored",
+    )
+    expect(boot().console).toContain(
+      '/.zosrc: ZMACHINE_GRASE: not a setting, so the entrypoint gets it; did you mean ZMACHINE_GRACE?',
+    )
+    expect(boot().console).not.toContain('OTHER_THINGS')
+  })
+})
+
 describe('a command line of the kernel’s full length', () => {
   // COMMAND_LINE_SIZE is 2048 on x86, the final NUL included; a longer one is cut by the kernel itself.
   const boot = booted({ cmdline: `zmachine.env.LONG=${'x'.repeat(1700)} zmachine.env.LAST=seen` })
