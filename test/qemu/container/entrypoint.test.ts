@@ -139,10 +139,10 @@ describe('settings of the deployment', () => {
       ]
         .map((setting) => `export ZMACHINE_${setting.replace('=', "='")}'\n`)
         .join(''),
-      report: '',
       srv: { directory: true },
     },
     cmdline: 'zmachine.cwd=/proc',
+    probe: ['report', '-'],
   })
 
   test('count as the keys do, and are weaker than the command line', () => {
