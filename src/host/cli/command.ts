@@ -1,5 +1,6 @@
 /** The `zmachine` command: finds the subcommand and tells errors for people. */
 
+import { cacheCommand } from '../cache/cache-command.ts'
 import { extractVmlinuxCommand } from '../image/extract-vmlinux.ts'
 import { inspectCommand } from '../inspect/inspect.ts'
 import type { Output } from '../lib/output.ts'
@@ -16,6 +17,7 @@ const HELP = `zmachine: containers as microVMs, with a PID 1 in TypeScript
   zmachine inspect ROOT                        what a root is, and what it would start
   zmachine plan [options]                      what PID 1 would do for a command line and a seed
   zmachine timeline [LOG]                      how long the last boot took, step by step
+  zmachine cache ls|prune                      the roots that archives were unpacked to
   zmachine extract-vmlinux FILE                the ELF inside a compressed kernel
 
   zmachine SUBCOMMAND --help                   its options, with examples
@@ -39,6 +41,7 @@ const SUBCOMMANDS: Readonly<
   run: (args, terminal) => runCommand(args, { ...terminal, report: reporter(terminal) }),
   inspect: (args, terminal) => inspectCommand(args, terminal, reporter(terminal)),
   plan: planCommand,
+  cache: cacheCommand,
   timeline: (args, terminal) => timelineCommand(args, terminal),
   'extract-vmlinux': (args, terminal) => extractVmlinuxCommand(args, terminal, terminal.errors),
 }

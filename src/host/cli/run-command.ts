@@ -2,11 +2,12 @@
 
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { cacheLimit, limitCache } from '../cache/limit.ts'
+import { rootDirectory } from '../image/root-directory.ts'
 import { type RootKind, rootKind } from '../image/root-kind.ts'
 import { hostnameOf } from '../image/root-name.ts'
 import { readInRoot, resolveInRoot } from '../image/root-reader.ts'
 import { readStartup, STARTUP_PATH, type Startup } from '../image/startup-toml.ts'
-import { rootDirectory } from '../image/unpack.ts'
 import { commandLine } from '../lib/child.ts'
 import { errorCode } from '../lib/input.ts'
 import { UsageError } from '../lib/usage.ts'
@@ -38,10 +39,19 @@ export async function runCommand(args: readonly string[], screen: Screen): Promi
     screen.write(Buffer.from(RUN_HELP))
     return 0
   }
-  const { directory } = await rootDirectory(request.root, screen.report, {
-    fresh: request.fresh,
-    writable: !request.readOnly,
-  })
+  // Before anything is unpacked, as a mistake in it is told at once.
+  const limit = cacheLimit()
+  const { fresh, readOnly } = request
+  const root = await rootDirectory(request.root, screen.report, { fresh, writable: !readOnly })
+  try {
+    return await runRoot(request, root.directory, screen)
+  } finally {
+    root.release()
+    if (root.unpacked) limitCache(screen.report, limit)
+  }
+}
+
+async function runRoot(request: RunRequest, directory: string, screen: Screen): Promise<number> {
   const kind = rootKind(directory)
   const startup = startupOf(directory, screen)
   const configuration = configurationOf(request, {

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { type Family, familyOf, formatIp, parseCidr, parseIp } from '../../lib/ip.ts'
 import type { Accel } from '../lib/programs.ts'
+import { readSize } from '../lib/size.ts'
 import { didYouMean, UsageError } from '../lib/usage.ts'
 import type { Build } from '../machine/kernels.ts'
 import type { Forward } from '../machine/options.ts'
@@ -16,7 +17,9 @@ ROOT is a directory, or a .tar, .tar.gz or .tar.zst of one, unpacked into a cach
   /boot/vmlinuz    a container with the kernel (and /boot/initrd.img) of the image, and its own init
   neither          a container with this package's kernel and its PID 1
 The terminal is the container's console, and the exit code is the entrypoint's.
-The container's changes stay in ROOT. With --read-only, or a copy, they don't.
+The container's changes stay in ROOT; with --read-only, or a copy, they don't. The cache is limited and
+loses what has not been used for long (zmachine cache --help): data that has to last belongs on a
+--volume or a --disk.
 
 What runs
   ENTRYPOINT ARG...         after --; else what /.startup.toml, /.zosrc or /sbin/init of ROOT say
@@ -316,18 +319,6 @@ export function readVariable(text: string): readonly [string, string | undefined
   const name = at < 0 ? text : text.slice(0, at)
   if (name === '') return fail(`--env ${JSON.stringify(text)}: a variable has a name`, '--env KEY=VALUE')
   return [name, at < 0 ? process.env[text] : text.slice(at + 1)]
-}
-
-const UNITS: Readonly<Record<string, number>> = { '': 20, B: 0, K: 10, M: 20, G: 30, T: 40 }
-
-/** A size with a unit, in bytes; without one in MB. undefined: it is none. */
-export function readSize(text: string): number | undefined {
-  const [, digits, multiple, unit = multiple ?? ''] =
-    /^(\d+(?:\.\d+)?)(?:([KMGT])(?:i?B)?|(B))?$/i.exec(text) ?? []
-  const shift = UNITS[unit.toUpperCase()]
-  if (digits === undefined || shift === undefined) return undefined
-  const bytes = Math.round(Number(digits) * 2 ** shift)
-  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined
 }
 
 /** Below this our kernel has no room to unpack its initramfs and run anything. */

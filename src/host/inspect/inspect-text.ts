@@ -2,6 +2,7 @@
 
 import { printable, shown, toByteText } from '../lib/byte-text.ts'
 import { formatSection, notices, type Row, type Section, type Style, sourceColumn } from '../lib/sections.ts'
+import { formatSize } from '../lib/size.ts'
 import type { EntrypointFile } from './inspect-entrypoint.ts'
 import type { Inspection, Size, Start } from './inspection.ts'
 
@@ -38,13 +39,8 @@ function root({ directory, unpacked, kind, size }: Inspection): Section {
   ]
 }
 
-function describeSize({ bytes, files, complete }: Size): string {
-  const units = ['kB', 'MB', 'GB', 'TB']
-  const power = Math.min(units.length, Math.max(1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)))
-  const amount = bytes / 1000 ** power
-  const number = amount.toFixed(amount < 10 ? 1 : 0)
-  return `${complete ? '' : 'at least '}${number} ${units[power - 1]} in ${files} files`
-}
+const describeSize = ({ bytes, files, complete }: Size): string =>
+  `${complete ? '' : 'at least '}${formatSize(bytes)} in ${files} files`
 
 const files = ({ files }: Inspection): Section => [
   'files that decide',

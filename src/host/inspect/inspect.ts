@@ -1,12 +1,11 @@
 /** `zmachine inspect`: what a root is, and what it would start, without starting anything. */
 
-import { parseArgs } from 'node:util'
 import { formatProblem } from '../../lib/problem.ts'
-import { rootDirectory } from '../image/unpack.ts'
+import { type RootDirectory, rootDirectory } from '../image/root-directory.ts'
 import { toBytes } from '../lib/byte-text.ts'
 import type { Output, Report } from '../lib/output.ts'
 import { COLOURS, PLAIN } from '../lib/sections.ts'
-import { parseOptions, UsageError } from '../lib/usage.ts'
+import { parseArguments, UsageError } from '../lib/usage.ts'
 import { type Sourced, type Text, textOf } from '../plan/plan-json.ts'
 import { formatInspection } from './inspect-text.ts'
 import { type Inspection, inspect, type Size, type Start } from './inspection.ts'
@@ -60,14 +59,17 @@ export async function inspectCommand(
   output: Output,
   report: Report = (text) => process.stderr.write(`zmachine: ${text}\n`),
 ): Promise<number> {
-  const { root, values } = parseArguments(args)
+  const { values, positionals } = parseArguments('zmachine inspect', args, OPTIONS, ['ROOT'])
   if (values.help === true) {
     output.write(Buffer.from(INSPECT_HELP))
     return 0
   }
-  if (root === undefined) throw new UsageError('which root? a folder or an archive is missing', HINT)
-  const { directory, unpacked } = await rootDirectory(root, report)
-  const inspection = inspect(directory, unpacked)
+  const [path] = positionals
+  if (path === undefined) {
+    throw new UsageError('ROOT is missing: a folder, or an archive of one', 'zmachine inspect --help')
+  }
+  const root = await rootDirectory(path, report)
+  const inspection = inspectAndRelease(root)
   if (values.json === true) {
     output.write(Buffer.from(`${JSON.stringify(inspectDocument(inspection), null, 2)}\n`))
   } else {
@@ -76,17 +78,12 @@ export async function inspectCommand(
   return inspection.refusals.length === 0 ? 0 : 1
 }
 
-const HINT = 'zmachine inspect --help'
-
-function parseArguments(args: readonly string[]) {
-  const { tokens } = parseArgs({ args: [...args], options: OPTIONS, strict: false, tokens: true })
-  const roots = tokens.filter((token) => token.kind === 'positional')
-  const [first, second] = roots
-  if (second !== undefined) {
-    throw new UsageError(`one root at a time, and not ${JSON.stringify(second.value)} as well`, HINT)
+function inspectAndRelease({ directory, unpacked, release }: RootDirectory): Inspection {
+  try {
+    return inspect(directory, unpacked)
+  } finally {
+    release()
   }
-  const others = args.filter((_, index) => index !== first?.index)
-  return { root: first?.value, values: parseOptions('zmachine inspect', others, OPTIONS) }
 }
 
 /** Version 1. Fields may be added; none changes its meaning without another number. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type RunRequest, readRunOptions, readSize } from '../../../src/host/cli/run-options.ts'
+import { type RunRequest, readRunOptions } from '../../../src/host/cli/run-options.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
 
 /** What is read of a command line with a root in it. */
@@ -281,23 +281,6 @@ test('of an option that is there once the last one counts', () => {
     network: { kind: 'user' },
   })
 })
-
-test.each([
-  ['1', 1 << 20],
-  ['1B', 1],
-  ['1k', 1024],
-  ['1KB', 1024],
-  ['1KiB', 1024],
-  ['0.5M', 1 << 19],
-  ['2T', 2 * 2 ** 40],
-  ['0', undefined],
-  ['', undefined],
-  ['M', undefined],
-  ['1 M', undefined],
-  ['1MM', undefined],
-  ['+1', undefined],
-  ['9007199254740993', undefined],
-])('the size %j is %s bytes', (text, bytes) => expect(readSize(text)).toBe(bytes))
 
 /** Words that come near to options, and any other. */
 const word = fc.oneof(

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it, test, vi } from 'vitest'
-import { rootDirectory } from '../../../src/host/image/unpack.ts'
+import { rootDirectory } from '../../../src/host/image/root-directory.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
 
@@ -122,7 +122,7 @@ describe('a folder that is no root is refused, with what to do', () => {
     const folder = folderWith(ROOT)
     chmodSync(folder, 0)
     chmodSync(parent, 0o755)
-    const module = JSON.stringify(new URL('../../../src/host/image/unpack.ts', import.meta.url).href)
+    const module = JSON.stringify(new URL('../../../src/host/image/root-directory.ts', import.meta.url).href)
     const script = `import(${module}).then((m) => m.rootDirectory(process.argv[1], () => {}))
       .catch((error) => console.log(error.message + '\\n  try: ' + error.hint))`
     const drop =

@@ -305,8 +305,8 @@ describe('usage', () => {
   })
 
   it.each<[RegExp, string[]]>([
-    [/which root\?/, []],
-    [/one root at a time, and not "b"/, ['a', 'b']],
+    [/ROOT is missing: a folder, or an archive of one/, []],
+    [/zmachine inspect takes no argument "b", only ROOT and options/, ['a', 'b']],
     [/unknown option --jsn; did you mean --json\?/, ['a', '--jsn']],
     [/"\/none" does not exist/, ['/none']],
     [/neither a directory nor an archive/, [import.meta.filename]],

@@ -484,10 +484,14 @@ describe('without a boot', () => {
 
   test.each<readonly [why: string, argv: readonly string[], said: RegExp]>([
     ['nothing to run', ['root'], /nothing says what to run[\s\S]*try: zmachine run root -- \/bin\/sh\n$/],
-    ['no root', ['nowhere', '--', 'sh'], /the root "nowhere": cannot be read \(ENOENT\)/],
+    ['no root', ['nowhere', '--', 'sh'], /the root "nowhere" does not exist/],
     ['no kernel', ['--kernel', 'none', 'root', '--', 'sh'], /--kernel "none": no such file/],
     ['no initramfs', ['--initramfs', 'none', 'root', '--', 'sh'], /--initramfs "none": no such file/],
-    ['no disk', ['--disk', 'none:/d', 'root', '--', 'sh'], /"none": ENOENT\n {2}try: make it: truncate/],
+    [
+      'no disk',
+      ['--disk', 'none:/d', 'root', '--', 'sh'],
+      /"none": cannot be opened \(ENOENT\)\n {2}try: make it: truncate/,
+    ],
     ['no directory', ['-v', 'none:/d', 'root', '--', 'sh'], /no directory at none\n {2}try: mkdir none;/],
     ['no file of variables', ['--env-file', 'none', 'root', '--', 'sh'], /--env-file "none": ENOENT/],
     ['no key', ['--ssh-key', 'none', 'root', '--', 'sh'], /neither a public key nor a file of them/],

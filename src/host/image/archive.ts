@@ -1,133 +1,22 @@
-/**
- * A root directory out of what the user names: a directory as it is; an archive (`.tar`, `.tar.gz`, `.tar.zst`,
- * `.tar.xz`) unpacked once, and kept.
- *
- * An unpacked root is the container's own from then on, as the volume on a zos host is: what the container writes is
- * there at the next run, and all runs of the same archive share it, even at the same time. Whoever knows Docker, which
- * gives each container a copy, may be surprised: `fresh` unpacks anew, and what was written is gone.
- *
- * The folder is named after the archive's content, and not after its place, size and times: as it holds what was
- * written, a copied or touched archive must not seem to lose that. SHA-256 runs at more than 1 GB/s here (300 MB in
- * 0.23 s), far below what a boot costs.
- */
+/** Unpacks an archive of a root (`.tar`, `.tar.gz`, `.tar.zst`, `.tar.xz`), told by its content, with GNU tar. */
 
 import { type ChildProcess, spawnSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  closeSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
-import { homedir } from 'node:os'
-import { basename, isAbsolute, join } from 'node:path'
+import { chmodSync, closeSync, createReadStream, openSync, statSync } from 'node:fs'
+import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
+import { MORE_ROOM } from '../cache/cache.ts'
 import { endOf } from '../lib/child.ts'
 import { errorCode, readAt } from '../lib/input.ts'
 import type { Report } from '../lib/output.ts'
 import { findProgram, needProgram } from '../lib/programs.ts'
 import { UsageError } from '../lib/usage.ts'
 import { spawnGuarded } from '../machine/guard.ts'
-import { mistakenFile, refuseMissingRoot } from './mistaken-path.ts'
+import { mistakenFile } from './mistaken-path.ts'
 import { refuseMistakenRoot } from './mistaken-root.ts'
-import { folderName } from './root-name.ts'
+import { digHoles } from './sparse.ts'
 
-export interface RootDirectory {
-  readonly directory: string
-  /** Whether it is out of an archive, unpacked now or by an earlier run. */
-  readonly unpacked: boolean
-}
-
-export interface RootOptions {
-  /** Unpacks anew what an earlier run unpacked. No container may run in it meanwhile: its files go. */
-  readonly fresh?: boolean
-  /** Whether somebody will write to it. */
-  readonly writable?: boolean
-}
-
-/** @throws UsageError where it is neither directory nor archive, or the archive is damaged; nothing is left of it */
-export async function rootDirectory(
-  path: string,
-  report: Report,
-  { fresh = false, writable = false }: RootOptions = {},
-): Promise<RootDirectory> {
-  if (isDirectory(path)) {
-    if (writable) refuseOwnRoot(path)
-    refuseMistakenRoot(path)
-    return { directory: path, unpacked: false }
-  }
-  const compression = compressionOf(path)
-  const roots = rootsFolder()
-  sweep(roots)
-  const directory = join(roots, `${folderName(path)}-${(await digest(path)).slice(0, 16)}`)
-  if (existsSync(directory) && !fresh) return { directory, unpacked: true }
-  const folder = mkdtempSync(besides(directory, ''))
-  try {
-    report(`unpacking ${basename(path)} to ${directory}`)
-    await unpack(path, compression, folder, report)
-    putInPlace(folder, directory, fresh)
-  } finally {
-    removeTree(folder)
-  }
-  return { directory, unpacked: true }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch (error) {
-    const code = errorCode(error)
-    if (code === 'ENOENT') refuseMissingRoot(path)
-    throw new UsageError(`the root ${JSON.stringify(path)}: cannot be read (${code})`)
-  }
-}
-
-/** PID 1 writes hostname, hosts and resolv.conf into a root's /etc: not into that of this computer. */
-function refuseOwnRoot(path: string): void {
-  if (realpathSync(path) !== '/') return
-  throw new UsageError(
-    `the root ${JSON.stringify(path)} is that of this computer, and the container would write to it`,
-    '--read-only, or a copy',
-  )
-}
-
-/** Below the user's cache (XDG Base Directory Specification), closed to others: an image may have set-uid programs. */
-function rootsFolder(): string {
-  const { XDG_CACHE_HOME = '' } = process.env
-  const cache = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache')
-  const roots = join(cache, 'zmachine/roots')
-  try {
-    mkdirSync(roots, { recursive: true })
-    chmodSync(roots, 0o700)
-    return roots
-  } catch (error) {
-    throw new UsageError(
-      `${JSON.stringify(roots)}, where archives are unpacked: cannot be made (${errorCode(error)})`,
-      'XDG_CACHE_HOME=/some/other/folder zmachine …',
-    )
-  }
-}
-
-async function digest(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  try {
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  } catch (error) {
-    throw new UsageError(`the root ${JSON.stringify(path)}: cannot be read (${errorCode(error)})`)
-  }
-  return hash.digest('hex')
-}
-
-interface Compression {
+export interface Compression {
   /** The first bytes. */
   readonly magic: readonly number[]
   /** tar's. */
@@ -143,8 +32,11 @@ const COMPRESSIONS: readonly Compression[] = [
   { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], option: '--xz', program: 'xz', debianPackage: 'xz-utils' },
 ]
 
-/** By its content: undefined for a plain archive. What is in a compressed file only tar will see. */
-function compressionOf(path: string): Compression | undefined {
+/**
+ * How an archive is compressed, by its content: undefined for a plain one. What is in a compressed file only tar will see.
+ * @throws UsageError if it is no archive, or its program is not installed
+ */
+export function compressionOf(path: string): Compression | undefined {
   const refused = (why: string, hint?: string): UsageError =>
     new UsageError(`the root ${JSON.stringify(path)}${why}`, hint)
   // Opening a FIFO would wait for a writer.
@@ -193,7 +85,7 @@ function isTarHeader(head: Uint8Array): boolean {
  * a hard link's target, and makes a symlink that could lead out only after everything else ("Security" in its manual;
  * the tests try each). Nothing can lie in wait in the folder, since it is new.
  */
-async function unpack(
+export async function unpackArchive(
   path: string,
   compression: Compression | undefined,
   folder: string,
@@ -224,6 +116,7 @@ async function unpack(
   }
   chmodSync(folder, statSync(folder).mode | 0o700)
   refuseMistakenRoot(folder, path)
+  digHoles(folder)
 }
 
 /** BusyBox and bsdtar have other options, and other rules of what is safe. */
@@ -293,55 +186,7 @@ function damaged(path: string, words: readonly string[]): UsageError {
   return new UsageError(
     `the archive ${JSON.stringify(path)} cannot be unpacked\n  ${said}`,
     isFull
-      ? 'make room in the cache, or set XDG_CACHE_HOME to a folder with more of it'
+      ? MORE_ROOM
       : `get the archive again if it is incomplete; to see what is in it: tar -tvf ${JSON.stringify(path)}`,
   )
-}
-
-/** The complete folder gets its name in one step, so that whoever finds the name finds everything. */
-function putInPlace(folder: string, directory: string, fresh: boolean): void {
-  if (fresh && existsSync(directory)) {
-    const old = besides(directory, randomBytes(3).toString('hex'))
-    renameSync(directory, old)
-    renameSync(folder, directory)
-    removeTree(old)
-    return
-  }
-  try {
-    renameSync(folder, directory)
-  } catch (error) {
-    // Another run has unpacked the same archive meanwhile: that one is as good.
-    if (!['ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) throw error
-  }
-}
-
-/** A name beside a root's own, with the process that it belongs to. */
-const besides = (directory: string, rest: string): string => `${directory}.new-${process.pid}-${rest}`
-
-/** Removes what a process left that was killed while it unpacked, or while it removed a root. */
-function sweep(roots: string): void {
-  for (const name of readdirSync(roots)) {
-    const [, pid] = /-[0-9a-f]{16}\.new-(\d{1,9})-\w*$/.exec(name) ?? []
-    if (pid !== undefined && !isAlive(Number(pid))) removeTree(join(roots, name))
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // EPERM: another user's, and alive.
-    return errorCode(error) !== 'ESRCH'
-  }
-}
-
-/** As rm -rf, also where the user's own directories are closed to the user. */
-function removeTree(path: string): void {
-  try {
-    rmSync(path, { recursive: true, force: true })
-  } catch {
-    spawnSync(needProgram('chmod', 'coreutils'), ['-R', 'u+rwx', '--', path])
-    rmSync(path, { recursive: true, force: true })
-  }
 }

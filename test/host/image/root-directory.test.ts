@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -14,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeEach, describe, expect, it, test, vi } from 'vitest'
-import { rootDirectory } from '../../../src/host/image/unpack.ts'
+import { rootDirectory } from '../../../src/host/image/root-directory.ts'
 import { findProgram } from '../../../src/host/lib/programs.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
@@ -83,8 +84,9 @@ function archive(name: string, content: Buffer): string {
 
 async function unpack(path: string, options = {}): Promise<{ directory: string; told: string[] }> {
   const told: string[] = []
-  const { directory, unpacked } = await rootDirectory(path, (text) => told.push(text), options)
+  const { directory, unpacked, release } = await rootDirectory(path, (text) => told.push(text), options)
   expect(unpacked).toBe(true)
+  release()
   return { directory, told }
 }
 
@@ -97,7 +99,7 @@ const PLAIN = tarOf(
 )
 
 test('a directory is taken as it is', async () => {
-  expect(await rootDirectory(folder, () => {})).toEqual({ directory: folder, unpacked: false })
+  expect(await rootDirectory(folder, () => {})).toMatchObject({ directory: folder, unpacked: false })
 })
 
 describe('an archive', () => {
@@ -178,6 +180,38 @@ describe('an archive', () => {
     const percent = told.filter((line) => /^unpacking large\.tar: \d+ %$/.test(line))
     expect(percent.length).toBeGreaterThan(2)
     expect(percent.length).toBeLessThan((looks * 100) / 250)
+  })
+})
+
+describe('a sparse file', () => {
+  const MEGABYTE = 1 << 20
+  const source = join(folder, 'sparse-source')
+  /** Noise, then zeros, then noise. */
+  const write = (name: string, megabytes: number): Buffer => {
+    const noise = randomBytes(MEGABYTE + 100)
+    const content = Buffer.concat([noise, Buffer.alloc(megabytes * MEGABYTE), noise])
+    writeFileSync(join(source, name), content)
+    return content
+  }
+  const used = (file: string): number => statSync(file).blocks * 512
+
+  it.each([
+    ['kept as such by its archive', '--sparse'],
+    ['written in full by its archive', '--format=gnu'],
+  ])('%s takes its data only', async (_, option) => {
+    mkdirSync(source, { recursive: true })
+    const content = write('database', 8)
+    const dense = write('dense', 0)
+    const path = join(folder, `sparse${option}.tar`)
+    execFileSync('tar', ['-C', source, option, '-cf', path, '.'], {
+      env: { ...process.env, TAR_OPTIONS: '' },
+    })
+    const { directory } = await unpack(path)
+    const file = join(directory, 'database')
+    expect(readFileSync(file).equals(content)).toBe(true)
+    expect(used(file)).toBeLessThan(3 * MEGABYTE)
+    expect(used(file)).toBeGreaterThanOrEqual(2 * MEGABYTE)
+    expect(readFileSync(join(directory, 'dense')).equals(dense)).toBe(true)
   })
 })
 
@@ -291,7 +325,7 @@ describe('what is no good archive', () => {
     const { message, hint } = await failing(archive('full.tar', PLAIN))
     vi.unstubAllEnvs()
     expect(message).toContain(words)
-    expect(hint).toBe('make room in the cache, or set XDG_CACHE_HOME to a folder with more of it')
+    expect(hint).toBe('zmachine cache prune --all, or XDG_CACHE_HOME=/some/other/folder zmachine …')
   })
 
   it('is refused when it is corrupt', async () => {
@@ -373,7 +407,7 @@ describe('what a killed run left', () => {
       'killed.tar',
       tarOf({ name: 'a', text: 'x'.repeat(32 << 20) }, { name: 'z', text: 'end' }),
     )
-    const module = JSON.stringify(new URL('../../../src/host/image/unpack.ts', import.meta.url).href)
+    const module = JSON.stringify(new URL('../../../src/host/image/root-directory.ts', import.meta.url).href)
     const script = `import(${module}).then((m) => m.rootDirectory(${JSON.stringify(path)}, () => console.log('busy')))`
     for (const after of ['0', '0.02', '0.1']) {
       const kill = `"$0" -e "$1" | (read -r busy; sleep ${after}; kill -9 $(cat "$2"))`
@@ -392,7 +426,7 @@ describe('what a killed run left', () => {
 
 /** Runs it as a user without rights: as the tests' own, or by setpriv. */
 function asUser(path: string, cache: string): string {
-  const module = JSON.stringify(new URL('../../../src/host/image/unpack.ts', import.meta.url).href)
+  const module = JSON.stringify(new URL('../../../src/host/image/root-directory.ts', import.meta.url).href)
   const script = `import(${module}).then((m) => m.rootDirectory(process.argv[1], (text) => console.log(text)))
     .then(({ directory }) => console.log(directory), (error) => console.log(error.message))`
   const drop = isRoot ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
