@@ -23,6 +23,11 @@ export function readInRoot(root: string, path: string): string | undefined {
   return 'text' in read ? read.text : undefined
 }
 
+export function isDirectoryInRoot(root: string, path: string): boolean {
+  const place = resolveInRoot(root, path)
+  return place !== undefined && lstatSync(place).isDirectory()
+}
+
 function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Problem } from '../../lib/problem.ts'
 import { shellQuote } from '../../lib/shell.ts'
 import { type RootKind, rootKind } from '../image/root-kind.ts'
-import { readInRoot, resolveInRoot } from '../image/root-reader.ts'
+import { isDirectoryInRoot, readInRoot, resolveInRoot } from '../image/root-reader.ts'
 import { readStartup, STARTUP_PATH, type Startup } from '../image/startup-toml.ts'
 import { toByteText } from '../lib/byte-text.ts'
 import { readBounded } from '../lib/input.ts'
@@ -56,7 +56,8 @@ export function inspect(directory: string, unpacked: boolean): Inspection {
   // The seed of a disk image has the variables, and no program of ours reads it there.
   if (kind?.kind === 'vm') return { ...common, start: undefined }
   const startup = startupOf(directory)
-  ;(startup?.refused === true ? refusals : problems).push(...(startup?.problems ?? []))
+  // PID 1 reads the file as well, and tells whatever is odd in it.
+  if (startup?.refused === true) refusals.push(...startup.problems)
   const start = startOf(directory, startup)
   problems.push(...start.plan.problems.map(renamed))
   refusals.push(...start.plan.refusals)
@@ -113,7 +114,12 @@ function startupOf(root: string): Startup | undefined {
 function startOf(root: string, startup: Startup | undefined): Start {
   const zosrc = startup === undefined ? '' : zosrcOf(startup)
   const seed = zosrc === '' ? undefined : { files: { zosrc }, problems: [] }
-  const plan = planOf({ cmdline: '', seed, readRoot: (path) => readInRoot(root, path) })
+  const plan = planOf({
+    cmdline: '',
+    seed,
+    readRoot: (path) => readInRoot(root, path),
+    isDirectory: (path) => isDirectoryInRoot(root, path),
+  })
   const { init, args, environment, settings } = plan.config
   const path = environment.get('PATH') ?? ''
   return {

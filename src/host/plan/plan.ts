@@ -1,6 +1,6 @@
 /** `zmachine plan`: what PID 1 would do, on any computer. */
 
-import { readInRoot } from '../image/root-reader.ts'
+import { isDirectoryInRoot, readInRoot } from '../image/root-reader.ts'
 import { toBytes, toByteText } from '../lib/byte-text.ts'
 import { kindOf, readNamed } from '../lib/input.ts'
 import type { Output } from '../lib/output.ts'
@@ -25,14 +25,16 @@ Options
   --seed FOLDER    a folder with meta-data, network-config, user-data, zosrc: those that there are
   --seed IMAGE     a FAT or ISO 9660 image of them, labelled cidata (read by mtools, or by xorriso
                    or bsdtar)
-  --root FOLDER    the container's root: its /etc/hostname, /etc/environment, /.zosrc count, and
-                   its /etc/passwd decides who zmachine.user is; symlinks do not lead out of it
+  --root FOLDER    the container's root: its /etc/hostname, /etc/environment, /.startup.toml and
+                   /.zosrc count, and its /etc/passwd decides who zmachine.user is; symlinks do
+                   not lead out of it
   --json           the same as one JSON document (version 1) for programs; text that is not UTF-8
                    is {"bytes": "<Base64>"} in it
   -h, --help       this text
 
 Sources, the weakest first
-  default < /etc/hostname, /etc/environment, /.zosrc of the root < kernel command line < seed
+  default < /etc/hostname, /etc/environment, /.startup.toml, /.zosrc of the root
+          < kernel command line < seed
 
 Exit code
   0  PID 1 would boot this; there may be problems that it tells and skips
@@ -67,7 +69,7 @@ export function planCommand(args: readonly string[], output: Output): number {
   const input: PlanInput = {
     cmdline: readCmdline(values.cmdline ?? ''),
     seed: seed === undefined ? undefined : readSeedInput(seed),
-    readRoot: root === undefined ? undefined : rootReader(root),
+    ...(root === undefined ? { readRoot: undefined } : rootReaders(root)),
   }
   const result = planOf(input)
   if (values.json === true) {
@@ -81,9 +83,12 @@ export function planCommand(args: readonly string[], output: Output): number {
 const readCmdline = (text: string): string =>
   text.startsWith('@') ? readNamed(text.slice(1), '--cmdline') : toByteText(text)
 
-function rootReader(root: string): (path: string) => string | undefined {
+function rootReaders(root: string): Required<Pick<PlanInput, 'readRoot' | 'isDirectory'>> {
   if (kindOf(root, '--root') !== 'directory') {
     throw new UsageError(`--root ${JSON.stringify(root)} is not a folder`)
   }
-  return (path) => readInRoot(root, path)
+  return {
+    readRoot: (path) => readInRoot(root, path),
+    isDirectory: (path) => isDirectoryInRoot(root, path),
+  }
 }

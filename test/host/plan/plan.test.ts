@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
@@ -60,6 +60,21 @@ test('the plan of the older generation’s example', async () => {
   const { code, out } = run('plan', '--cmdline', `${HOST} ${OLDER}`, '--root', root)
   expect(code).toBe(0)
   await expect(out).toMatchFileSnapshot(join(import.meta.dirname, 'plans/older-generation.txt'))
+})
+
+test('the entrypoint’s directory of /.startup.toml counts if the root has it', () => {
+  const root = join(folder, 'startup')
+  mkdirSync(root)
+  writeFiles(root, {
+    '.startup.toml': '[startup.entry]\nname = "core.base"\nargs = { name = "app", dir = "/srv" }\n',
+  })
+  const missing = run('plan', '--root', root)
+  expect(missing.out).toMatch(/directory +\/ +default/)
+  expect(missing.out).toContain("'/srv' is not a directory of the root")
+  mkdirSync(join(root, 'real'))
+  symlinkSync('/real', join(root, 'srv'))
+  const { out } = run('plan', '--root', root)
+  expect(out).toMatch(/program +app +\/\.startup\.toml\n +user .*\n +directory +\/srv +\/\.startup\.toml/)
 })
 
 test('an empty plan is a plan', () => {
