@@ -11,9 +11,10 @@ import {
   LINUX_REBOOT_MAGIC2,
   WNOHANG,
 } from '../sys/flags.ts'
-import { currentRuntime, poll, SYS_reboot, SYS_statfs, SYS_sync, uptime, wait4 } from '../sys/linux.ts'
+import { currentRuntime, SYS_reboot, SYS_statfs, SYS_sync, uptime, wait4 } from '../sys/linux.ts'
 import { failure, formatOutcome, type Outcome } from './outcome.ts'
 import type { PowerState } from './state.ts'
+import { waitForEvents } from './wait.ts'
 
 /** For reboot(2). */
 export const REBOOT_COMMANDS = {
@@ -49,7 +50,7 @@ function endsWithin(call: Call, patience: number): boolean {
       stuck.push(made)
       return false
     }
-    poll(requestFds(), left)
+    waitForEvents(requestFds(), left)
     readRequests()
   }
   return true

@@ -3,12 +3,14 @@
 import { info } from '../boot/io/console.ts'
 import { forget, readRequests, requestFds } from '../boot/io/requests.ts'
 import { ESRCH } from '../sys/errno.ts'
-import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL } from '../sys/flags.ts'
-import { kill, type PollFd, poll, uptime } from '../sys/linux.ts'
-import { killCgroup, readOomKills, thawCgroup } from './cgroup.ts'
+import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL, SIGTSTP, SIGTTIN, SIGTTOU } from '../sys/flags.ts'
+import { kill, type PollFd, uptime } from '../sys/linux.ts'
+import { killCgroup, thawCgroup } from './cgroup.ts'
+import { restoreLimits } from './limits.ts'
+import { wasKilledForMemory } from './oom.ts'
 import type { Outcome } from './outcome.ts'
 import { formatOutcome } from './outcome.ts'
-import { NOBODY, reap } from './reap.ts'
+import { makeReaper, NOBODY, type Reaped, type Reaper, reap } from './reap.ts'
 import {
   type Action,
   deadlineOf,
@@ -19,10 +21,11 @@ import {
   running,
   type State,
 } from './state.ts'
-import { openWindowPort, readWindowPort } from './window.ts'
+import { type Ready, waitForEvents } from './wait.ts'
+import { NO_WINDOW, openWindowPort, readWindowPort } from './window.ts'
 
 /** Terminal job control is for the entrypoint's session, not for PID 1 to hand on. SIGCHLD is ours. */
-const NOT_FORWARDED: readonly number[] = [SIGCHLD, 20, 21, 22]
+const NOT_FORWARDED: readonly number[] = [SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU]
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -32,7 +35,7 @@ export interface Supervision {
   /** Starts the entrypoint once more: its pid, or why it can't. */
   readonly start: () => number | Outcome
   readonly shutDown: (outcome: Outcome, power: PowerState) => never
-  /** What else is to be looked after while the container runs: DHCP leases. */
+  /** What else needs attention while the container runs: DHCP leases. */
   readonly service?: Service | undefined
 }
 
@@ -44,79 +47,131 @@ export interface Service {
   readonly handle: (now: number) => void
 }
 
+interface Supervisor extends Supervision {
+  state: State
+  readonly reaper: Reaper
+  /** The port that tells the terminal's size. */
+  window: number
+  /** All that is waited for; undefined where it is to be put together anew. */
+  fds: readonly PollFd[] | undefined
+}
+
 /** Does not return. */
-export function supervise({ pid, policy, start, shutDown, service }: Supervision): never {
-  const window = openWindowPort()
-  const requests = requestFds()
-  const fds: PollFd[] = [...requests, { fd: window ?? -1, events: POLLIN }, ...(service?.fds ?? [])]
-  const windowAt = requests.length
-  let oomKills = readOomKills()
-  let state: State = running(pid, uptime())
-
-  const feed = (event: Event): void => {
-    const step = next(state, event, uptime(), policy)
-    state = step.state
-    step.actions.forEach(act)
-  }
-  const act = (action: Action): void => {
-    switch (action.do) {
-      case 'kill':
-        // A child that left its own group still hears of it.
-        if (kill(-action.pid, action.signal) === -ESRCH) kill(action.pid, action.signal)
-        break
-      case 'thaw':
-        thawCgroup()
-        break
-      case 'restarting':
-        info(`${formatOutcome(action.outcome, uptime())}; restarting in ${action.delay / 1000} s`)
-        killCgroup()
-        // Whoever left the cgroup, too: nothing of a dead session disturbs the next one.
-        kill(-1, SIGKILL)
-        break
-      case 'start': {
-        oomKills = 0
-        const started = start()
-        if (typeof started === 'number') feed({ is: 'started', pid: started })
-        else feed({ is: 'failed', outcome: started })
-        break
-      }
-      case 'shutDown':
-        shutDown(action.outcome, action.power)
-    }
-  }
-
-  /** @returns whether children have ended */
-  const takeRequests = (): boolean => {
-    const { signals, pressed } = readRequests()
-    for (const signal of signals) if (!NOT_FORWARDED.includes(signal)) feed({ is: 'signal', signal })
-    if (pressed) feed({ is: 'button' })
-    return signals.includes(SIGCHLD)
+export function supervise(supervision: Supervision): never {
+  const supervisor: Supervisor = {
+    ...supervision,
+    state: running(supervision.pid, uptime()),
+    reaper: makeReaper(),
+    window: openWindowPort(),
+    fds: undefined,
   }
   // A press before anybody listened makes nothing readable.
-  let gather = takeRequests()
-
+  let childEnded = takeRequests(supervisor)
+  let more = false
   for (;;) {
     // One SIGCHLD may stand for many children, so each wake-up reaps all that have ended.
-    const child = 'pid' in state ? state.pid : NOBODY
-    const { status, answer } = reap(child, gather)
-    if (status !== undefined) feed({ is: 'ended', pid: child, status, oom: readOomKills() > oomKills })
-    const due = Math.min(deadlineOf(state) ?? NEVER, service?.deadline() ?? NEVER)
-    const ready = poll(fds, answer > 0 ? 0 : due === NEVER ? -1 : Math.max(0, due - uptime()))
-    if (typeof ready === 'number') continue
-    gather = takeRequests() && answer <= 0
-    let called = false
-    for (const [index, events] of ready.entries()) {
-      const watched = fds[index]
-      if (watched === undefined || events === 0) continue
-      if (index > windowAt) called = true
-      else if ((events & (POLLERR | POLLHUP)) !== 0) {
-        // A device that went away; poll(2) passes over negative descriptors.
-        fds[index] = { ...watched, fd: -1 }
-        forget(watched.fd)
-      } else if (index === windowAt) readWindowPort(watched.fd)
+    more = reapChildren(supervisor, childEnded && !more).left === 'ended'
+    const ready = waitForEvents(watched(supervisor), more ? 0 : untilDeadline(supervisor))
+    childEnded = takeRequests(supervisor)
+    const called = handleReady(supervisor, ready)
+    passTime(supervisor, called)
+  }
+}
+
+function reapChildren(supervisor: Supervisor, gather: boolean): Reaped {
+  const { state, reaper } = supervisor
+  const pid = 'pid' in state ? state.pid : NOBODY
+  const reaped = reap(reaper, pid, gather)
+  const { status } = reaped
+  if (status !== undefined)
+    feed(supervisor, { is: 'ended', pid, status, oom: wasKilledForMemory(pid, status) })
+  return reaped
+}
+
+/** What is waited for, put together only where it has changed. */
+function watched(supervisor: Supervisor): readonly PollFd[] {
+  const { window, service } = supervisor
+  supervisor.fds ??= [
+    ...requestFds(),
+    ...(window === NO_WINDOW ? [] : [{ fd: window, events: POLLIN }]),
+    ...(service?.fds ?? []),
+  ]
+  return supervisor.fds
+}
+
+/** Milliseconds until something falls due; negative: never. */
+function untilDeadline({ state, service }: Supervisor): number {
+  const due = Math.min(deadlineOf(state) ?? NEVER, service?.deadline() ?? NEVER)
+  return due === NEVER ? -1 : Math.max(0, due - uptime())
+}
+
+/** @returns whether children have ended */
+function takeRequests(supervisor: Supervisor): boolean {
+  const { signals, pressed } = readRequests()
+  for (const signal of signals)
+    if (!NOT_FORWARDED.includes(signal)) feed(supervisor, { is: 'signal', signal })
+  if (pressed) feed(supervisor, { is: 'button' })
+  return signals.includes(SIGCHLD)
+}
+
+/** Requests have been read already. @returns whether the service has something to read */
+function handleReady(supervisor: Supervisor, ready: readonly Ready[]): boolean {
+  const { window, service } = supervisor
+  let called = false
+  for (const { fd, events } of ready) {
+    if (service?.fds.some((each) => each.fd === fd) === true) {
+      called = true
+    } else if ((events & (POLLERR | POLLHUP)) !== 0) {
+      // A device that went away would be ready for ever.
+      if (fd === window) supervisor.window = NO_WINDOW
+      else forget(fd)
+      supervisor.fds = undefined
+    } else if (fd === window) {
+      readWindowPort(fd)
     }
-    const now = uptime()
-    if (service !== undefined && (called || now >= service.deadline())) service.handle(now)
-    if (now >= (deadlineOf(state) ?? NEVER)) feed({ is: 'time' })
+  }
+  return called
+}
+
+/** @param called whether the service has something to read as well */
+function passTime(supervisor: Supervisor, called: boolean): void {
+  const { state, service } = supervisor
+  const now = uptime()
+  if (service !== undefined && (called || now >= service.deadline())) service.handle(now)
+  if (now >= (deadlineOf(state) ?? NEVER)) feed(supervisor, { is: 'time' })
+}
+
+function feed(supervisor: Supervisor, event: Event): void {
+  const { state, actions } = next(supervisor.state, event, uptime(), supervisor.policy)
+  supervisor.state = state
+  for (const action of actions) act(supervisor, action)
+}
+
+function act(supervisor: Supervisor, action: Action): void {
+  switch (action.do) {
+    case 'kill':
+      // A child that left its own group still hears of it.
+      if (kill(-action.pid, action.signal) === -ESRCH) kill(action.pid, action.signal)
+      break
+    case 'thaw':
+      restoreLimits()
+      thawCgroup()
+      break
+    case 'restarting':
+      info(`${formatOutcome(action.outcome, uptime())}; restarting in ${action.delay / 1000} s`)
+      killCgroup()
+      // Processes that left the cgroup too: nothing of a dead session disturbs the next one.
+      kill(-1, SIGKILL)
+      // The next session inherits them.
+      restoreLimits()
+      break
+    case 'start': {
+      const started = supervisor.start()
+      if (typeof started === 'number') feed(supervisor, { is: 'started', pid: started })
+      else feed(supervisor, { is: 'failed', outcome: started })
+      break
+    }
+    case 'shutDown':
+      supervisor.shutDown(action.outcome, action.power)
   }
 }

@@ -1,4 +1,4 @@
-/** How the entrypoint ended, and how that is told. Pure. */
+/** How the entrypoint ended, and how that is reported. Pure. */
 
 import { seconds } from '../lib/text.ts'
 import { SIGKILL, SIGTERM } from '../sys/flags.ts'
@@ -27,12 +27,23 @@ export interface Outcome {
   readonly coreDumped: boolean
 }
 
+/** The signal that ended a process, or 0: WTERMSIG of wait(2). */
+export const signalOf = (status: number): number => status & 0x7f
+
+/**
+ * Whether the kernel says that it killed this process for want of memory (mm/oom_kill.c, __oom_kill_process):
+ * `<3>[   12.345678] Memory cgroup out of memory: Killed process 77 (app) …`. Only the kernel itself logs with facility 0,
+ * so that the number in front has one digit; what a container writes to /dev/kmsg has two (printk's devkmsg_write).
+ */
+export const namesVictim = (log: string, pid: number): boolean =>
+  log.split('\n').some((line) => line.charAt(2) === '>' && line.includes(`: Killed process ${pid} (`))
+
 /**
  * @param status as wait(2) encodes it
- * @param oom whether memory ran out meanwhile
+ * @param oom whether the kernel killed it for want of memory
  */
 export function outcomeOf(status: number, stopping: boolean, oom = false): Outcome {
-  const signal = status & 0x7f
+  const signal = signalOf(status)
   const coreDumped = (status & 0x80) !== 0
   if (signal === 0) {
     return { code: (status >> 8) & 0xff, signal: undefined, reason: stopping ? 'stop' : 'exit', coreDumped }

@@ -3,9 +3,9 @@
 import { line, openTerminal } from '../boot/io/console.ts'
 import { readStop, requestFds } from '../boot/io/requests.ts'
 import type { StopPower } from '../boot/io/stop.ts'
-import { ECHILD, SysError } from '../sys/errno.ts'
-import { poll } from '../sys/linux.ts'
-import { reap } from './reap.ts'
+import { SysError } from '../sys/errno.ts'
+import { makeReaper, reap } from './reap.ts'
+import { waitForEvents } from './wait.ts'
 import { ROOT, startWorkload } from './workload.ts'
 
 const SHELL = '/bin/sh'
@@ -30,10 +30,11 @@ export function runShell(): StopPower | undefined {
     line(new SysError(`no shell: ${failed?.call.name ?? 'fork'}`, failed?.result ?? pid).message)
     return undefined
   }
+  const reaper = makeReaper()
   for (;;) {
-    const { status, answer } = reap(pid)
-    if (status !== undefined || answer === -ECHILD) return undefined
-    poll(requestFds(), answer > 0 ? 0 : -1)
+    const { status, left } = reap(reaper, pid)
+    if (status !== undefined || left === 'none') return undefined
+    waitForEvents(requestFds(), left === 'ended' ? 0 : -1)
     const power = readStop()
     if (power !== undefined) return power
   }

@@ -6,21 +6,16 @@ import { readStop, requestFds } from '../boot/io/requests.ts'
 import { DISK_PATIENCE, stopWatchdog, watch } from '../boot/io/watchdog.ts'
 import { MS_RDONLY, MS_REMOUNT } from '../lib/mount-flags.ts'
 import { quote, words } from '../lib/text.ts'
-import { describeErrno, ECHILD } from '../sys/errno.ts'
-import {
-  LINUX_REBOOT_CMD_HALT,
-  RLIMIT_FSIZE,
-  RLIMIT_NOFILE,
-  SIGCONT,
-  SIGKILL,
-  SIGTERM,
-} from '../sys/flags.ts'
-import { kill, mount, poll, reboot, SYS_prlimit64, swapoff, syscall, umount, uptime } from '../sys/linux.ts'
+import { describeErrno } from '../sys/errno.ts'
+import { LINUX_REBOOT_CMD_HALT, SIGCONT, SIGKILL, SIGTERM } from '../sys/flags.ts'
+import { kill, mount, poll, reboot, swapoff, umount, uptime } from '../sys/linux.ts'
 import { killCgroup, readUsage, thawCgroup } from './cgroup.ts'
 import { answers, guard, REBOOT_COMMANDS, syncWithin } from './guard.ts'
+import { restoreLimits } from './limits.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
-import { NOBODY, reap } from './reap.ts'
+import { makeReaper, NOBODY, type Reaper, reap } from './reap.ts'
 import type { PowerState } from './state.ts'
+import { waitForEvents } from './wait.ts'
 
 /** How long KILL may take: processes in an uninterruptible sleep do not go at all. Milliseconds. */
 const KILL_PATIENCE = 2000
@@ -49,8 +44,10 @@ export interface ShutDown {
 /** Does not return. */
 export function shutDown({ outcome, power, grace, record }: ShutDown): never {
   stopWatchdog()
-  resetLimits()
+  restoreLimits()
   endProcesses(Math.min(grace, LEFTOVER_PATIENCE))
+  // Nobody is left who could lower them again.
+  restoreLimits()
   // What is on disks first: a share whose server has died must not keep it from being written.
   unmountAll(outcome, power, record)
   line(formatOutcome(outcome, uptime()))
@@ -64,38 +61,32 @@ export function shutDown({ outcome, power, grace, record }: ShutDown): never {
   }
 }
 
-/** The container's root may have lowered PID 1's own (prlimit(2)). */
-function resetLimits(): void {
-  const unlimited = Uint32Array.of(~0, ~0, ~0, ~0)
-  syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, Uint32Array.of(1024, 0, 1024, 0), 0)
-  syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, unlimited, 0)
-}
-
 /** TERM to all and KILL to the rest; without any process left it costs one system call. */
 function endProcesses(grace: number): void {
-  if (reap(NOBODY).answer === -ECHILD) return
+  const reaper = makeReaper()
+  if (reap(reaper, NOBODY).left === 'none') return
   kill(-1, SIGTERM)
   // A stopped or frozen process handles TERM only when it goes on.
   kill(-1, SIGCONT)
   thawCgroup()
-  if (waitForAll(grace, true)) return
+  if (waitForAll(reaper, grace, true)) return
   debug(() => 'some processes ignore TERM: KILL')
   killCgroup()
   kill(-1, SIGKILL)
-  if (!waitForAll(KILL_PATIENCE, false))
+  if (!waitForAll(reaper, KILL_PATIENCE, false))
     warn('some processes survived KILL: in the middle of I/O that does not come back')
 }
 
 /** @param hurried whether one more request to stop ends the wait: somebody is in a hurry */
-function waitForAll(patience: number, hurried: boolean): boolean {
+function waitForAll(reaper: Reaper, patience: number, hurried: boolean): boolean {
   const deadline = uptime() + patience
   for (;;) {
-    const { answer } = reap(NOBODY)
-    // All that there are descend from PID 1.
-    if (answer === -ECHILD) return true
-    const left = deadline - uptime()
-    if (left <= 0) return false
-    poll(requestFds(), answer > 0 ? 0 : left)
+    const { left } = reap(reaper, NOBODY)
+    // Every process descends from PID 1.
+    if (left === 'none') return true
+    const time = deadline - uptime()
+    if (time <= 0) return false
+    waitForEvents(requestFds(), left === 'ended' ? 0 : time)
     if (readStop() !== undefined && hurried) return false
   }
 }

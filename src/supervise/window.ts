@@ -15,11 +15,14 @@ const NAME = 'zmachine.window'
 /** Two numbers of 16 bits, little-endian: columns, rows. */
 const MESSAGE = 4
 
-/** The port as a descriptor to wait for; undefined where the machine has none. */
-export function openWindowPort(): number | undefined {
+/** In place of the port's descriptor where the machine has none. */
+export const NO_WINDOW = -1
+
+/** The port as a descriptor to wait for. */
+export function openWindowPort(): number {
   const port = (listNames(PORTS) ?? []).find((name) => readText(`${PORTS}/${name}/name`) === `${NAME}\n`)
-  const fd = port === undefined ? -1 : open(`/dev/${port}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-  return fd < 0 ? undefined : fd
+  const fd = port === undefined ? NO_WINDOW : open(`/dev/${port}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+  return Math.max(fd, NO_WINDOW)
 }
 
 /** Gives the console the size that the port tells; the kernel then sends SIGWINCH (TIOCSWINSZ, ioctl_tty(2)). */

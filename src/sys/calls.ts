@@ -7,6 +7,8 @@ import type { Argument, Memory, Runtime, Words } from './port.ts'
  * arguments, and the result. `struct call` in `runtime/quickjs/host.c` is the same.
  */
 export const CALL_WORDS = 16
+/** The first argument's place in a record; the others follow, two words each. */
+export const ARGUMENTS = 2
 export const RESULT = 14
 
 export interface Call {
@@ -79,7 +81,7 @@ function prepare(runtime: Runtime, calls: readonly Call[]): { memory: Words; kep
     memory[at] = number
     for (let i = 0; i < args.length; i++) {
       const arg = args[i] ?? 0
-      putWord64(memory, at + 2 + i * 2, typeof arg === 'number' ? arg : address(runtime, arg, kept))
+      putWord64(memory, at + ARGUMENTS + i * 2, typeof arg === 'number' ? arg : address(runtime, arg, kept))
     }
     if (tolerated === true) memory[at + RESULT] = 1
     at += CALL_WORDS

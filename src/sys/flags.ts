@@ -63,6 +63,9 @@ export const SIGKILL = 9
 export const SIGTERM = 15
 export const SIGCHLD = 17
 export const SIGCONT = 18
+export const SIGTSTP = 20
+export const SIGTTIN = 21
+export const SIGTTOU = 22
 export const SIGWINCH = 28
 export const SIGPWR = 30
 export const SIG_BLOCK = 0
@@ -91,8 +94,13 @@ export const EV_KEY = 1
 export const KEY_POWER = 116
 
 // getrlimit(2)
+export const RLIM_INFINITY = -1
+export const RLIMIT_CPU = 0
 export const RLIMIT_FSIZE = 1
+export const RLIMIT_DATA = 2
+export const RLIMIT_STACK = 3
 export const RLIMIT_NOFILE = 7
+export const RLIMIT_AS = 9
 
 // clock_gettime(2)
 export const CLOCK_MONOTONIC = 1

@@ -321,6 +321,16 @@ export const swapoff = (path: string): number => runtime.syscall(SYS_swapoff, pa
 /** int syslog(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, int level) — syslog(2): the kernel's messages above it go to no console. */
 export const setConsoleLevel = (level: number): number => runtime.syscall(SYS_syslog, 8, 0, level)
 
+/**
+ * int syslog(SYSLOG_ACTION_READ_ALL, char *buf, int size) — syslog(2): the end of the kernel's log, as far as it fits, or a
+ * negative errno
+ */
+export function readKernelLog(size: number): string | number {
+  const buffer = new Uint8Array(size)
+  const length = runtime.syscall(SYS_syslog, 3, buffer, size)
+  return length < 0 ? length : runtime.text(buffer, 0, length)
+}
+
 /** void sync(void) — sync(2) */
 export const sync = (): number => runtime.syscall(SYS_sync)
 

@@ -94,6 +94,22 @@ describe('a child that takes all memory', () => {
   })
 })
 
+describe('a plain KILL of an entrypoint that lost a child for want of memory, and of the next one', () => {
+  const boot = booted({
+    ...scripted('[ -e /run/twice ] || { > /run/twice; /fault eat; }; kill -9 $$'),
+    cmdline: 'zmachine.on_exit=restart',
+    during: pressAfter('restarting in 0.2 s'),
+  })
+
+  test('are no ends for want of memory', () => {
+    const ends = said(boot()).filter((line) => line.includes('; restarting in'))
+    expect(ends).toHaveLength(2)
+    for (const line of ends) expect(line).toMatch(/^exited code=137 signal=SIGKILL reason=signal /)
+    // Each start has a count of its own.
+    expect(record(boot())).toMatchObject({ reason: 'stop', oomKills: 0 })
+  })
+})
+
 describe.each([
   ['takes all memory for a tmpfs', ''],
   ['takes all memory for a tmpfs, and exempts itself from being killed for that', '-1000'],

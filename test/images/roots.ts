@@ -11,6 +11,9 @@ export const SERVERS: Recipe = {
 /** Inits. runit-init is /sbin/init; the others are there for a test to put in its place. */
 export const INITS: Recipe = { name: 'inits', packages: ['runit-init', 'finit', 's6'] }
 
+/** System V's init with OpenRC behind it: what Debian's package of OpenRC is made for. */
+export const OPENRC: Recipe = { name: 'openrc', packages: ['sysvinit-core', 'openrc'] }
+
 /**
  * A whole system with a kernel, as for a machine of its own. The files are what Debian needs beside its packages to
  * boot as a zos host boots a root with a kernel: the driver of the root's file system in the initramfs, and the links
@@ -25,4 +28,4 @@ export const SYSTEM: Recipe = {
   files: { '/etc/initramfs-tools/modules': 'virtiofs\n', '/etc/kernel-img.conf': 'link_in_boot = yes\n' },
 }
 
-export const RECIPES: readonly Recipe[] = [SERVERS, INITS, SYSTEM]
+export const RECIPES: readonly Recipe[] = [SERVERS, INITS, OPENRC, SYSTEM]

@@ -16,6 +16,7 @@ const UNSHARE = ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--uts
 const ENTER = fileURLToPath(new URL('enter.sh', import.meta.url))
 const ORPHANS = new URL('../bench/orphans.c', import.meta.url)
 const LATENCY = new URL('../bench/latency.c', import.meta.url)
+const FAULT = new URL('../faults/guest/fault.c', import.meta.url)
 const SEALED = new URL('sealed.c', import.meta.url)
 
 /** Says itself that PID 1 is about to begin. */
@@ -81,6 +82,7 @@ export const ours = (options = '', program: string = PRODUCTS.init): Init => ({
       needProgram('busybox', 'busybox-static'),
       await guestProgram(ORPHANS),
       await guestProgram(LATENCY),
+      await guestProgram(FAULT),
     ]
     return [...UNSHARE, 'sh', ENTER, folder, cmdline, ...files]
   },

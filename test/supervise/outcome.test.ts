@@ -1,6 +1,13 @@
 import { constants } from 'node:os'
 import { describe, expect, it, test } from 'vitest'
-import { encodeOutcome, failure, formatOutcome, outcomeOf, signalName } from '../../src/supervise/outcome.ts'
+import {
+  encodeOutcome,
+  failure,
+  formatOutcome,
+  namesVictim,
+  outcomeOf,
+  signalName,
+} from '../../src/supervise/outcome.ts'
 
 const SIGNALS = Array.from({ length: 64 }, (_, index) => index + 1)
 
@@ -25,7 +32,29 @@ describe('outcomeOf', () => {
   })
 })
 
-test('a KILL while memory ran out is oom; other ends are what they are', () => {
+describe('namesVictim', () => {
+  const killed = (pid: number, prefix = '<3>[   12.345678] '): string =>
+    `${prefix}Memory cgroup out of memory: Killed process ${pid} (app) total-vm:1234kB, anon-rss:1000kB\n`
+  const log = `<6>[    1.000000] input: Power Button\n${killed(77)}<6>[   12.4] oom_reaper: reaped process 77 (app)\n`
+
+  test.each([
+    ['the process that the kernel killed', log, 77, true],
+    [
+      'one of the whole machine',
+      '<3>[    9.1] Out of memory: Killed process 7 (app) total-vm:1kB\n',
+      7,
+      true,
+    ],
+    ['another one: a worker was killed', log, 78, false],
+    ['a pid that begins with the other', log, 7, false],
+    ['what a container wrote to /dev/kmsg', killed(77, '<11>[   12.345678] '), 77, false],
+    ['nothing', '', 77, false],
+  ])('finds %s', (_, text, pid, found) => {
+    expect(namesVictim(text, pid)).toBe(found)
+  })
+})
+
+test('a KILL for want of memory is oom; other ends are what they are', () => {
   expect(outcomeOf(9, false, true).reason).toBe('oom')
   expect(outcomeOf(15, false, true).reason).toBe('signal')
   expect(outcomeOf(1 << 8, false, true).reason).toBe('exit')

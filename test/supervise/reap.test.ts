@@ -1,7 +1,7 @@
 /** `reap` on a kernel that has so many children that have ended. */
 
 import { expect, it, test } from 'vitest'
-import { NOBODY, reap } from '../../src/supervise/reap.ts'
+import { makeReaper, NOBODY, type Reaped, reap } from '../../src/supervise/reap.ts'
 import { ECHILD } from '../../src/sys/errno.ts'
 import { SYS_wait4, useRuntime } from '../../src/sys/linux.ts'
 import type { Runtime, Words } from '../../src/sys/port.ts'
@@ -44,27 +44,29 @@ function kernel(pids: Iterable<number>, last: number): { asked: number } {
 
 const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, at) => from + at)
 
-test.each([
-  ['none, while others live', [], 0, undefined],
-  ['none, and there are none', [], -ECHILD, undefined],
-  ['others', range(100, 3), 0, undefined],
-  ['it alone', [7], -ECHILD, STATUS + 7],
-  ['it among others', [...range(100, 3), 7, ...range(200, 3)], 0, STATUS + 7],
-  ['it behind very many', [...range(100, 1000), 7], 0, STATUS + 7],
-])('reap finds the end that it is asked for: %s', (_, pids, last, status) => {
+test.each<[string, number[], number, Reaped]>([
+  ['none, while others live', [], 0, { status: undefined, left: 'running' }],
+  ['none, and there are none', [], -ECHILD, { status: undefined, left: 'none' }],
+  ['others', range(100, 3), 0, { status: undefined, left: 'running' }],
+  ['it alone', [7], -ECHILD, { status: STATUS + 7, left: 'none' }],
+  ['it among others', [...range(100, 3), 7, ...range(200, 3)], 0, { status: STATUS + 7, left: 'running' }],
+  ['it after very many', [...range(100, 1000), 7], 0, { status: STATUS + 7, left: 'running' }],
+  ['it as the last of a batch', [...range(100, 63), 7], 0, { status: STATUS + 7, left: 'ended' }],
+])('reap finds the end that it is asked for: %s', (_, pids, last, expected) => {
   kernel(pids, last)
-  expect(reap(7)).toEqual({ status, answer: last })
+  expect(reap(makeReaper(), 7)).toEqual(expected)
 })
 
 test.each([1, 61, 0x0764])('reap does not take another word of a record for the pid %d', (pid) => {
   kernel([100], 0)
-  expect(reap(pid)).toEqual({ status: undefined, answer: 0 })
+  expect(reap(makeReaper(), pid)).toEqual({ status: undefined, left: 'running' })
 })
 
 it('comes back from the one that it is asked for at once, and says that more may have ended', () => {
   kernel([7, ...range(100, 200)], 0)
-  expect(reap(7)).toEqual({ status: STATUS + 7, answer: 162 })
-  expect(reap(NOBODY)).toEqual({ status: undefined, answer: 0 })
+  const reaper = makeReaper()
+  expect(reap(reaper, 7)).toEqual({ status: STATUS + 7, left: 'ended' })
+  expect(reap(reaper, NOBODY)).toEqual({ status: undefined, left: 'running' })
 })
 
 it('comes back from a flood without an end', () => {
@@ -72,6 +74,6 @@ it('comes back from a flood without an end', () => {
     for (;;) yield 100
   }
   const made = kernel(flood(), 0)
-  expect(reap(7)).toEqual({ status: undefined, answer: 100 })
+  expect(reap(makeReaper(), 7)).toEqual({ status: undefined, left: 'ended' })
   expect(made.asked).toBeLessThan(10_000)
 })

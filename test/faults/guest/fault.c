@@ -149,9 +149,12 @@ _Noreturn static void stopped(void) {
 	for (;;) pause();
 }
 
-/* limit NUMBER VALUE: of PID 1. */
-static int limit(int resource, long value) {
-	struct rlimit limit = {value, value};
+/* limit NUMBER VALUE [soft]: of PID 1; without CAP_SYS_RESOURCE only a soft one can be raised again. */
+static int limit(int resource, long value, int soft) {
+	struct rlimit limit;
+	prlimit(1, resource, NULL, &limit);
+	limit.rlim_cur = value;
+	if (!soft) limit.rlim_max = value;
 	if (prlimit(1, resource, &limit, NULL) < 0) printf("fault: prlimit: %s\n", strerror(errno));
 	return 0;
 }
@@ -166,7 +169,7 @@ int main(int argc, char **argv) {
 	if (!strcmp(command, "fill")) return fill();
 	if (!strcmp(command, "deaf")) deaf();
 	if (!strcmp(command, "stopped")) stopped();
-	if (!strcmp(command, "limit") && argc > 3) return limit(atoi(first), atol(argv[3]));
+	if (!strcmp(command, "limit") && argc > 3) return limit(atoi(first), atol(argv[3]), argc > 4);
 	printf("fault: no command %s\n", command);
 	return 2;
 }
