@@ -37,9 +37,9 @@ import { trim } from './lib/text.ts'
 import { AUTHORIZED_KEYS, EARLY_MOUNTS, plan } from './plan/plan.ts'
 import { openCgroup } from './supervise/cgroup.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
-import { guard } from './supervise/guard.ts'
 import type { Service } from './supervise/loop.ts'
 import { failure, type Outcome, STOPPED } from './supervise/outcome.ts'
+import { armWatchdog } from './supervise/power.ts'
 import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
 import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
@@ -188,7 +188,7 @@ function inspect({ inspect: port }: Settings): void {
 
 /** A debugger may stop PID 1 for as long as it likes. */
 function guardBoot({ inspect, onExit }: Settings): void {
-  if (inspect === undefined) guard(restartOr(onExit))
+  if (inspect === undefined) armWatchdog(restartOr(onExit))
 }
 
 /** The seed, the stronger part, where there is one. */

@@ -28,7 +28,7 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   // A pure file among effects.
   [['boot/io/stop.ts'], CONSTANTS],
   [
-    ['supervise/outcome.ts', 'supervise/state.ts'],
+    ['supervise/mounts.ts', 'supervise/outcome.ts', 'supervise/state.ts'],
     ['config/machine.ts', 'boot/io/stop.ts', 'lib/', ...CONSTANTS],
   ],
   // A lease's packets and states are pure; what it asks of the kernel are netlink's codecs.
@@ -58,7 +58,15 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
 ]
 
 /** What may not reach an effect, however many imports away. */
-const PURE = ['lib/', 'config/', 'plan/', 'boot/io/stop.ts', 'supervise/outcome.ts', 'supervise/state.ts']
+const PURE = [
+  'lib/',
+  'config/',
+  'plan/',
+  'boot/io/stop.ts',
+  'supervise/mounts.ts',
+  'supervise/outcome.ts',
+  'supervise/state.ts',
+]
 
 /** What makes system calls, or is made of what does. */
 const EFFECTS = [

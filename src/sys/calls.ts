@@ -50,8 +50,8 @@ export function spawn(runtime: Runtime, calls: readonly Call[], cgroup = -1): Sp
   return { pid }
 }
 
-/** What a child beside us works with: to be kept until it has been reaped. */
-export interface Beside {
+/** A child that shares our memory and runs at the same time; to be kept until it has been reaped. */
+export interface Helper {
   /** Or a negative errno. */
   readonly pid: number
   readonly calls: Words
@@ -61,16 +61,16 @@ export interface Beside {
 /** It calls a few functions deep, and the kernel has a stack of its own. */
 const STACK_SIZE = 1024
 
-/** Starts a child that makes these calls beside us. */
-export function spawnBeside(runtime: Runtime, calls: readonly Call[]): Beside {
+/** Starts a child that makes these calls while we go on. */
+export function spawnHelper(runtime: Runtime, calls: readonly Call[]): Helper {
   const { memory, kept } = prepare(runtime, calls)
   const stack = new Uint8Array(STACK_SIZE)
   return { pid: runtime.spawn(memory, calls.length, stack), calls: memory, kept: [stack, ...kept] }
 }
 
-/** Changes a number that a child beside us has not passed to the kernel yet. */
-export const setArgument = ({ calls }: Beside, call: number, argument: number, value: number): void =>
-  putWord64(calls, call * CALL_WORDS + 2 + argument * 2, value)
+/** Changes a number that a helper has not passed to the kernel yet. */
+export const setArgument = ({ calls }: Helper, call: number, argument: number, value: number): void =>
+  putWord64(calls, call * CALL_WORDS + ARGUMENTS + argument * 2, value)
 
 /** The records, and what they point to. */
 function prepare(runtime: Runtime, calls: readonly Call[]): { memory: Words; kept: (Memory | Words)[] } {

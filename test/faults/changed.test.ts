@@ -3,17 +3,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { run } from '../../build/command.ts'
-import { needProgram } from '../../src/host/lib/programs.ts'
 import { type Boot, booted } from '../qemu/lib/boot.ts'
 import { makeExt4 } from '../qemu/lib/files.ts'
-import { end, press, pressAfter, record, said, scripted } from './faults.ts'
-
-const state = async (image: string): Promise<string> => {
-  const header = (await run(needProgram('dumpe2fs', 'e2fsprogs'), ['-h', image])).toString()
-  const recovery = header.includes('needs_recovery') ? ', to be recovered' : ''
-  return `${/Filesystem state: +(.*)/.exec(header)?.[1]}${recovery}`
-}
+import { end, ext4State, press, pressAfter, record, said, scripted } from './faults.ts'
 
 /** Boots with a data disk; the script does its worst, and then comes a stop. */
 const withDisk = (script: string, cmdline = '') =>
@@ -48,7 +40,7 @@ describe.each([
   test('does not keep a stop from its end, nor the disk from being unmounted', async () => {
     expect(said(boot()).filter((line) => line.includes('internal error'))).toEqual([])
     expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
-    expect(await state(dataOf(boot()))).toBe('clean')
+    expect(await ext4State(dataOf(boot()))).toBe('clean')
   })
 
   test('has its end recorded', () => expect(record(boot())).toMatchObject({ code: 143, reason: 'stop' }))
@@ -60,7 +52,7 @@ describe('a container that remounts / read-only', () => {
   test('has no record, and everything else', async () => {
     expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
     expect(record(boot())).toBeUndefined()
-    expect(await state(dataOf(boot()))).toBe('clean')
+    expect(await ext4State(dataOf(boot()))).toBe('clean')
   })
 })
 
@@ -71,7 +63,7 @@ describe('a container that mounts its data disk over and below itself', () => {
 
   test('has it unmounted all the same', async () => {
     expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
-    expect(await state(dataOf(boot()))).toBe('clean')
+    expect(await ext4State(dataOf(boot()))).toBe('clean')
   })
 })
 

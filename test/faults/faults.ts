@@ -1,5 +1,6 @@
 /** What the tests of faults share: entrypoints that are scripts, and how a machine came to its end. */
 
+import { run } from '../../build/command.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
 import type { Machine } from '../../src/host/machine/machine.ts'
 import type { Boot, BootOptions } from '../qemu/lib/boot.ts'
@@ -33,6 +34,13 @@ const COMMANDS =
 export function end({ container, exit }: Boot): string {
   const { code, signal, reason } = container ?? { code: '?', signal: '?', reason: '?' }
   return `code=${code} signal=${signal} reason=${reason} ${exit.reason}`
+}
+
+/** Whether an ext4 image was unmounted, in the words of its own superblock. */
+export async function ext4State(image: string): Promise<string> {
+  const header = (await run(needProgram('dumpe2fs', 'e2fsprogs'), ['-h', image])).toString()
+  const recovery = header.includes('needs_recovery') ? ', to be recovered' : ''
+  return `${/Filesystem state: +(.*)/.exec(header)?.[1]}${recovery}`
 }
 
 /** The exit record that PID 1 left in the root. */

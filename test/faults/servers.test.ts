@@ -7,7 +7,7 @@ import type { Machine } from '../../src/host/machine/machine.ts'
 import { type BootOptions, booted } from '../qemu/lib/boot.ts'
 import { makeExt4, readExt4, writeTree } from '../qemu/lib/files.ts'
 import { makeSeed } from '../qemu/lib/images.ts'
-import { end, HOLD, press, record, said, scripted } from './faults.ts'
+import { end, ext4State, HOLD, press, record, said, scripted } from './faults.ts'
 
 const DEAD = 'does not answer: its server on the host has died'
 
@@ -110,6 +110,28 @@ describe('three shares, each with a fault', () => {
     expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
     expect(record(boot())).toMatchObject({ code: 143, reason: 'stop' })
   })
+})
+
+describe('a disk that is mounted below a share whose server dies', () => {
+  const boot = booted(async (folder) => {
+    mkdirSync(join(folder, 'share', 'disk'), { recursive: true })
+    return {
+      ...scripted(`echo kept > /share/disk/x; ${HOLD}`),
+      disks: [{ file: await makeExt4(join(folder, 'data'), {}) }],
+      shares: [{ tag: 'share', directory: join(folder, 'share') }],
+      cmdline: 'qsfs_share=/share vda=/share/disk zmachine.grace=1',
+      during: killAfter('script: holds', ['share'], (machine) => machine.powerdown()),
+    } satisfies BootOptions
+  })
+
+  test('keeps PID 1 from nothing: it goes down within a minute', () => {
+    expect(said(boot())).toContain(`warning: '/share' ${DEAD}`)
+    expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop powerdown')
+    expect(boot().container?.uptime).toBeLessThan(90)
+  })
+
+  test('is written out and unmounted with the share', async () =>
+    expect(await ext4State(boot().root.replace(/root$/, 'data'))).toBe('clean'))
 })
 
 describe('the root’s directory that is removed', () => {

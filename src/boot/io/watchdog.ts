@@ -5,7 +5,7 @@
  * waits for something of its own accord (`pollOrStop`): however long a boot waits, it is healthy.
  */
 
-import { type Beside, type Call, setArgument, spawnBeside } from '../../sys/calls.ts'
+import { type Call, type Helper, setArgument, spawnHelper } from '../../sys/calls.ts'
 import { CLOCK_MONOTONIC, POLLIN, SIGKILL, TFD_CLOEXEC } from '../../sys/flags.ts'
 import {
   close,
@@ -31,7 +31,7 @@ export const DISK_PATIENCE = 600_000
 const TEXT_SIZE = 200
 
 interface Watchdog {
-  readonly child: Beside
+  readonly child: Helper
   readonly timer: number
   readonly lastLine: (uptime: number) => string
   /** `60 s from the root vroot` */
@@ -60,7 +60,7 @@ export function startWatchdog(lastLine: Watchdog['lastLine'], final: Call): void
   const subject = new Uint8Array(TEXT_SIZE)
   const end = new Uint8Array(TEXT_SIZE)
   const begin = 'zmachine: fatal: no answer for '
-  const child = spawnBeside(currentRuntime(), [
+  const child = spawnHelper(currentRuntime(), [
     // A struct pollfd; no timeout.
     { number: SYS_ppoll, args: [Uint32Array.of(timer, POLLIN), 1, 0, 0, 8], name: 'wait for the timer' },
     say(begin, begin.length),
@@ -79,7 +79,7 @@ const say = (text: string | Memory, length: number): Call => ({
 })
 
 /** Changes what the child will write. */
-function setText(child: Beside, call: number, memory: Memory, text: string): void {
+function setText(child: Helper, call: number, memory: Memory, text: string): void {
   const room = text.length > TEXT_SIZE ? text.slice(0, TEXT_SIZE) : text
   setArgument(child, call, 2, currentRuntime().putText(memory, 0, room))
 }

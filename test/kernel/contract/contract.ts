@@ -4,7 +4,7 @@
  */
 
 import { putWord64 } from '../../../src/lib/bytes.ts'
-import { CALL_WORDS, type Call, RESULT, spawn, spawnBeside, stringVector } from '../../../src/sys/calls.ts'
+import { CALL_WORDS, type Call, RESULT, spawn, spawnHelper, stringVector } from '../../../src/sys/calls.ts'
 import { EINVAL, ENOENT } from '../../../src/sys/errno.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, SIG_BLOCK, SIG_SETMASK } from '../../../src/sys/flags.ts'
 import {
@@ -341,7 +341,7 @@ const CHECKS: readonly Check[] = [
       const [from, to] = pipe(runtime)
       const byte: Memory = new Uint8Array(1)
       // It reads, and so is there until we write.
-      const { pid, kept } = spawnBeside(runtime, [
+      const { pid, kept } = spawnHelper(runtime, [
         { number: 0, args: [from, byte, 1], name: 'read' },
         chdir('/nowhere', true),
         { number: 60, args: [42], name: 'exit' },
