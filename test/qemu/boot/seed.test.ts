@@ -1,8 +1,9 @@
 /** Booted with a seed as today's hosts attach it (protocol, section 3): what the entrypoint makes of each of its files. */
 
+import { execFileSync } from 'node:child_process'
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { Nic } from '../../../src/host/machine/options.ts'
 import { type Boot, booted } from '../lib/boot.ts'
 import { makeExt4, probeProgram, type Tree, writeTree } from '../lib/files.ts'
@@ -126,6 +127,70 @@ describe.each<[SeedKind, string]>([
 
   test('sees nothing of the seed', () => expectNoTrace(boot(), '/dev/vdb'))
 })
+
+describe('the fixture light, with an address and a default route twice', () => {
+  const boot = booted(async (folder) => ({
+    files: scripted('report'),
+    disks: [await makeSeed(join(folder, 'seed'), seedFixture('light'))],
+    nics: [nic('54:43:83:2b:2f:8f'), nic('fe:1a:39:0c:77:21', 1)],
+  }))
+
+  test('has one of each', () => {
+    expect(addressesOf(boot(), 'eth0')).toEqual(['10.20.2.2/24'])
+    expect(addressesOf(boot(), 'eth1')).toEqual(['5d3:9c3b:4f2b:8b3e:ff0f:e2c8:1a12:3b4c/64'])
+    const { routes, routes6 } = boot().report()
+    const through = routes.filter(({ gateway }) => gateway !== '0.0.0.0')
+    expect(through.map(({ destination, gateway, nic }) => [destination, gateway, nic]).sort()).toEqual([
+      ['0.0.0.0/0', '10.20.2.1', 'eth0'],
+      ['10.20.0.0/16', '10.20.2.1', 'eth0'],
+    ])
+    expect(routes6.filter(({ destination }) => destination === `04${'0'.repeat(30)}/7`)).toHaveLength(1)
+  })
+
+  test('boots without a warning', () => {
+    expect(boot().container).toMatchObject({ code: 0, reason: 'exit' })
+    expect(boot().console).not.toMatch(/zmachine: (warning|error)/)
+  })
+})
+
+/** As a host's file server shows a root that can't be written: mounted read-only below it. Only root may mount. */
+describe.skipIf(process.getuid?.() !== 0)(
+  'the node’s self-test: no NIC, and a root that is read-only although the command line says rw',
+  () => {
+    let root = ''
+    const boot = booted(async (folder) => {
+      root = join(folder, 'root')
+      writeTree(root, { probe: { copy: program }, 'etc/hosts': 'old\n', 'etc/hostname': 'image\n' })
+      execFileSync('mount', ['--bind', root, root])
+      execFileSync('mount', ['-o', 'remount,bind,ro', root])
+      return {
+        memoryMB: 512,
+        cmdline: 'rw',
+        disks: [await makeSeed(join(folder, 'seed'), seedFixture('selftest'))],
+        probe: 'report - , write /etc/more text , exit 4'.split(' '),
+      }
+    })
+    // Before the folder is removed, which would empty it.
+    afterAll(() => {
+      execFileSync('umount', [root])
+    })
+
+    test('starts the entrypoint, without a warning, and tells its exit code', () => {
+      expect(boot().container).toMatchObject({ code: 4, reason: 'exit' })
+      expect(boot().console).toContain('probe: write /etc/more: Read-only file system')
+      expect(boot().console).not.toMatch(/zmachine: (warning|error|fatal)/)
+    })
+
+    test('keeps the image’s hostname, since the seed’s is empty', () => {
+      const { hostname, files, mounts } = boot().report()
+      expect(hostname).toBe('image')
+      expect(files.get('/etc/hosts')?.content).toContain('image')
+      expect(mounts.map(({ target }) => target)).toEqual(
+        expect.arrayContaining(['/proc', '/sys', '/dev', '/run']),
+      )
+    })
+  },
+)
 
 describe.each<[SeedKind, string]>([
   ['fat12', 'cidata'],
