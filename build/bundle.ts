@@ -1,8 +1,6 @@
 /** TypeScript → modules for the engine, by esbuild. */
 import { basename } from 'node:path'
-import { build } from 'esbuild'
-import { BuildError } from './command.ts'
-import { ROOT } from './paths.ts'
+import { esbuild } from './esbuild.ts'
 
 export interface Bundle {
   /** The file's name, by which other modules import it: `main.js`. */
@@ -22,33 +20,20 @@ export interface Bundle {
  * @returns what is imported before what imports it
  */
 export async function bundle(entries: Readonly<Record<string, string>>): Promise<Bundle[]> {
-  const result = await build({
-    entryPoints: { ...entries },
-    absWorkingDir: ROOT,
-    bundle: true,
-    splitting: true,
-    write: false,
-    outdir: 'bundle',
-    chunkNames: 'shared-[hash]',
-    format: 'esm',
-    platform: 'neutral',
-    target: 'es2023',
-    minify: true,
-    // Byte strings hold every character up to U+00FF; escapes are longer than what they escape.
-    charset: 'utf8',
-    sourcemap: 'external',
-    sourcesContent: false,
-    legalComments: 'none',
-    logLevel: 'silent',
-    tsconfigRaw: {},
-    metafile: true,
-  }).catch((error: unknown) => {
-    throw new BuildError(error instanceof Error ? error.message : String(error))
-  })
-  const text = (name: string): string =>
-    result.outputFiles.find((file) => basename(file.path) === name)?.text ?? ''
+  const { files, outputs } = await esbuild(
+    ...Object.entries(entries).map(([name, file]) => `${name}=${file}`),
+    '--splitting',
+    '--chunk-names=shared-[hash]',
+    '--format=esm',
+    '--platform=neutral',
+    '--target=es2023',
+    '--minify',
+    '--sourcemap=external',
+    '--sources-content=false',
+    '--legal-comments=none',
+  )
   const imports = new Map(
-    Object.entries(result.metafile.outputs).map(([path, output]) => [
+    Object.entries(outputs).map(([path, output]) => [
       basename(path),
       output.imports.map((imported) => basename(imported.path)),
     ]),
@@ -62,8 +47,8 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
   for (const name of [...imports.keys()].sort()) if (name.endsWith('.js')) add(name)
   return names.map((name) => ({
     name,
-    code: text(name),
-    map: text(`${name}.map`),
+    code: files.get(name) ?? '',
+    map: files.get(`${name}.map`) ?? '',
     imports: imports.get(name) ?? [],
   }))
 }

@@ -3,6 +3,11 @@ import { BuildError } from './command.ts'
 
 const WIDTH = 46
 
+/** Prints the title of what follows. */
+export function heading(text: string): void {
+  process.stdout.write(`\n${text}\n${'─'.repeat(text.length)}\n`)
+}
+
 /** Runs one step and prints its line when it ends; on a terminal the name is there while it runs. */
 export async function step<T>(name: string, make: () => Promise<T>, tell?: (made: T) => string): Promise<T> {
   const start = performance.now()

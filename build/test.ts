@@ -1,53 +1,33 @@
-/** `npm test`: builds, checks and tests everything, and says in the end what failed. `--images`: only the images. */
-import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
+/** `npm test`: builds, checks and tests everything, and says in the end what failed. See --help. */
+import { parseArgs } from 'node:util'
 import { buildAll, buildDebianCloud, buildNode } from './build.ts'
-import { ensurePackages } from './debian/system.ts'
-import { ROOT } from './paths.ts'
-import { command, note } from './progress.ts'
+import { CHECK_NAMES, type CheckName, isCheckName, runChecks } from './checks.ts'
+import { BuildError } from './command.ts'
+import { ensurePackages, type Purpose } from './debian/system.ts'
+import { command, heading, note } from './progress.ts'
 
-interface Check {
-  readonly name: string
-  readonly program: string
-  readonly args: readonly string[]
+const HELP = `npm test [-- --only NAME[,NAME...]]
+
+Builds, checks and tests everything. What is missing of Debian's packages is installed first, where that is allowed.
+
+  --only NAMES   some of: ${CHECK_NAMES.join(' ')}
+  --help         this text
+`
+
+/** What is asked for: every check unless some are named. */
+function wanted(only: string | undefined): CheckName[] {
+  const names = only === undefined ? CHECK_NAMES : only.split(',')
+  return names.map((name) => {
+    if (isCheckName(name)) return name
+    throw new BuildError(`--only ${name}: no such check`, `It is one of: ${CHECK_NAMES.join(', ')}`)
+  })
 }
 
-/** Cheap ones first. Programs are those of node_modules/.bin, which npm puts into PATH. */
-const CHECKS: readonly Check[] = [
-  { name: 'format and lint', program: 'biome', args: ['check'] },
-  { name: 'types of what is in the lean binary', program: 'tsc', args: ['-p', 'tsconfig.lean.json'] },
-  { name: 'types of everything else', program: 'tsc', args: ['-p', 'tsconfig.json'] },
-  { name: 'unit tests', program: 'vitest', args: ['run', '--project', 'unit'] },
-  { name: 'tests on this kernel', program: 'vitest', args: ['run', '--project', 'kernel'] },
-  { name: 'boots in QEMU', program: 'vitest', args: ['run', '--project', 'boot'] },
-  { name: 'boots of the node build', program: 'vitest', args: ['run', '--project', 'boot-node'] },
-  { name: 'faults', program: 'vitest', args: ['run', '--project', 'faults'] },
-]
-
-/** Programs that nobody here wrote; also by themselves, as `npm run test:images`. */
-const IMAGES: Check = { name: 'images', program: 'vitest', args: ['run', '--project', 'images'] }
-
-function heading(text: string): void {
-  process.stdout.write(`\n${text}\n${'─'.repeat(text.length)}\n`)
-}
-
-/** Runs a check with its output on ours; whether it passed. */
-function passes({ name, program, args }: Check): Promise<boolean> {
-  heading(name)
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] })
-  child.on('error', (error) => {
-    process.stdout.write(
-      `${program} cannot be started: ${error.message}\nRun this as npm test, after npm ci.\n`,
-    )
-    resolve(false)
-  })
-  child.on('close', (code, signal) => {
-    // Somebody pressed Ctrl-C: the rest is not wanted either.
-    if (signal === 'SIGINT') process.exit(128 + constants.signals.SIGINT)
-    resolve(code === 0)
-  })
-  return promise
+/** The packages that these checks and what they test need. */
+function purposes(names: readonly CheckName[]): Purpose[] {
+  const images: Purpose[] = names.includes('images') ? ['images'] : []
+  const others: Purpose[] = names.some((name) => name !== 'images') ? ['demo', 'test'] : []
+  return ['build', 'run', ...others, ...images]
 }
 
 function sayWhatNeedsRoot(): void {
@@ -58,21 +38,14 @@ function sayWhatNeedsRoot(): void {
 }
 
 await command(async () => {
+  const { values } = parseArgs({ options: { only: { type: 'string' }, help: { type: 'boolean' } } })
+  if (values.help) return void process.stdout.write(HELP)
+  const names = wanted(values.only)
   heading('build')
-  const onlyImages = process.argv.includes('--images')
-  await ensurePackages(onlyImages ? ['build', 'run', 'images'] : ['build', 'run', 'demo', 'test', 'images'])
+  await ensurePackages(purposes(names))
   sayWhatNeedsRoot()
   await buildAll()
-  if (!onlyImages) {
-    await buildNode()
-    await buildDebianCloud()
-  }
-
-  const failed: string[] = []
-  for (const check of onlyImages ? [IMAGES] : [...CHECKS, IMAGES])
-    if (!(await passes(check))) failed.push(check.name)
-  heading('result')
-  if (failed.length === 0) return note('everything passes')
-  for (const name of failed) note(`failed: ${name}`)
-  process.exitCode = 1
+  if (names.includes('boot-node')) await buildNode()
+  if (names.includes('boot')) await buildDebianCloud()
+  await runChecks(names)
 })

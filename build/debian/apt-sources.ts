@@ -4,8 +4,10 @@ export interface Want {
   /** A short name, for files. */
   readonly name: string
   readonly type: 'deb' | 'deb-src'
-  /** The suite to read instead of the machine's own; without it, the machine's own suites. */
+  /** A suite to read from the main archive, instead of all of the machine's own. */
   readonly suite?: string
+  /** A release whose suites are read instead: `trixie` and `trixie-security` for `bookworm` and `bookworm-security`. */
+  readonly release?: string
 }
 
 /**
@@ -28,6 +30,10 @@ function isOwn(suite: string, codename: string, want: Want): boolean {
   return want.suite ? suite === codename : suite === codename || suite.startsWith(`${codename}-`)
 }
 
+function wantedSuite(own: string, codename: string, { suite, release = codename }: Want): string {
+  return suite ?? release + own.slice(codename.length)
+}
+
 function stanzas(text: string, codename: string, want: Want): string[] {
   return text
     .replace(/^#.*\n?/gm, '')
@@ -38,7 +44,8 @@ function stanzas(text: string, codename: string, want: Want): string[] {
       if (off || !words(stanza, 'Types').includes('deb') || !words(stanza, 'Components').includes('main'))
         return []
       if (suites.length === 0) return []
-      const changed = { Types: want.type, Suites: want.suite ?? suites.join(' '), Components: 'main' }
+      const wanted = suites.map((suite) => wantedSuite(suite, codename, want))
+      const changed = { Types: want.type, Suites: wanted.join(' '), Components: 'main' }
       return [`${withFields(stanza.trim(), changed)}\n`]
     })
 }
@@ -61,6 +68,6 @@ function lines(text: string, codename: string, want: Want): string[] {
   return text.split('\n').flatMap((line) => {
     const [, options = '', uri, suite = '', components = ''] = LINE.exec(line.replace(/#.*/, '').trim()) ?? []
     if (!isOwn(suite, codename, want) || !components.split(/\s+/).includes('main')) return []
-    return [`${want.type} ${options}${uri} ${want.suite ?? suite} main`]
+    return [`${want.type} ${options}${uri} ${wantedSuite(suite, codename, want)} main`]
   })
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { BuildError, freshLog, run } from '../command.ts'
 import { note } from '../progress.ts'
 
-export type Purpose = 'build' | 'kernel' | 'run' | 'demo' | 'test' | 'images'
+export type Purpose = 'build' | 'kernel' | 'run' | 'demo' | 'test' | 'images' | 'debian13'
 
 interface Package {
   /** The package's name, where it is the same on all releases. */
@@ -92,6 +92,11 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     { name: 'mtools', brings: ['mcopy'] },
     { name: 'e2fsprogs', brings: ['mkfs.ext4'] },
     { name: 'ovmf', brings: ['/usr/share/OVMF/OVMF_CODE_4M.fd'] },
+    { name: 'zstd', brings: ['zstd'] },
+  ],
+  debian13: [
+    { name: 'mmdebstrap', brings: ['mmdebstrap'] },
+    { name: 'util-linux', brings: ['unshare'] },
     { name: 'zstd', brings: ['zstd'] },
   ],
 }

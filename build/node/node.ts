@@ -1,16 +1,16 @@
 /**
  * The node build: the same PID 1 as one executable of Node, and its initramfs. TypeScript → one script (esbuild) →
- * Node's own executable with the script inside (pkg's SEA mode, with the Node that runs this).
+ * a copy of the Node that runs this, with the script inside (`node --build-sea`).
  */
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { build } from 'esbuild'
 import { digest } from '../cache.ts'
-import { BuildError, freshLog, run } from '../command.ts'
+import { freshLog, run } from '../command.ts'
 import type { Entry } from '../cpio.ts'
+import { esbuild } from '../esbuild.ts'
 import { image, writeWhole } from '../initramfs.ts'
 import { librariesOf } from '../libraries.ts'
-import { PRODUCTS, ROOT } from '../paths.ts'
+import { PRODUCTS } from '../paths.ts'
 
 /**
  * How Node is started. Instructions in user space up to the entrypoint of a container with one NIC; time and available
@@ -18,7 +18,7 @@ import { PRODUCTS, ROOT } from '../paths.ts'
  *
  * |                                                    | instructions |
  * |----------------------------------------------------|--------------|
- * | as it is, with V8's code cache (node-pack.ts)      | 137 M        |
+ * | as it is, with V8's code cache                     | 137 M        |
  * | without the cache                                  | 194 M        |
  * | --v8-pool-size=0                                   | 133 M        |
  * | … and --max-semi-space-size=1                      | 130 to 145 M |
@@ -33,6 +33,16 @@ const FLAGS = [
   '--v8-pool-size=0',
 ]
 
+/** Options of a single executable application: https://nodejs.org/api/single-executable-applications.html */
+const SEA = {
+  disableExperimentalSEAWarning: true,
+  useSnapshot: false,
+  useCodeCache: true,
+  execArgv: FLAGS,
+  // NODE_OPTIONS is ignored: PID 1's environment is whatever the kernel command line held that nobody knew.
+  execArgvExtension: 'none',
+}
+
 /** Level 9 of zstd: the highest takes minutes, for 8 % less. */
 const LEVEL = 9
 
@@ -41,8 +51,7 @@ export async function buildNodeInit(): Promise<number> {
   const out = PRODUCTS.node.init
   const script = await bundleScript()
   const node = await readFile(process.execPath)
-  const packer = await readFile(PACKER)
-  return unlessMade(out, [script, node, JSON.stringify(FLAGS), packer, PKG], async () => {
+  return unlessMade(out, [script, node, JSON.stringify(SEA)], async () => {
     const work = `${out}.${process.pid}`
     await mkdir(work, { recursive: true })
     try {
@@ -83,40 +92,25 @@ export async function buildNodeInitramfs(): Promise<number> {
 
 /** One script with its source map inside: what a debugger shows is the TypeScript. */
 async function bundleScript(): Promise<string> {
-  const result = await build({
-    entryPoints: ['src/runtime/node/entry.ts'],
-    absWorkingDir: ROOT,
-    bundle: true,
-    write: false,
-    outdir: 'dist/node',
-    format: 'cjs',
-    platform: 'node',
-    target: 'node26',
-    charset: 'utf8',
-    sourcemap: 'inline',
-    legalComments: 'none',
-    logLevel: 'silent',
-    tsconfigRaw: {},
-  }).catch((error: unknown) => {
-    throw new BuildError(error instanceof Error ? error.message : String(error))
-  })
-  return result.outputFiles[0]?.text ?? ''
+  const { files } = await esbuild(
+    'src/runtime/node/entry.ts',
+    '--format=cjs',
+    '--platform=node',
+    '--target=node26',
+    '--sourcemap=inline',
+    '--legal-comments=none',
+  )
+  return [...files.values()].join('')
 }
 
-/** What packs it, of which a new release may do it in another way. */
-const PACKER = join(ROOT, 'build/node/node-pack.ts')
-const PKG = await readFile(join(ROOT, 'node_modules/@yao-pkg/pkg/package.json'), 'utf8').catch(() => '')
-
-/** A process of its own, since pkg tells what it does on standard output. */
 async function pack(script: string, work: string): Promise<void> {
   const log = freshLog('node')
-  const node = join(work, 'node')
-  await writeFile(join(work, 'init.cjs'), script)
-  await run('strip', ['-o', node, process.execPath], { log })
-  await run(process.execPath, [PACKER, join(work, 'init.cjs'), node, join(work, 'init'), ...FLAGS], {
-    log,
-    advice: 'The build needs the npm package @yao-pkg/pkg: npm ci installs it.',
-  })
+  const file = (name: string): string => join(work, name)
+  await writeFile(file('init.cjs'), script)
+  await run('strip', ['-o', file('node'), process.execPath], { log })
+  const config = { ...SEA, main: file('init.cjs'), executable: file('node'), output: file('init') }
+  await writeFile(file('sea.json'), JSON.stringify(config))
+  await run(process.execPath, [`--build-sea=${file('sea.json')}`], { log })
 }
 
 /** All folders above `path`, without the leading slash. */

@@ -1,5 +1,6 @@
-import { transformSync } from 'esbuild'
+import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
+import { ESBUILD } from '../../build/esbuild.ts'
 import { nameFunctions } from './function-names.ts'
 
 const SOURCE = `
@@ -16,13 +17,11 @@ function count(list: readonly number[], heard = (n: number) => { console.log(n) 
 export { Broken, Counter, count }
 `
 
-const { code, map } = transformSync(SOURCE, {
-  loader: 'ts',
-  minify: true,
-  format: 'esm',
-  sourcemap: 'external',
-  sourcefile: '../src/some.ts',
-})
+const FLAGS = ['--loader=ts', '--minify', '--format=esm', '--sourcemap=inline', '--sourcefile=../src/some.ts']
+const [code = '', encoded = ''] = execFileSync(ESBUILD, FLAGS, { input: SOURCE, encoding: 'utf8' }).split(
+  '//# sourceMappingURL=data:application/json;base64,',
+)
+const map = Buffer.from(encoded, 'base64').toString()
 
 /** Of the function that the minified code has there. */
 function nameOf(pattern: RegExp, past = 0): string {

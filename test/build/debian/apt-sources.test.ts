@@ -50,6 +50,18 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
     expect(text).not.toContain('third')
   })
 
+  test('takes the same suites of another release', () => {
+    const other = { name: 'x', type: 'deb', release: 'trixie' } as const
+    expect(retarget(STANZAS, 'deb822', 'bookworm', other)?.match(/^Suites: .*$/gm)).toEqual([
+      'Suites: trixie trixie-updates trixie-backports',
+      'Suites: trixie-security',
+    ])
+    expect(retarget(LINES, 'one-line', 'bookworm', other)?.match(/\S+(?= main)/g)).toEqual([
+      'trixie',
+      'trixie-security',
+    ])
+  })
+
   test('takes the main archive for another suite, one line each', () => {
     expect(retarget(LINES, 'one-line', 'bookworm', SOURCE)).toBe(
       'deb-src http://debian.example.org/debian trixie main\n',
