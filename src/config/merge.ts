@@ -1,3 +1,5 @@
+/** Lays the layers of configuration over one another, and keeps which source decided each value. */
+
 import { ipKey, network } from '../lib/ip.ts'
 import type {
   Layer,
@@ -30,108 +32,149 @@ export const DEFAULT_SETTINGS: Settings = {
   inspect: undefined,
 }
 
-/** Docker's PATH; systemd and sshd build much the same. TERM as the kernel hands it to init. HOME comes with the user. */
+/** PATH as docker has it, and nearly as systemd and sshd have it; TERM as the kernel gives it to init. HOME comes with the user. */
 const DEFAULT_ENVIRONMENT: readonly (readonly [string, string])[] = [
   ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
   ['TERM', 'linux'],
 ]
 
+/** The configuration as far as the layers so far make it. */
+interface Merged {
+  root: RootConfig
+  settings: Settings
+  hostname: string | undefined
+  init: string
+  args: readonly string[]
+  servers: MachineConfig['dns']['servers']
+  search: readonly string[]
+  routes: readonly RouteConfig[]
+  /** By name. */
+  readonly nics: Map<string, NicConfig>
+  /** By target. */
+  readonly mounts: Map<string, MountConfig>
+  readonly environment: Map<string, string>
+  readonly authorizedKeys: Set<string>
+  readonly origins: Map<string, string>
+}
+
 /**
- * Lays the sources over one another, the weakest first. A value that is one thing is the last source's; NICs are
- * replaced by name, mounts by target, variables by key, keeping the place of the first; routes add up.
+ * Merges the layers, the weakest first. Of a single value the last source's wins; NICs are replaced by name, mounts by
+ * target, variables by key, each in the place of the first; routes and SSH keys add up.
  * @param explain whether `origins` is wanted in full; PID 1 has no use for it
  */
 export function merge(layers: readonly Layer[], explain = true): MachineConfig {
-  const origins = new Map<string, string>()
-  const nics = new Map<string, NicConfig>()
-  const mounts = new Map<string, MountConfig>()
-  const environment = new Map<string, string>()
-  let root = DEFAULT_ROOT
-  let settings = DEFAULT_SETTINGS
-  let hostname: string | undefined
-  let init = '/sbin/init'
-  let args: readonly string[] = []
-  let servers: MachineConfig['dns']['servers'] = []
-  let search: readonly string[] = []
-  let routes: readonly RouteConfig[] = []
-  const authorizedKeys = new Set<string>()
-
-  for (const [key, value] of DEFAULT_ENVIRONMENT) environment.set(key, value)
-  for (const layer of layers) {
-    const own = (key: string): unknown => origins.set(key, layer.source)
-    if (layer.root !== undefined) {
-      root = { ...root, ...layer.root }
-      if (explain) for (const key of Object.keys(layer.root)) own(`root.${key}`)
-    }
-    if (layer.settings !== undefined) {
-      settings = { ...settings, ...layer.settings }
-      if (explain) for (const key of Object.keys(layer.settings)) own(`settings.${key}`)
-    }
-    if (layer.hostname !== undefined) {
-      hostname = layer.hostname
-      own('hostname')
-    }
-    if (layer.init !== undefined) {
-      // Arguments belong to the entrypoint that they were written for, as docker's --entrypoint drops CMD. Those that
-      // came without one (a /.zosrc beside init= on the command line) are for whichever it is.
-      const from = origins.get('args')
-      if (from !== undefined && from === origins.get('init')) {
-        args = []
-        origins.delete('args')
-      }
-      init = layer.init
-      own('init')
-    }
-    if (layer.args !== undefined) {
-      args = layer.args
-      own('args')
-    }
-    if (layer.nameServers !== undefined) {
-      servers = layer.nameServers
-      own('dns')
-    }
-    if (layer.searchDomains !== undefined) {
-      search = layer.searchDomains
-      own('search')
-    }
-    for (const nic of layer.nics ?? []) {
-      nics.set(nic.name, nic)
-      if (explain) own(`nic.${nic.name}`)
-    }
-    for (const mount of layer.mounts ?? []) {
-      // One without a usable target is refused by the plan, and must not hide another.
-      mounts.set(mount.target === '' ? mount.source : mount.target, mount)
-      if (explain) own(`mount.${mount.target}`)
-    }
-    layer.environment?.forEach((value, key) => {
-      environment.set(key, value)
-      if (explain) own(`env.${key}`)
-    })
-    if (layer.routes !== undefined && layer.routes.length > 0) {
-      // A stronger source's routes stand instead of a weaker one's to the same destination, not beside them.
-      const stronger = routes.length === 0 ? undefined : new Set(layer.routes.map(routeKey))
-      routes = [...routes.filter((route) => stronger?.has(routeKey(route)) !== true), ...layer.routes]
-    }
-    for (const key of layer.authorizedKeys ?? []) authorizedKeys.add(key)
+  const into: Merged = {
+    root: DEFAULT_ROOT,
+    settings: DEFAULT_SETTINGS,
+    hostname: undefined,
+    init: '/sbin/init',
+    args: [],
+    servers: [],
+    search: [],
+    routes: [],
+    nics: new Map(),
+    mounts: new Map(),
+    environment: new Map(),
+    authorizedKeys: new Set(),
+    origins: new Map(),
   }
-
+  for (const [key, value] of DEFAULT_ENVIRONMENT) into.environment.set(key, value)
+  for (const layer of layers) {
+    addGroups(into, layer, explain)
+    addValues(into, layer)
+    addNamed(into, layer, explain)
+    addRoutes(into, layer.routes)
+  }
+  const { root, settings, hostname, init, args, servers, search, routes, environment, origins } = into
   return {
     root,
     hostname,
-    nics: [...nics.values()],
+    nics: [...into.nics.values()],
     routes,
     dns: { servers, search },
-    mounts: [...mounts.values()],
+    mounts: [...into.mounts.values()],
     environment,
     init,
     args,
     settings,
-    authorizedKeys: [...authorizedKeys.values()],
+    authorizedKeys: [...into.authorizedKeys.values()],
     origins,
   }
 }
 
-/** What the kernel tells routes apart by: family, destination and metric. */
+/** The root and the settings: each field on its own. */
+function addGroups(into: Merged, { root, settings, source }: Layer, explain: boolean): void {
+  if (root !== undefined) {
+    into.root = { ...into.root, ...root }
+    if (explain) for (const key of Object.keys(root)) into.origins.set(`root.${key}`, source)
+  }
+  if (settings !== undefined) {
+    into.settings = { ...into.settings, ...settings }
+    if (explain) for (const key of Object.keys(settings)) into.origins.set(`settings.${key}`, source)
+  }
+}
+
+/** What there is one of. */
+function addValues(into: Merged, layer: Layer): void {
+  const { hostname, init, args, nameServers, searchDomains, source } = layer
+  const { origins } = into
+  if (hostname !== undefined) {
+    into.hostname = hostname
+    origins.set('hostname', source)
+  }
+  if (init !== undefined) {
+    // Arguments belong to the entrypoint that they were written for, as docker's --entrypoint drops CMD. Those that
+    // came without one (a /.zosrc beside init= on the command line) are for whichever it is.
+    const from = origins.get('args')
+    if (from !== undefined && from === origins.get('init')) {
+      into.args = []
+      origins.delete('args')
+    }
+    into.init = init
+    origins.set('init', source)
+  }
+  if (args !== undefined) {
+    into.args = args
+    origins.set('args', source)
+  }
+  if (nameServers !== undefined) {
+    into.servers = nameServers
+    origins.set('dns', source)
+  }
+  if (searchDomains !== undefined) {
+    into.search = searchDomains
+    origins.set('search', source)
+  }
+}
+
+/** What there may be many of, each under a name. */
+function addNamed(into: Merged, layer: Layer, explain: boolean): void {
+  const { origins, environment } = into
+  const { source } = layer
+  for (const nic of layer.nics ?? []) {
+    into.nics.set(nic.name, nic)
+    if (explain) origins.set(`nic.${nic.name}`, source)
+  }
+  for (const mount of layer.mounts ?? []) {
+    // One without a usable target is refused by the plan, and must not hide another.
+    into.mounts.set(mount.target === '' ? mount.source : mount.target, mount)
+    if (explain) origins.set(`mount.${mount.target}`, source)
+  }
+  layer.environment?.forEach((value, key) => {
+    environment.set(key, value)
+    if (explain) origins.set(`env.${key}`, source)
+  })
+  for (const key of layer.authorizedKeys ?? []) into.authorizedKeys.add(key)
+}
+
+/** A stronger source's routes replace a weaker one's to the same destination. */
+function addRoutes(into: Merged, routes: readonly RouteConfig[] | undefined): void {
+  if (routes === undefined || routes.length === 0) return
+  const stronger = into.routes.length === 0 ? undefined : new Set(routes.map(routeKey))
+  into.routes = [...into.routes.filter((route) => stronger?.has(routeKey(route)) !== true), ...routes]
+}
+
+/** What the kernel identifies a route by: family, destination and metric. */
 export function routeKey({
   family,
   destination,

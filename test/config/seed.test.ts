@@ -108,7 +108,7 @@ describe('parseSeed', () => {
     const { problems } = parseSeed({ userData: 'a: 1\n', zosrc: 'rm -rf /\n' }, '/dev/vdc')
     expect(problems.map(formatProblem)).toEqual([
       "/dev/vdc/user-data:1:1: 'a' is not supported; ignored",
-      "/dev/vdc/zosrc:1: 'rm' is no export, init= or set --, and is never run",
+      "/dev/vdc/zosrc:1: 'rm' is not export, init= or set --; it is never run",
     ])
   })
 
