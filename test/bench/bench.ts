@@ -17,7 +17,6 @@ import { compareCalls, describeDifference } from './calls.ts'
 import type { Bench } from './container.ts'
 import { growthPicture, growthTable, measureGrowth } from './growth.ts'
 import { imageTable } from './images.ts'
-import { profile, profileTables } from './profile.ts'
 import { replaceMarked } from './statistics.ts'
 import { compareSupervision } from './supervise.ts'
 
@@ -86,11 +85,6 @@ const PARTS: Readonly<Record<string, Part>> = {
         pictures: { 'performance-growth.svg': growthPicture(results) },
       }
     },
-  },
-  profile: {
-    about: 'PID 1’s instructions by function of JavaScript',
-    needs: ['build', 'test'],
-    measure: async () => ({ tables: profileTables(await profile()), pictures: {} }),
   },
   builds: {
     about: 'the lean build and the node build side by side, for docs/builds.md',

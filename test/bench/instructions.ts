@@ -1,25 +1,33 @@
 /**
- * Counts the instructions of PID 1 in user space, from its execve to the entrypoint's, by callgrind: exactly, on this
- * machine's kernel, in namespaces (test/kernel/enter.sh), with two NICs, their addresses and routes. No virtual machine,
- * so that each change can be held to it (test/kernel/budget.test.ts). `node test/bench/instructions.ts [FOLDER]` prints it,
- * without a seed and with one, and leaves what callgrind_annotate(1) reads in FOLDER.
+ * Counts PID 1's user-space instructions, from its own execve to the entrypoint's, with callgrind.
+ *
+ * It runs on this machine's kernel in namespaces (test/kernel/enter.sh), with two NICs, their addresses and routes. There is
+ * no virtual machine, so the count is exact and a budget can hold every change to it (test/kernel/budget.test.ts).
+ * `node test/bench/instructions.ts [FOLDER]` prints the counts without and with a seed, and leaves callgrind's files for
+ * callgrind_annotate(1) in FOLDER.
  */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensurePackages } from '../../build/debian/system.ts'
 import { buildLean } from '../../build/lean/lean.ts'
 import { command } from '../../build/progress.ts'
+import { needProgram } from '../../src/host/lib/programs.ts'
 import { privateFolder } from '../../src/host/machine/guard.ts'
 import { seedImage } from '../../src/host/seed/seed-image.ts'
 import { ours, startInit } from '../kernel/pid1.ts'
-import { callgrind } from './valgrind.ts'
 
-const CALLGRIND = [
+/** Where Debian 12 and 13 install Valgrind's tools. */
+const VALGRIND = ['/usr/libexec/valgrind', '/usr/lib/x86_64-linux-gnu/valgrind']
+const CALLGRIND = 'callgrind-amd64-linux'
+
+const CALLGRIND_OPTIONS = [
   '--tool=callgrind',
   '--callgrind-out-file=/sys/class/counts/part',
-  // The last child is the entrypoint.
+  // PID 1's last child is the entrypoint.
   '--dump-before=host_spawn',
+  // The pipes of Valgrind's debugger would be files in /tmp that PID 1 deletes.
+  '--vgdb=no',
 ]
 
 const NETWORK = [
@@ -29,15 +37,15 @@ const NETWORK = [
 
 export interface Counted {
   readonly instructions: number
-  /** As callgrind writes them, by name: up to the first child, up to the second, …; the last is the entrypoint. */
+  /** Callgrind's files by name: up to the first child, from there to the second, and so on to the entrypoint. */
   readonly parts: ReadonlyMap<string, string>
 }
 
 const SEED = new URL('../fixtures/seeds/private-mycelium/', import.meta.url)
 
 /**
- * The seed's files, and the disk that holds them as far as its label goes. Without what it mounts: the disk that it names
- * may well be this machine's own.
+ * Writes the seed's files and the beginning of the disk that holds them, up to its label. The seed's own mounts are left
+ * out, because the disk that they name may exist on this machine.
  */
 function writeSeed(folder: string): void {
   const files = Object.fromEntries(
@@ -49,47 +57,36 @@ function writeSeed(folder: string): void {
   writeFileSync(join(folder, 'disk'), seedImage(files))
 }
 
-/**
- * Runs a build in namespaces, and in a program of Valgrind's kind.
- * @param folder where the build is, and what it needs may be
- * @param withSeed what a zos host gives, instead of a network on the command line
- * @returns the files `part.*` that it has written into /sys/class/counts by when the entrypoint runs
- */
-export async function runCounted(
-  folder: string,
-  init: string,
-  counter: string,
-  options: readonly string[],
-  withSeed: boolean,
-): Promise<Map<string, string>> {
+/** Runs `init` under callgrind and returns the files that callgrind has written by the time the entrypoint runs. */
+async function runCounted(folder: string, init: string, withSeed: boolean): Promise<Map<string, string>> {
   const seed = join(folder, 'seed')
   if (withSeed) writeSeed(seed)
+  const counter = VALGRIND.map((each) => join(each, CALLGRIND)).find(existsSync)
   const running = await startInit(ours(withSeed ? '' : NETWORK, init), folder, ['/tell'], {
-    COUNTER: counter,
-    // A debugger's pipes would be files in /tmp, for PID 1 to delete.
-    COUNTER_OPTIONS: ['--vgdb=no', ...options].join(' '),
+    COUNTER: counter ?? needProgram(CALLGRIND, 'valgrind'),
+    COUNTER_OPTIONS: CALLGRIND_OPTIONS.join(' '),
     ...(withSeed ? { SEED: seed } : {}),
   })
   await running.says(/^\[end\]/m)
-  // The end of the machine is a call that Valgrind does not know, so that PID 1 would wait for it for ever.
+  // Valgrind does not know reboot(2), so PID 1 would never end by itself.
   running.signal('SIGKILL')
   const { output } = await running.ended
   const sections = output.replaceAll('\r', '').split(/^\[(part\.\w+|end)\]\n/m)
   const parts = new Map<string, string>()
   for (let i = 1; i + 1 < sections.length - 1; i += 2) parts.set(sections[i] ?? '', sections[i + 1] ?? '')
-  if (parts.size === 0) throw new Error(`nothing was told of PID 1:\n${output}`)
+  if (parts.size === 0) throw new Error(`callgrind wrote nothing:\n${output}`)
   return parts
 }
 
-/** @param withSeed see `runCounted` */
+/** @param withSeed boots from a seed, as on a zos host, instead of with a network on the command line */
 export async function countInstructions(withSeed = false): Promise<Counted> {
   const { path: folder, remove } = privateFolder()
   try {
     const init = join(folder, 'init')
     await buildLean({ out: init, counted: true })
-    const parts = await runCounted(folder, init, callgrind(), CALLGRIND, withSeed)
+    const parts = await runCounted(folder, init, withSeed)
     const sums = [...parts.values()].map((text) => Number(/^summary: (\d+)/m.exec(text)?.[1]))
-    if (sums.some(Number.isNaN)) throw new Error(`callgrind told no sum:\n${[...parts.values()].join('')}`)
+    if (sums.some(Number.isNaN)) throw new Error(`callgrind gave no sum:\n${[...parts.values()].join('')}`)
     return { instructions: sums.reduce((sum, one) => sum + one), parts }
   } finally {
     remove()

@@ -36,8 +36,7 @@ for name in sh sleep; do ln -s busybox "layers/lower/bin/$name"; done
 cp "$init" init
 cp "$sealed" sealed
 cp "$busybox" busybox
-# To be counted by a tool of Valgrind (test/bench/instructions.ts, profile.ts): two NICs, and a place that is the same in
-# both roots.
+# To be counted by callgrind (test/bench/instructions.ts): two NICs, and a place that is the same in both roots.
 if [ "${COUNTER:-}" ]; then
 	cp "$COUNTER" counter
 	mkdir -p tmp layers/lower/tmp sys/class/counts sys/class/net whole
