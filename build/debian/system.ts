@@ -24,6 +24,8 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     // apt-get source unpacks with dpkg-source, which reads an xz tarball.
     { name: 'dpkg-dev', brings: ['dpkg-source'] },
     { name: 'xz-utils', brings: ['xz'] },
+    // The engine's patches.
+    { name: 'patch', brings: ['patch'] },
     { name: 'kmod', brings: ['depmod'] },
     // strip and objcopy, for the kernel modules.
     { name: 'binutils', brings: ['objcopy'] },

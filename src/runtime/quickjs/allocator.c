@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* In front of each block: its class, or its size where it has a mapping of its own. */
+/* In front of each block: its class, or 0 and its size if it has a mapping of its own. */
 struct header {
     uint32_t class;
     uint32_t pages;
@@ -16,7 +16,7 @@ struct header {
 #define LARGEST (256 * 1024)
 #define CHUNK (1024 * 1024)
 #define PAGE 4096
-/* How much of the heap a boot uses. */
+/* What a boot uses of the heap. */
 #define USUAL (560 * 1024)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -30,7 +30,7 @@ static uint32_t class_of(size_t size)
     return SMALL_CLASSES + 1 + (log - 10) * 4 + (((size - 1) >> (log - 2)) & 3);
 }
 
-static size_t class_size(uint32_t class)
+static inline size_t class_size(uint32_t class)
 {
     if (class <= SMALL_CLASSES)
         return class * GRANULE;
@@ -38,7 +38,7 @@ static size_t class_size(uint32_t class)
     return (size_t)(4 + step % 4 + 1) << (10 + step / 4 - 2);
 }
 
-static struct header *header_of(const void *block)
+static inline struct header *header_of(const void *block)
 {
     return (struct header *)((uint8_t *)block - HEADER);
 }
@@ -54,7 +54,7 @@ int map_heap(void)
 {
     if (!map(HEAP, CHUNK))
         return 0;
-    /* What every boot touches comes at once instead of by a fault for each page. A kernel before 5.14 can't: no matter. */
+    /* Populates what every boot touches, instead of a fault for each page. Kernels before 5.14 refuse: no harm. */
     madvise(HEAP, USUAL, MADV_POPULATE_WRITE);
     HEAP->fresh = HEAP->blocks;
     HEAP->fresh_end = (uint8_t *)HEAP + CHUNK;
@@ -74,7 +74,7 @@ static void *allocate_large(size_t size)
     return block + 1;
 }
 
-/* The largest block that is free, from a list of large ones. */
+/* Takes the largest free block of the classes above SMALL_CLASSES; NULL if there is none. */
 static void *take_large(void)
 {
     for (uint32_t class = CLASSES - 1; class > SMALL_CLASSES; class--) {
@@ -88,8 +88,8 @@ static void *take_large(void)
 }
 
 /*
- * A piece of what tables have outgrown while the heap was made, so that it is no memory that each boot has for nothing.
- * Later, large blocks come again and again, and are kept for it. NULL where there is no more.
+ * Takes a small block out of the large ones that tables outgrew while the heap was baked; every boot would have them for
+ * nothing otherwise. Once PID 1 runs, large blocks are reused as they are. NULL if there are no more.
  */
 static void *carve(size_t size)
 {
@@ -102,7 +102,7 @@ static void *carve(size_t size)
         size_t length = class_size(header_of(block)->class);
         HEAP->spare = (uint8_t *)header_of(block);
         HEAP->spare_end = HEAP->spare + length;
-        /* Later they are zero but for where the next one is. */
+        /* In PID 1 they are zero already, but for the link to the next one. */
         if (image_groups == 0)
             memset(HEAP->spare, 0, length);
     }
@@ -130,7 +130,7 @@ static void *allocate(size_t wanted)
         return carved + 1;
     }
     if (size > (size_t)(HEAP->fresh_end - HEAP->fresh)) {
-        /* What is left of the old chunk stays unused: less than a block's size. */
+        /* The rest of the old chunk, less than a block, stays unused. */
         HEAP->fresh = map(NULL, CHUNK);
         if (!HEAP->fresh) {
             HEAP->fresh_end = NULL;
@@ -144,7 +144,7 @@ static void *allocate(size_t wanted)
     return block + 1;
 }
 
-static size_t size_of(const void *block)
+static inline size_t size_of(const void *block)
 {
     const struct header *header = header_of(block);
     return (header->class ? class_size(header->class) : (size_t)header->pages * PAGE) - HEADER;
@@ -161,15 +161,21 @@ static void release(void *block)
     HEAP->free_lists[header->class] = block;
 }
 
+/* The engine looks for garbage in cycles by malloc_size, and by nothing else. */
 static void *js_allocate(JSMallocState *state, size_t size)
 {
-    return size ? allocate(size) : NULL;
+    void *block = size ? allocate(size) : NULL;
+    if (block)
+        state->malloc_size += size_of(block);
+    return block;
 }
 
 static void js_release(JSMallocState *state, void *block)
 {
-    if (block)
-        release(block);
+    if (!block)
+        return;
+    state->malloc_size -= size_of(block);
+    release(block);
 }
 
 static void *js_resize(JSMallocState *state, void *block, size_t size)
@@ -177,18 +183,18 @@ static void *js_resize(JSMallocState *state, void *block, size_t size)
     if (!block)
         return js_allocate(state, size);
     if (!size) {
-        release(block);
+        js_release(state, block);
         return NULL;
     }
     size_t present = size_of(block);
-    /* A block that shrinks a lot gives the rest back, since arrays are allocated generously and then cut. */
+    /* Arrays are allocated generously and then cut: a block that loses more than half of its size is moved. */
     if (size <= present && size >= present / 2)
         return block;
-    void *moved = allocate(size);
+    void *moved = js_allocate(state, size);
     if (!moved)
         return NULL;
     memcpy(moved, block, size < present ? size : present);
-    release(block);
+    js_release(state, block);
     return moved;
 }
 

@@ -1,8 +1,6 @@
 /*
- * The engine's heap: free lists by size over memory that only grows. PID 1 allocates tens of thousands of small
- * objects in its first milliseconds and next to none afterwards; a general allocator spent a third of the boot's
- * instructions on bookkeeping that nothing here has a use for (threads, hardening against foreign code, giving
- * pages back piecemeal).
+ * The engine's heap: free lists by size, over memory that only grows. All of its state lies in the heap, which is what
+ * makes a heap that the build has made usable by each boot; docs/engine.md has what it costs and saves.
  */
 #ifndef ALLOCATOR_H
 #define ALLOCATOR_H
@@ -13,28 +11,28 @@
 #define CLASSES (SMALL_CLASSES + 4 * 8 + 1)
 
 /*
- * What the program is, as data: the allocator's state and whoever else has to be found again, then the blocks. It lies at
- * the same address in each run, so that a build can make it and a boot goes on with it (bake.c).
+ * The allocator's state, what main() needs to find, then the blocks. It lies at the same address in each run, so that a boot
+ * continues with what the build made.
  */
 struct heap {
     void *free_lists[CLASSES];
     uint8_t *fresh, *fresh_end;
-    /* What is left of the spare block that small ones are taken from, and more of them. */
+    /* The rest of the spare block that small ones are carved from, and the list of more spare blocks. */
     uint8_t *spare, *spare_end;
     void *spares;
     JSContext *ctx;
-    /* The bundle's function to call. */
+    /* The bundle's start(). */
     JSValue start;
     uint8_t blocks[];
 };
 
-/* Above the program and what brk(2) may be asked for, below everything that the kernel chooses an address for. */
+/* Above the program and its brk(2), below every address that the kernel chooses. */
 #define HEAP ((struct heap *)0x10000000)
 
-/* The heap's memory, empty. 0 where there is none. */
+/* Maps the heap, empty. 0 if there is no memory. */
 int map_heap(void);
 
-/* Clears what is free, so that equal programs are equal bytes, and has large blocks of it for what comes. */
+/* Zeroes free blocks, so that equal programs have equal heaps, and makes the large ones spare blocks. */
 void clear_free_blocks(void);
 
 extern const JSMallocFunctions allocator;

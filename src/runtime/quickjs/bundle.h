@@ -1,10 +1,10 @@
-/* What build/lean/lean.ts writes into the program. */
+/* What build/lean/lean.ts generates for the program. */
 #ifndef BUNDLE_H
 #define BUNDLE_H
 #include <stddef.h>
 #include <stdint.h>
 
-/* The bytecode of the bundle's modules: those of the image, while it is baked; then those that are loaded later. */
+/* Bytecode of the bundle's modules: all of them in the baker; in PID 1, those that are loaded on demand. */
 struct module {
     const char *name; /* as modules import one another: "main.js" */
     const uint8_t *code;
@@ -13,11 +13,7 @@ struct module {
 extern const struct module modules[];
 extern const size_t module_count;
 
-/* Those of the image; the first of them is called. */
-extern const char *const baked[];
-extern const size_t baked_count;
-
-/* The heap with these modules in it, as build/lean/heap-image.ts packs it. Empty in the program that bakes it. */
+/* The heap with main.js loaded, as build/lean/heap-image.ts packs it. Empty in the baker. */
 extern const uint8_t image[];
 extern const size_t image_groups;
 #endif

@@ -1,225 +1,15 @@
 /*
- * The engine: QuickJS' own source in one piece with what of it PID 1 needs. build/lean/quickjs-prune.ts has taken the methods
- * out of it that the bundle does not name; here are the objects of the language without those that it does not name
- * (build/lean/bundle-check.ts has the same list), and modules without promises. So the compiler sees that nobody uses the rest.
+ * The engine: QuickJS' own source with PID 1's part of it, in one piece. build/lean/quickjs-prune.ts has taken out the methods
+ * that the bundle does not name; here are the global objects that PID 1 uses (build/lean/bundle-check.ts has the same list),
+ * and modules without promises. So the compiler can see that nothing uses the rest, and leaves it out.
  */
 #include "engine.h"
 
-/* Called from within the engine (EDITS of build/lean/quickjs-prune.ts): what is defined most, without the general case. */
-static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValue value, int flags);
-static int is_next_element(JSValueConst array, JSValueConst index, int flags);
-static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags);
-static int is_short_number(JSValueConst text, JSValue *number);
-static JSValue call_value(JSContext *ctx, JSValueConst function, JSValueConst self, int argc, JSValue *argv);
-static int step_value(JSContext *ctx, JSValue *top, int opcode);
-static int start_iteration(JSContext *ctx, JSValue *top);
-static int next_of(JSContext *ctx, JSValue *top, int offset);
-static int append_all(JSContext *ctx, JSValue *top);
-static int is_growing(JSValueConst array);
-static int append_each(JSContext *ctx, JSValueConst array, JSValueConst *values, uint32_t count);
-static int compare_values(JSContext *ctx, JSValue *top, int is_neq);
-static int copy_fields(JSContext *ctx, JSValueConst target, JSValueConst source, JSValueConst excluded);
-
-/* test/bench/profiled-engine.c wants to know each function that is read. */
-#ifndef NOTE_FUNCTION
-#define NOTE_FUNCTION(ctx, function, part)
-#endif
-
 #include "quickjs.c"
-
-/* A property of an object literal: a new one, or one with another value. */
-static int define_field(JSContext *ctx, JSValueConst object, JSAtom name, JSValue value, int flags)
-{
-    JSObject *p = JS_VALUE_GET_OBJ(object);
-    JSProperty *property;
-    if (JS_VALUE_GET_TAG(object) != JS_TAG_OBJECT || p->is_exotic || !p->extensible)
-        return JS_DefinePropertyValue(ctx, object, name, value, flags);
-    JSShapeProperty *present = find_own_property(&property, p, name);
-    if (present && (present->flags & (JS_PROP_TMASK | JS_PROP_C_W_E)) != JS_PROP_C_W_E)
-        return JS_DefinePropertyValue(ctx, object, name, value, flags);
-    if (present) {
-        set_value(ctx, &property->u.value, value);
-        return 1;
-    }
-    property = add_property(ctx, p, name, JS_PROP_C_W_E);
-    if (!property) {
-        JS_FreeValue(ctx, value);
-        return -1;
-    }
-    property->u.value = value;
-    return 1;
-}
-
-/* Whether an element is to be put behind the last one of an array without holes. */
-static int is_next_element(JSValueConst array, JSValueConst index, int flags)
-{
-    if (JS_VALUE_GET_TAG(array) != JS_TAG_OBJECT || JS_VALUE_GET_TAG(index) != JS_TAG_INT)
-        return 0;
-    JSObject *p = JS_VALUE_GET_OBJ(array);
-    return p->class_id == JS_CLASS_ARRAY && p->fast_array && p->extensible &&
-           (uint32_t)JS_VALUE_GET_INT(index) == p->u.array.count && (flags & JS_PROP_C_W_E) == JS_PROP_C_W_E;
-}
-
-static int append_element(JSContext *ctx, JSValueConst array, JSValue value, int flags)
-{
-    return add_fast_array_element(ctx, JS_VALUE_GET_OBJ(array), value, flags);
-}
-
-/* {...object}: what a literal has made. Not getters; nor numbers for names, which come first, in their own order; nor
- * names that are no text: symbols, which come last, and `#private` ones, which stay where they are. */
-static int copy_fields(JSContext *ctx, JSValueConst target, JSValueConst source, JSValueConst excluded)
-{
-    if (JS_VALUE_GET_TAG(source) != JS_TAG_OBJECT)
-        return 0;
-    const JSObject *p = JS_VALUE_GET_OBJ(source);
-    const JSShape *shape = p->shape;
-    const JSShapeProperty *properties = get_shape_prop(shape);
-    if (p->is_exotic || JS_VALUE_GET_TAG(excluded) == JS_TAG_OBJECT)
-        return JS_CopyDataProperties(ctx, target, source, excluded, 0);
-    for (int i = 0; i < shape->prop_count; i++)
-        if (properties[i].flags != JS_PROP_C_W_E || __JS_AtomIsTaggedInt(properties[i].atom) ||
-            ctx->rt->atom_array[properties[i].atom]->atom_type != JS_ATOM_TYPE_STRING)
-            return JS_CopyDataProperties(ctx, target, source, excluded, 0);
-    for (int i = 0; i < shape->prop_count; i++)
-        if (define_field(ctx, target, properties[i].atom, JS_DupValue(ctx, p->prop[i].u.value), JS_PROP_C_W_E) < 0)
-            return -1;
-    return 0;
-}
-
-/* `typeof x === 'string'`, which the bundler shortens to ==. */
-static int compare_values(JSContext *ctx, JSValue *top, int is_neq)
-{
-    if (JS_VALUE_GET_TAG(top[-2]) != JS_TAG_STRING || JS_VALUE_GET_TAG(top[-1]) != JS_TAG_STRING)
-        return js_eq_slow(ctx, top, is_neq);
-    return js_strict_eq_slow(ctx, top, is_neq);
-}
-
-/* Digits that fit into 31 bits for sure, decimal or hexadecimal: what addresses, ports and sizes are read from. */
-static int is_short_number(JSValueConst text, JSValue *number)
-{
-    if (JS_VALUE_GET_TAG(text) != JS_TAG_STRING)
-        return 0;
-    JSString *string = JS_VALUE_GET_STRING(text);
-    if (string->is_wide_char || string->len == 0 || string->len > 9)
-        return 0;
-    const uint8_t *at = string->u.str8, *end = at + string->len;
-    int base = 10;
-    if (string->len > 2 && at[0] == '0' && at[1] == 'x') {
-        at += 2;
-        base = 16;
-    }
-    uint32_t value = 0;
-    for (; at < end; at++) {
-        uint32_t digit = *at - '0';
-        if (digit > 9)
-            digit = (*at | 0x20) - 'a' < 6u ? (*at | 0x20) - 'a' + 10 : 36;
-        if (digit >= base)
-            return 0;
-        value = value * base + digit;
-    }
-    *number = JS_MKVAL(JS_TAG_INT, value);
-    return 1;
-}
-
-static JSValue call_value(JSContext *ctx, JSValueConst function, JSValueConst self, int argc, JSValue *argv)
-{
-    if (JS_VALUE_GET_TAG(function) == JS_TAG_OBJECT && JS_VALUE_GET_OBJ(function)->class_id == JS_CLASS_C_FUNCTION)
-        return js_call_c_function(ctx, function, self, argc, argv, 0);
-    return JS_CallInternal(ctx, function, self, JS_UNDEFINED, argc, argv, 0);
-}
-
-/* i++ and i--: what was there stays, and what comes of it is put on top. */
-static int step_value(JSContext *ctx, JSValue *top, int opcode)
-{
-    int32_t value = JS_VALUE_GET_INT(top[-1]);
-    if (JS_VALUE_GET_TAG(top[-1]) != JS_TAG_INT || value == INT32_MAX || value == INT32_MIN)
-        return js_post_inc_slow(ctx, top, opcode);
-    top[0] = JS_MKVAL(JS_TAG_INT, opcode == OP_post_inc ? value + 1 : value - 1);
-    return 0;
-}
-
-/* An array without holes, of whose class there is but one: the elements are all that can be asked for by a number. */
-static JSObject *plain_array(JSValueConst value)
-{
-    if (JS_VALUE_GET_TAG(value) != JS_TAG_OBJECT)
-        return NULL;
-    JSObject *p = JS_VALUE_GET_OBJ(value);
-    return p->class_id == JS_CLASS_ARRAY && p->fast_array ? p : NULL;
-}
-
-/* Whether it is as long as it has elements. */
-static int is_whole(const JSObject *array)
-{
-    JSValue length = array->prop[0].u.value;
-    return JS_VALUE_GET_TAG(length) == JS_TAG_INT && (uint32_t)JS_VALUE_GET_INT(length) == array->u.array.count;
-}
-
-/* Whether elements can be put behind the last one. */
-static int is_growing(JSValueConst array)
-{
-    const JSObject *p = plain_array(array);
-    return p && p->extensible && is_whole(p);
-}
-
-/* for (… of array), [a, b] = array: the array itself in place of an iterator, and the next index in place of its method. */
-static int start_iteration(JSContext *ctx, JSValue *top)
-{
-    if (!plain_array(top[-1]))
-        return js_for_of_start(ctx, top, FALSE);
-    top[0] = JS_MKVAL(JS_TAG_INT, 0);
-    return 0;
-}
-
-static int next_of(JSContext *ctx, JSValue *top, int offset)
-{
-    JSValue *array = top + offset, *index = array + 1;
-    if (JS_VALUE_GET_TAG(*index) != JS_TAG_INT || JS_VALUE_GET_TAG(*array) != JS_TAG_OBJECT)
-        return js_for_of_next(ctx, top, offset);
-    const JSObject *p = JS_VALUE_GET_OBJ(*array);
-    uint32_t at = JS_VALUE_GET_INT(*index), length;
-    *index = JS_MKVAL(JS_TAG_INT, at + 1);
-    top[1] = JS_FALSE;
-    if (p->fast_array && at < p->u.array.count) {
-        top[0] = JS_DupValue(ctx, p->u.array.u.values[at]);
-        return 0;
-    }
-    /* The end; or it has got holes meanwhile, or is longer than its elements. */
-    if (js_get_length32(ctx, &length, *array) < 0)
-        return -1;
-    if (at < length) {
-        top[0] = JS_GetPropertyUint32(ctx, *array, at);
-        return JS_IsException(top[0]) ? -1 : 0;
-    }
-    JS_FreeValue(ctx, *array);
-    *array = top[0] = JS_UNDEFINED;
-    top[1] = JS_TRUE;
-    return 0;
-}
-
-/* Behind the last element of one that is growing. */
-static int append_each(JSContext *ctx, JSValueConst array, JSValueConst *values, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (append_element(ctx, array, JS_DupValue(ctx, values[i]), JS_PROP_THROW) < 0)
-            return -1;
-    return 0;
-}
-
-/* [...array] */
-static int append_all(JSContext *ctx, JSValue *top)
-{
-    const JSObject *from = plain_array(top[-1]), *to = JS_VALUE_GET_OBJ(top[-3]);
-    if (!from || !is_whole(from) || !is_growing(top[-3]) || (uint32_t)JS_VALUE_GET_INT(top[-2]) != to->u.array.count)
-        return js_append_enumerate(ctx, top);
-    if (append_each(ctx, top[-3], from->u.array.u.values, from->u.array.count) < 0)
-        return -1;
-    top[-2] = JS_MKVAL(JS_TAG_INT, JS_VALUE_GET_INT(top[-2]) + from->u.array.count);
-    return 0;
-}
 
 #define ADD_FUNCTIONS(object, list) JS_SetPropertyFunctionList(ctx, object, list, countof(list))
 
-/* A prototype that wraps a primitive, as Number.prototype is a number. */
+/* Makes a prototype that wraps a primitive: Number.prototype is a number. */
 static JSValueConst add_primitive(JSContext *ctx, JSClassID class, JSValue primitive)
 {
     JSValue proto = JS_NewObjectProtoClass(ctx, ctx->class_proto[JS_CLASS_OBJECT], class);
@@ -242,7 +32,7 @@ static void add_base(JSContext *ctx)
 
     ADD_FUNCTIONS(ctx->function_proto, js_function_proto_funcs);
 
-    /* The other kinds are the engine's to throw, and nobody's to name. */
+    /* The engine throws the other kinds of errors; no code names them. */
     JS_NewGlobalCConstructor2(
         ctx, JS_NewCFunctionMagic(ctx, js_error_constructor, "Error", 1, JS_CFUNC_constructor_or_func_magic, -1), "Error",
         ctx->class_proto[JS_CLASS_ERROR]);
@@ -304,7 +94,7 @@ static void add_typed_arrays(JSContext *ctx)
 
     JSValue base_proto = JS_NewObject(ctx);
     ADD_FUNCTIONS(base_proto, js_typed_array_base_proto_funcs);
-    /* Array's own, which joins: `${bytes}` is their numbers. */
+    /* Array's own, which joins: `${bytes}` gives their numbers. */
     JSValue text = JS_GetProperty(ctx, ctx->class_proto[JS_CLASS_ARRAY], JS_ATOM_toString);
     JS_DefinePropertyValue(ctx, base_proto, JS_ATOM_toString, text, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     JSValue base = JS_NewCFunction2(ctx, js_typed_array_base_constructor, "TypedArray", 0, JS_CFUNC_constructor_or_func, 0);
@@ -335,7 +125,7 @@ JSContext *engine_new(const JSMallocFunctions *memory)
     return ctx;
 }
 
-/* The body of a module is an async function, as far as the engine is concerned; here none of them waits for anything. */
+/* The engine compiles the body of a module to an async function; none of ours awaits anything. */
 static int run_body(JSContext *ctx, JSModuleDef *module)
 {
     JSAsyncFunctionState *state = async_func_init(ctx, module->func_obj, JS_UNDEFINED, 0, NULL);
@@ -384,7 +174,7 @@ JSValue engine_string(JSContext *ctx, const uint8_t *bytes, size_t length)
 
 const uint8_t *engine_bytes(JSContext *ctx, JSValueConst string, size_t *length)
 {
-    /* Long strings are joined when somebody looks at the whole. It is kept, in place of the parts. */
+    /* A concatenated string is a rope until somebody reads it. Joining replaces its parts. */
     if (JS_VALUE_GET_TAG(string) == JS_TAG_STRING_ROPE) {
         string = js_linearize_string_rope(ctx, JS_DupValue(ctx, string));
         if (JS_IsException(string))
@@ -396,7 +186,7 @@ const uint8_t *engine_bytes(JSContext *ctx, JSValueConst string, size_t *length)
     return p->is_wide_char ? NULL : p->u.str8;
 }
 
-/* What a module has run through once: its own function, and the names of what it imports. */
+/* Drops what a module needs only once: its body, and the names of its imports. */
 static void drop_body(JSContext *ctx, JSModuleDef *module)
 {
     JS_FreeValue(ctx, module->func_obj);
@@ -408,7 +198,7 @@ static void drop_body(JSContext *ctx, JSModuleDef *module)
     module->import_entries_count = module->import_entries_size = 0;
 }
 
-/* The names of variables are for messages that tell of a mistake in the bundle. */
+/* Drops the names of variables, which only messages about mistakes in the bundle have. */
 static void drop_variable_names(JSContext *ctx, JSFunctionBytecode *function)
 {
     for (int i = 0; i < function->closure_var_count; i++) {
@@ -419,7 +209,7 @@ static void drop_variable_names(JSContext *ctx, JSFunctionBytecode *function)
     function->func_name = JS_ATOM_NULL;
 }
 
-/* Methods are objects that the engine makes when one is first asked for. */
+/* Makes the methods, which the engine does when one is first used: in the build instead of in each boot. */
 static void make_methods(JSContext *ctx, JSObject *object)
 {
     for (int i = 0; i < object->shape->prop_count; i++) {

@@ -1,9 +1,6 @@
 /*
- * The lean build's host: QuickJS, the bundle's bytecode and the functions of src/sys/port.ts. This file is
- * the whole native part of PID 1. It knows nothing of mounts, networks or containers.
- *
- * The engine is linked without its compiler, regular expressions, Date, JSON and Proxy: only bytecode is run, and the
- * bundle uses none of them (build/lean/bundle-check.ts).
+ * The lean build's host: starts the bundle's main() in the engine, and gives it the functions of src/sys/port.ts. It knows
+ * nothing of mounts, networks or containers.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,6 +21,8 @@
 #include "image.h"
 
 #define MAX_ARGS 6
+/* More than a boot allocates, so that it never stops to look for cycles. Afterwards the engine looks whenever the heap has
+ * grown by half since it last did. */
 #define GC_THRESHOLD (1024 * 1024)
 #define BAKING_STACK (256 * 1024)
 
@@ -85,7 +84,7 @@ struct call {
     int64_t result; /* in: 1 where a failure is tolerated; out: the kernel's answer */
 };
 
-/* What a child does: it shares our memory and must touch nothing else of it. */
+/* Runs in the child, which shares our memory and must touch nothing else of it. */
 static int make_calls(struct call *calls, int32_t count)
 {
     for (int i = 0; i < count; i++) {
@@ -97,7 +96,7 @@ static int make_calls(struct call *calls, int32_t count)
     _exit(125);
 }
 
-/* At the end of the stack of a child that runs beside us. */
+/* At the top of the stack of a child that runs concurrently. */
 struct beside {
     struct call *calls;
     int64_t count;
@@ -109,7 +108,7 @@ static int run_beside(void *own)
     return make_calls(child->calls, child->count);
 }
 
-/* A list and its length, the first two arguments; NULL with an exception. */
+/* The first two arguments, a list and its length; NULL with an exception pending. */
 static struct call *calls_of(JSContext *ctx, JSValueConst *argv, int32_t *count)
 {
     size_t length;
@@ -142,7 +141,7 @@ static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSV
     if (!calls)
         return JS_EXCEPTION;
 
-#ifndef COUNTED /* callgrind knows no child beside us, and one of vfork's does not hold us up there */
+#ifndef COUNTED /* callgrind cannot run a concurrent child, and does not suspend us for a vforked one */
     if (argc > 2 && !JS_IsUndefined(argv[2])) {
         uint8_t *stack = engine_memory(ctx, argv[2], &length);
         if (!stack)
@@ -153,7 +152,7 @@ static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSV
         return JS_NewInt32(ctx, pid < 0 ? -errno : pid);
     }
 #endif
-    /* The parent sleeps until the child has replaced or ended itself, so they can share the stack's memory. */
+    /* The parent sleeps until the child calls execve or exits, so both can use the same stack. */
     pid_t pid = vfork();
     if (pid == 0)
         make_calls(calls, count);
@@ -161,8 +160,8 @@ static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSV
 }
 
 /*
- * vfork(2) into a cgroup: clone3(2), which libc has no function for. The address to return to waits in a register, since
- * the child overwrites the stack that it shares.
+ * vfork(2) into a cgroup, by clone3(2), which libc does not wrap. The return address is kept in a register because the child
+ * overwrites the stack that both share.
  */
 #define CLONE_INTO_CGROUP UINT64_C(0x200000000)
 struct clone_args {
@@ -222,7 +221,7 @@ static JSValue host_put_text(JSContext *ctx, JSValueConst this_value, int argc, 
     return JS_NewInt64(ctx, length);
 }
 
-/* The engine asks for a module by its name. An exception where there is none: a mistake of the build. */
+/* The engine's module loader. A missing module is a mistake of the build. */
 static JSModuleDef *find_module(JSContext *ctx, const char *name, void *opaque)
 {
     for (size_t i = 0; i < module_count; i++) {
@@ -232,7 +231,7 @@ static JSModuleDef *find_module(JSContext *ctx, const char *name, void *opaque)
         if (JS_IsException(code))
             return NULL;
         JSModuleDef *module = JS_VALUE_GET_PTR(code);
-        /* The context keeps all its modules. */
+        /* The context keeps a reference to each of its modules. */
         JS_FreeValue(ctx, code);
         return module;
     }
@@ -266,16 +265,15 @@ static const JSCFunctionListEntry host_functions[] = {
 static void say(const char *text)
 {
     if (write(2, text, strlen(text)) < 0)
-        return; /* there is nobody left to tell */
+        return; /* there is nowhere else to report it */
 }
 
-/* The engine with the modules of the image, loaded but not started. */
+/* Makes the engine and loads main.js without starting it. */
 static int make_heap(void)
 {
     JSContext *ctx = map_heap() ? engine_new(&allocator) : NULL;
     if (!ctx)
         return 0;
-    /* No search for cycles during the boot: there are next to none, and half of what is allocated stays. */
     JS_SetGCThreshold(JS_GetRuntime(ctx), GC_THRESHOLD);
     JSValue global = JS_GetGlobalObject(ctx);
     JSValue host = JS_NewObject(ctx);
@@ -283,18 +281,15 @@ static int make_heap(void)
     JS_SetPropertyStr(ctx, global, "host", host);
     JS_FreeValue(ctx, global);
     HEAP->ctx = ctx;
-    for (size_t i = 0; i < baked_count; i++) {
-        JSValue part = engine_load(ctx, find_module, baked[i]);
-        if (JS_IsException(part))
-            return 0;
-        if (!strcmp(baked[i], "main.js"))
-            HEAP->start = JS_GetPropertyStr(ctx, part, "start");
-        JS_FreeValue(ctx, part);
-    }
+    JSValue program = engine_load(ctx, find_module, "main.js");
+    if (JS_IsException(program))
+        return 0;
+    HEAP->start = JS_GetPropertyStr(ctx, program, "start");
+    JS_FreeValue(ctx, program);
     return 1;
 }
 
-/* In the build: writes the heap to standard output. */
+/* Writes the heap to standard output, in the build. */
 static int bake(void *unused)
 {
     if (!make_heap())
@@ -305,7 +300,7 @@ static int bake(void *unused)
     return write(1, HEAP, size) != (ssize_t)size;
 }
 
-/* On a stack at an address of its own: where a pointer into it stays behind, it is the same each time. */
+/* Bakes on a stack at a fixed address, so that a pointer into it that stays in the heap is the same in each build. */
 static int bake_apart(void)
 {
     int status = 0;
@@ -320,8 +315,8 @@ int main(void)
 {
     if (image_groups == 0)
         return bake_apart();
-    /* What comes before PID 1 reads signals must wait for it: a TERM that is neither handled nor held back is lost.
-     * supervise/signals.ts does the same, and says why not all. */
+    /* Blocks signals until PID 1 reads them: a SIGTERM that is neither handled nor blocked is lost.
+     * supervise/signals.ts blocks the same ones, and says why not all. */
     static const uint64_t watched = ~UINT64_C(0x400405d8);
     raw_syscall(SYS_rt_sigprocmask, (int64_t[]){SIG_BLOCK, (intptr_t)&watched, 0, sizeof watched, 0, 0});
 
@@ -340,7 +335,7 @@ int main(void)
     }
     if (getpid() != 1)
         return 125;
-    /* main() of the bundle never returns as PID 1. Where it did, PID 1 still must not exit: the kernel would panic. */
+    /* The bundle's main() does not return when it is PID 1. If it ever does, PID 1 must not exit: the kernel would panic. */
     sync();
     reboot(RB_AUTOBOOT);
     for (;;)

@@ -1,6 +1,6 @@
 /**
- * What `src/sys/port.ts` promises, as checks that run in either host: no Node, no test framework, nothing that the lean
- * engine lacks. `contract.test.ts` runs them.
+ * Checks of what `src/sys/port.ts` promises. They run in either host, so they use no Node, no test framework and nothing that
+ * the lean engine lacks. `contract.test.ts` runs them.
  */
 
 import { putWord64 } from '../../../src/lib/bytes.ts'
@@ -25,47 +25,14 @@ import {
   wait4,
 } from '../../../src/sys/linux.ts'
 import type { Memory, Runtime, Words } from '../../../src/sys/port.ts'
-
-export interface Check {
-  readonly name: string
-  /** Throws where the host does not keep the promise. */
-  readonly run: (runtime: Runtime) => void
-}
+import { type Check, refuses, same } from './check.ts'
+import { LANGUAGE_CHECKS } from './language.ts'
 
 // errno(3), pipe(2)
 const EBADF = 9
 const SYS_pipe2 = 293
 
 const TERABYTE = 0x100_0000_0000
-
-function same(actual: unknown, expected: unknown): void {
-  const [is, should] = [shown(actual), shown(expected)]
-  if (is !== should) throw new Error(`${is} where ${should} was expected`)
-}
-
-const shown = (value: unknown): string =>
-  Array.isArray(value)
-    ? `[${value.map(shown).join(', ')}]`
-    : `${typeof value === 'string' ? escaped(value) : value}`
-
-const escaped = (text: string): string => {
-  let out = '"'
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    out += code < 0x20 || code > 0x7e ? `\\x${code.toString(16)}` : text.charAt(i)
-  }
-  return `${out}"`
-}
-
-function refuses(work: () => unknown, message: string): void {
-  let said = 'nothing'
-  try {
-    work()
-  } catch (error) {
-    said = error instanceof Error ? error.message : `${error}`
-  }
-  if (!said.includes(message)) throw new Error(`${said} where ${message} was expected`)
-}
 
 const exec = (runtime: Runtime, ...argv: string[]): Call => ({
   number: SYS_execve,
@@ -90,7 +57,7 @@ function pipe(runtime: Runtime): [from: number, to: number] {
   return [ends[0] ?? -1, ends[4] ?? -1]
 }
 
-/** Runs a program in a child. @returns its exit code and what it wrote */
+/** Runs a program in a child and returns its exit code and its output. */
 function outputOf(runtime: Runtime, program: Call, ...before: Call[]): [code: number, output: string] {
   const [from, to] = pipe(runtime)
   const redirect = { number: SYS_dup3, args: [to, 1, 0], name: 'dup' }
@@ -111,7 +78,7 @@ function readText(runtime: Runtime, fd: number): string {
 const shell = (runtime: Runtime, script: string, ...before: Call[]): [number, string] =>
   outputOf(runtime, exec(runtime, '/bin/sh', '-c', script), ...before)
 
-/** Calls that each read into an argument that read(2) does not have. */
+/** Calls that each read into their own unused fourth argument. */
 function reads(runtime: Runtime, fd: number, count: number, length: number): Words {
   const calls: Words = new Uint32Array(count * CALL_WORDS)
   for (let at = 0; at < calls.length; at += CALL_WORDS) {
@@ -131,9 +98,9 @@ function results(calls: Words): number[] {
 const SYS_lseek = 8
 const SIGUSR1 = 10
 
-const CHECKS: readonly Check[] = [
+const HOST_CHECKS: readonly Check[] = [
   {
-    name: 'syscall gives the kernel’s answer, and a negative errno for a failure',
+    name: 'syscall returns the kernel’s answer, and a negative errno for a failure',
     run(runtime) {
       same(runtime.syscall(SYS_getpid) > 0, true)
       same(runtime.syscall(SYS_close, -1), -EBADF)
@@ -171,7 +138,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'syscall refuses a string of which the kernel would see something else',
+    name: 'syscall refuses a string that the kernel would read otherwise',
     run(runtime) {
       for (const path of ['/etc\0/passwd', '/etc/\u0100'])
         same(runtime.syscall(SYS_openat, AT_FDCWD, path, 0), -EINVAL)
@@ -191,7 +158,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'a string that was put together of long pieces arrives whole, in syscall and in putText',
+    name: 'a string concatenated from long pieces arrives whole, in syscall and in putText',
     run(runtime) {
       const pieces = ['a', '\xe9', 'c'].map((char) => char.repeat(3000))
       const whole = (first: string, second: string, third: string): string => first + second + third + second
@@ -212,7 +179,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'syscall throws for what no kernel is asked',
+    name: 'syscall throws for more arguments than a system call has',
     run: (runtime) => refuses(() => runtime.syscall(SYS_getpid, 1, 2, 3, 4, 5, 6, 7), 'up to six arguments'),
   },
   {
@@ -254,7 +221,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'drain makes calls for as long as they give something',
+    name: 'drain makes calls until one returns nothing',
     run(runtime) {
       const [from, to] = pipe(runtime)
       same(runtime.syscall(SYS_write, to, 'abcdefg', 7), 7)
@@ -268,7 +235,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'drain tells the errno of the last one',
+    name: 'drain reports the errno of the last call',
     run(runtime) {
       const calls = reads(runtime, -1, 2, 2)
       same(runtime.drain(calls, 2), 0)
@@ -283,11 +250,11 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'spawn makes the calls in order and then is another program',
+    name: 'spawn makes the calls in order and then executes the program',
     run: (runtime) => same(shell(runtime, 'echo "$X $PWD"; exit 7', chdir('/tmp')), [7, '\xc3\xa9 /tmp\n']),
   },
   {
-    name: 'spawn goes on after a tolerated failure',
+    name: 'spawn continues after a tolerated failure',
     run: (runtime) => same(shell(runtime, 'exit 3', chdir('/nowhere', true)), [3, '']),
   },
   {
@@ -308,7 +275,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'spawn tells which call failed, and how, of a child that has ended',
+    name: 'spawn reports which call failed, and how, after the child has ended',
     run(runtime) {
       const setsid: Call = { number: SYS_setsid, args: [], name: 'setsid' }
       const { pid, failed } = spawn(runtime, [setsid, chdir('/nowhere'), exec(runtime, '/bin/true')])
@@ -318,7 +285,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'spawn tells of a program that is not there',
+    name: 'spawn reports a program that does not exist',
     run(runtime) {
       const { pid, failed } = spawn(runtime, [exec(runtime, '/bin/nothing')])
       same([failed?.index, failed?.result], [0, -ENOENT])
@@ -336,11 +303,11 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'spawn with a stack goes on at once, and the child makes its calls meanwhile',
+    name: 'spawn with a stack returns at once, and the child makes its calls meanwhile',
     run(runtime) {
       const [from, to] = pipe(runtime)
       const byte: Memory = new Uint8Array(1)
-      // It reads, and so is there until we write.
+      // It reads, so it lives until we write.
       const { pid, kept } = spawnHelper(runtime, [
         { number: 0, args: [from, byte, 1], name: 'read' },
         chdir('/nowhere', true),
@@ -356,7 +323,7 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'spawnInto tells of what is no cgroup, and makes no child',
+    name: 'spawnInto reports what is not a cgroup, and makes no child',
     run(runtime) {
       const [from, to] = pipe(runtime)
       same(spawn(runtime, [exec(runtime, '/bin/true')], from).pid, -EBADF)
@@ -372,279 +339,17 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'Number reads what the language says, short or long (engine.c has a way of its own for the short)',
-    run() {
-      const read: readonly (readonly [text: string, value: number])[] = [
-        ['0', 0],
-        ['007', 7],
-        ['255', 255],
-        ['999999999', 999_999_999],
-        ['1000000000', 1_000_000_000],
-        ['4294967296', 4_294_967_296],
-        ['0x0', 0],
-        ['0x1f', 31],
-        ['0xFE0', 4064],
-        ['0XfE0', 4064],
-        ['0xfffffff', 0xfff_ffff],
-        ['0xffffffff', 0xffff_ffff],
-        ['', 0],
-        [' ', 0],
-        [' 5', 5],
-        ['5 ', 5],
-        ['-1', -1],
-        ['+1', 1],
-        ['1.5', 1.5],
-        ['1e3', 1000],
-        ['0b11', 3],
-        ['Infinity', Number.POSITIVE_INFINITY],
-      ]
-      for (const [text, value] of read) same(Number(text), value)
-      const unread = [
-        'x',
-        '0x',
-        '0xg',
-        '12a',
-        'a1',
-        '1 2',
-        '0x 1',
-        '\xb2',
-        '--1',
-        '/',
-        ':',
-        '@',
-        '`',
-        'G',
-        '0x/',
-        '0x:',
-        '0x@',
-      ]
-      for (const text of unread) same(Number.isNaN(Number(text)), true)
-    },
-  },
-  {
-    name: 'i++ and i-- are what they are at the ends of 32 bits, and beyond (engine.c again)',
-    run() {
-      for (const value of [
-        0, 1, -1, 0x7fff_fffe, 0x7fff_ffff, -0x7fff_ffff, -0x8000_0000, 0x8000_0000, 1.5,
-      ]) {
-        let up = value
-        let down = value
-        same([up++, up, down--, down], [value, value + 1, value, value - 1])
-      }
-    },
-  },
-  {
-    name: 'let is a new variable each time round, and undefined where it is given nothing (build/lean/quickjs-prune.ts)',
-    run() {
-      const each: (() => number)[] = []
-      const unset: unknown[] = []
-      for (let i = 0; i < 3; i++) {
-        let late: number | undefined
-        each.push(() => i * 10 + (late ?? 5))
-        unset.push(late)
-        if (i === 1) late = 7
-      }
-      same(
-        each.map((one) => one()),
-        [5, 17, 25],
-      )
-      same(unset, [undefined, undefined, undefined])
-      const count = ((): (() => number) => {
-        let calls = 0
-        return () => ++calls
-      })()
-      same([count(), count()], [1, 2])
-    },
-  },
-  {
-    name: 'arrays are gone through, taken apart and put together as ever (engine.c)',
-    run() {
-      const list = [3, 1, 2]
-      const seen: number[] = []
-      for (const one of list) {
-        seen.push(one)
-        // What is added meanwhile is seen, what is taken off is not.
-        if (one === 3) list.push(4)
-        if (one === 4) list.length = 0
-      }
-      same(seen, [3, 1, 2, 4])
-      const [first, second = 7, , ...rest] = [1, undefined, 3, 4, 5]
-      same([first, second, rest], [1, 7, [4, 5]])
-      const [none, ...nothing] = [] as number[]
-      same([none, nothing], [undefined, []])
-      same([0, ...seen, ...[], ...new Set([8, 8, 9]), ...'ab'], [0, 3, 1, 2, 4, 8, 9, 'a', 'b'])
-      same([...new Uint8Array([1, 2])], [1, 2])
-      const ends = (): number[] => {
-        const passed: number[] = []
-        for (const [at, one] of [[0, 'a'] as const, [1, 'b'] as const, [2, 'c'] as const]) {
-          try {
-            if (one === 'a') continue
-            passed.push(at)
-            for (const inner of [1, 2]) if (inner === 2) return passed
-          } finally {
-            passed.push(-1)
-          }
-        }
-        return passed
-      }
-      same(ends(), [-1, 1, -1])
-      refuses(() => {
-        for (const one of [1, 2]) if (one === 2) throw new Error('thrown in a loop')
-      }, 'thrown in a loop')
-      const many: number[] = []
-      same([many.push(), many.push(1, 2, 3), many.push(...seen, ...seen)], [0, 3, 11])
-      same(many, [1, 2, 3, ...seen, ...seen])
-      many.length = 2
-      same([many.push(9), many], [3, [1, 2, 9]])
-      const long = [1, 2]
-      long.length = 4
-      // biome-ignore lint/suspicious/noSparseArray: what follows a hole is not the array's next element
-      const sparse = [, ...seen.slice(0, 1)]
-      same([[...long], sparse.length, sparse[1]], [[1, 2, undefined, undefined], 2, 3])
-      const [, , , fourth = 8] = long
-      const holes = [1, 2, 3, 4]
-      const passed: (number | undefined)[] = []
-      for (const one of holes) {
-        passed.push(one)
-        if (one === 1) holes[9] = 10
-        if (one === 3) delete holes[3]
-      }
-      same([fourth, passed], [8, [1, 2, 3, ...new Array(6).fill(undefined), 10]])
-      const fixed = Object.defineProperty([1], 'length', { writable: false })
-      refuses(() => fixed.push(2), 'length')
-      const frozen = Object.freeze([1])
-      refuses(() => (frozen as number[]).push(2), 'extensible')
-    },
-  },
-  {
-    name: 'objects are spread, and their properties replaced, as ever (engine.c)',
-    run() {
-      const base = { a: 1, b: 2 }
-      const late = { ...base, b: 3, c: 4, ...{ a: 5 }, ...(base.a > 1 ? { d: 6 } : undefined) }
-      same(Object.entries(late), [
-        ['a', 5],
-        ['b', 3],
-        ['c', 4],
-      ])
-      const { a, ...others } = late
-      same([a, Object.keys(others), base.b], [5, ['b', 'c'], 2])
-      const counted = {
-        asked: 0,
-        get next() {
-          return ++this.asked
-        },
-      }
-      class Hidden {
-        seen = 1
-        #own = 2
-        sum(): number {
-          return this.seen + this.#own
-        }
-      }
-      const hidden = new Hidden()
-      same([Object.keys({ ...hidden }), hidden.sum()], [['seen'], 3])
-      same(Object.keys({ ...{ b: 1, 2: 2, a: 3, 1: 4 } }), ['1', '2', 'b', 'a'])
-      const copy = { ...counted, asked: 7 }
-      same([copy.next, copy.next, counted.next, copy.asked], [1, 1, 2, 7])
-      class Named extends Error {
-        readonly code: number = 5
-      }
-      const error = new Named('told')
-      same(
-        [error.code, error.message, error instanceof Named, error instanceof Error],
-        [5, 'told', true, true],
-      )
-      same([{} instanceof Error, (error as object) instanceof Map], [false, false])
-    },
-  },
-  {
-    name: 'text is found where it is (build/lean/quickjs-edits.ts)',
-    run() {
-      const text = 'one=two=\xe9\0=end'
-      same(
-        [text.indexOf('='), text.indexOf('=', 4), text.indexOf('=', 8), text.indexOf('=', 99)],
-        [3, 7, 10, -1],
-      )
-      same(
-        [text.indexOf('=two'), text.indexOf('=three'), text.indexOf('\0='), text.indexOf('\xe9')],
-        [3, -1, 9, 8],
-      )
-      same([text.indexOf(''), text.indexOf('', 5), text.indexOf('', 99), ''.indexOf('')], [0, 5, 14, 0])
-      same([text.indexOf('\u0100'), text.indexOf('one=two=\xe9\0=end?'), text.indexOf('o', -3)], [-1, -1, 0])
-      same(
-        [text.includes('end'), text.includes('ends'), text.includes(''), text.includes('one', 1)],
-        [true, false, true, false],
-      )
-      same([text.lastIndexOf('='), text.lastIndexOf('=', 9), text.lastIndexOf('?')], [10, 7, -1])
-      same([text.startsWith('one'), text.startsWith('two', 4), text.startsWith('ne')], [true, true, false])
-      same(
-        [
-          text.endsWith('end'),
-          text.endsWith(''),
-          text.endsWith('d'),
-          text.endsWith('ends'),
-          'ab'.endsWith('xab'),
-        ],
-        [true, true, true, false, false],
-      )
-      const wide = 'a\u0100=b\u0100=c'
-      same(
-        [wide.indexOf('='), wide.indexOf('\u0100=c'), wide.includes('b'), wide.indexOf('\0')],
-        [2, 4, true, -1],
-      )
-      same(text.split('='), ['one', 'two', '\xe9\0', 'end'])
-    },
-  },
-  {
-    name: 'typed arrays have their parts, and are made of numbers (build/lean/quickjs-edits.ts, methods.ts)',
-    run() {
-      const bytes = Uint8Array.of(1, 2, 3, 4, 300)
-      const part = bytes.subarray(1, 4)
-      part[0] = 9
-      same([Array.from(bytes), Array.from(part.subarray(1)), part.byteOffset], [[1, 9, 3, 4, 44], [3, 4], 1])
-      same([bytes.subarray(-2).length, bytes.subarray(3, 1).length, bytes.subarray(9).length], [2, 0, 0])
-      const words = Uint32Array.of(1, ~0, 2)
-      same(
-        [Array.from(words), Array.from(words.subarray(1))],
-        [
-          [1, 0xffff_ffff, 2],
-          [0xffff_ffff, 2],
-        ],
-      )
-      same([words.subarray(1).byteOffset, Uint16Array.of().length], [4, 0])
-      same(
-        [`${bytes}`, String(new Uint8Array(0)), [bytes.subarray(0, 2), 'x'].join()],
-        ['1,9,3,4,44', '', '1,9,x'],
-      )
-    },
-  },
-  {
-    name: 'what a Map and a Set hold is told in its order (methods.ts)',
-    run() {
-      const map = new Map([
-        ['b', 1],
-        ['a', 2],
-      ])
-      map.set('c', 3).set('b', 4)
-      map.delete('a')
-      same([[...map.values()], [...map.keys()], [...map].length], [[4, 3], ['b', 'c'], 2])
-      const set = new Set([3, 1, 3])
-      same([[...set.values()], [...set], set.size], [[3, 1], [3, 1], 2])
-      const seen: number[] = []
-      for (const value of map.values()) seen.push(value)
-      same(seen, [4, 3])
-    },
-  },
-  {
-    name: 'load throws for what there is not',
+    name: 'load throws for a module that does not exist',
     run: (runtime) => refuses(() => runtime.load('nothing'), 'no module nothing'),
   },
 ]
 
+const CHECKS: readonly Check[] = [...HOST_CHECKS, ...LANGUAGE_CHECKS]
+
 /** The names of all checks, in order. */
 export const CHECK_NAMES: readonly string[] = CHECKS.map(({ name }) => name)
 
-/** Runs the checks. @returns for each what it threw; undefined where the promise is kept */
+/** Runs the checks. Returns for each what it threw, or undefined if it passed. */
 export function runChecks(runtime: Runtime): (string | undefined)[] {
   useRuntime(runtime)
   return CHECKS.map(({ run }) => {
