@@ -15,7 +15,7 @@ export interface LazyModules {
   /** Where the root has a /.startup.toml. */
   readonly startup: typeof import('./config/startup-toml.ts')
   /** Where a disk is labelled as a seed: YAML and what is made of it. */
-  readonly seed: typeof import('./boot/stages/seed.ts')
+  readonly seed: typeof import('./boot/steps/seed.ts')
   /** Where somebody else than root is to run the entrypoint. */
   readonly users: typeof import('./config/users.ts')
   /** Where the root has a /.zosrc, or the seed a zosrc. */

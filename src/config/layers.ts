@@ -21,6 +21,14 @@ export interface RootParsers {
 export const parseCommandLine = (text: string): Parsed =>
   parseKeys(text.endsWith('\n') ? text.slice(0, -1) : text)
 
+/** The files in which a root says something of itself, the weakest first. */
+export const ROOT_FILES: readonly string[] = [
+  '/etc/hostname',
+  '/etc/environment',
+  '/.startup.toml',
+  '/.zosrc',
+]
+
 /**
  * What the root says of itself.
  * @param read a file of the root; undefined where there is none

@@ -1,15 +1,25 @@
 /** From what a machine is configured to be to what is done, in order. Pure. */
 
-import type { MachineConfig, MountConfig, NicConfig } from '../config/machine.ts'
+import type { Layer, MachineConfig, MountConfig, NicConfig } from '../config/machine.ts'
+import { DEFAULT_ROOT } from '../config/merge.ts'
 import { parseMountOptions } from '../config/mount-options.ts'
 import { formatIp, type Ip, isIpv6 } from '../lib/ip.ts'
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_STRICTATIME } from '../lib/mount-flags.ts'
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_STRICTATIME } from '../lib/mount-flags.ts'
 import { brief } from '../lib/text.ts'
 import { renderAuthorizedKeys } from './authorized-keys.ts'
 import { renderHosts } from './hosts.ts'
 import { renderResolvConf } from './resolv-conf.ts'
 import { planRoutes } from './routes.ts'
-import type { MountStep, NetworkStep, NicStep, PseudoStep, Step } from './step.ts'
+import type {
+  BootStep,
+  FileStep,
+  MountStep,
+  NetworkStep,
+  NicStep,
+  PseudoStep,
+  RootStep,
+  StartStep,
+} from './step.ts'
 
 const pseudo = (target: string, type: string, flags: number, data: string, optional = false): PseudoStep => ({
   kind: 'pseudo',
@@ -25,9 +35,12 @@ const SEALED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 /** Mounted before anything else, in the initramfs, and moved into the root; flags as systemd's mount-setup.c has them. */
 export const EARLY_MOUNTS: readonly PseudoStep[] = [
-  pseudo('/proc', 'proc', SEALED, ''),
-  pseudo('/sys', 'sysfs', SEALED, ''),
-  pseudo('/dev', 'devtmpfs', MS_NOSUID | MS_STRICTATIME, 'mode=0755,size=4m,nr_inodes=64k'),
+  { ...pseudo('/proc', 'proc', SEALED, ''), needed: true },
+  { ...pseudo('/sys', 'sysfs', SEALED, ''), needed: true },
+  {
+    ...pseudo('/dev', 'devtmpfs', MS_NOSUID | MS_STRICTATIME, 'mode=0755,size=4m,nr_inodes=64k'),
+    needed: true,
+  },
 ]
 
 /** The rest, mounted in the root. Group 5 is `tty` in every distribution; the kernel doesn't look it up. */
@@ -45,6 +58,9 @@ const LATE_MOUNTS: readonly PseudoStep[] = [
 /** Directories that must be in the root: what is mounted on, and what is written to. */
 export const NEEDED_DIRECTORIES: readonly string[] = ['/proc', '/sys', '/dev', '/run', '/etc', '/tmp']
 
+/** Files that are written at each boot. */
+const NEEDED_FILES: readonly string[] = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf']
+
 /** root's SSH keys. */
 export const AUTHORIZED_KEYS = '/root/.ssh/authorized_keys'
 
@@ -60,9 +76,41 @@ const DEV_LINKS: readonly (readonly [path: string, target: string])[] = [
 /** Where sshd looks for its host keys. */
 const HOST_KEYS = '/etc/ssh'
 
+/**
+ * A boot is planned in stages, since each has to be done to know the next: EARLY_MOUNTS, with which the command line can be
+ * read; this, for what the command line says; `planEntry`, once the seed is known too; and `plan`, once the root is.
+ */
+export function planRoot({ root: given }: Layer): readonly BootStep[] {
+  const { source, type, options, readOnly, delay } = { ...DEFAULT_ROOT, ...given }
+  const { flags, data } = parseMountOptions(options)
+  const root: RootStep = {
+    kind: 'root',
+    source,
+    type: type ?? 'auto',
+    flags: readOnly ? flags | MS_RDONLY : flags,
+    data,
+    delay,
+  }
+  // After the root, which may have taken its time to appear: a seed that comes late is there by now as well.
+  return [root, { kind: 'seed' }]
+}
+
+/** @param config what the host says, without the root's files */
+export const planEntry = ({ mounts, authorizedKeys }: MachineConfig): readonly BootStep[] => [
+  {
+    kind: 'enter',
+    directories: NEEDED_DIRECTORIES,
+    targets: mounts.map(({ target }) => target),
+    files: authorizedKeys.length > 0 ? [...NEEDED_FILES, AUTHORIZED_KEYS] : NEEDED_FILES,
+  },
+  { kind: 'root-files' },
+]
+
 export interface Plan {
   /** In the root, in this order. */
-  readonly steps: readonly Step[]
+  readonly steps: readonly BootStep[]
+  /** After all of them. */
+  readonly start: StartStep
   /** What can't be planned, in words; the machine boots without it. */
   readonly problems: readonly string[]
   /** What makes a boot pointless or dangerous, in words: PID 1 refuses. */
@@ -72,7 +120,7 @@ export interface Plan {
 export function plan(config: MachineConfig): Plan {
   const { routes, problems } = planRoutes(config)
   const refusals: string[] = []
-  const steps: Step[] = [
+  const steps: BootStep[] = [
     ...LATE_MOUNTS,
     ...DEV_LINKS.map(([path, target]) => ({ kind: 'symlink', path, target }) as const),
   ]
@@ -103,7 +151,10 @@ export function plan(config: MachineConfig): Plan {
   steps.push({ kind: 'host-keys', stage: 'finish' })
   const announced = config.nics.filter(({ addresses }) => addresses.length > 0).map(({ name }) => name)
   if (announced.length > 0) steps.push({ kind: 'announce', nics: announced })
-  return { steps, problems, refusals }
+  steps.push({ kind: 'free-initramfs' })
+  const { user, cwd, mode } = config.settings
+  const start: StartStep = { kind: 'start', init: config.init, args: config.args, user, cwd, mode }
+  return { steps, start, problems, refusals }
 }
 
 const planNic = ({ name, mac, setName, mtu, dhcp4, addresses }: NicConfig): NicStep => ({
@@ -147,8 +198,8 @@ function ownAddress({ nics }: MachineConfig): Ip | undefined {
   return first
 }
 
-function planFiles(config: MachineConfig): Step[] {
-  const steps: Step[] = []
+function planFiles(config: MachineConfig): FileStep[] {
+  const steps: FileStep[] = []
   const { hostname, dns } = config
   if (hostname !== undefined) {
     steps.push({
@@ -179,7 +230,8 @@ function planFiles(config: MachineConfig): Step[] {
     steps.push({
       kind: 'file',
       path: AUTHORIZED_KEYS,
-      purpose: () => (authorizedKeys.length === 1 ? "root's key" : `${authorizedKeys.length} keys of root's`),
+      purpose: () =>
+        authorizedKeys.length === 1 ? '1 SSH key for root' : `${authorizedKeys.length} SSH keys for root`,
       content: (present) => renderAuthorizedKeys(present, authorizedKeys),
       mode: 0o600,
       directoryMode: 0o700,

@@ -1,7 +1,9 @@
-/** What PID 1 does, as data that prints itself. `run/` has one function for each kind. */
+/** What PID 1 does, as data that prints itself. `boot/steps/` has a function for each kind. */
 
-import type { MachineConfig } from '../config/machine.ts'
+import { ROOT_FILES } from '../config/layers.ts'
+import type { MachineConfig, Mode } from '../config/machine.ts'
 import { type Cidr, type Family, formatCidr, formatIp, type Ip } from '../lib/ip.ts'
+import { MS_RDONLY } from '../lib/mount-flags.ts'
 
 /** A mount whose place, type and flags are known: the pseudo file systems. */
 export interface PseudoStep {
@@ -11,10 +13,45 @@ export interface PseudoStep {
   readonly type: string
   readonly flags: number
   readonly data: string
-  /** Not in every kernel: a failure is noted at debug level only. */
+  /** Not in every kernel: it may be missing. */
   readonly optional: boolean
+  /** Without it nothing works. */
+  readonly needed?: boolean
   /** Directories that the root has below the target are made in it anew: images bring /run/sshd and its like. */
   readonly keepsDirectories?: boolean
+}
+
+/** The file system that becomes `/`: awaited, and mounted in a directory of the initramfs. */
+export interface RootStep {
+  readonly kind: 'root'
+  readonly source: string
+  /** `auto`: probed. */
+  readonly type: string
+  readonly flags: number
+  readonly data: string
+  /** Seconds that the source may take to appear; from then on, disks and shares too. */
+  readonly delay: number
+}
+
+/** Reads the seed, if a disk is labelled as one. */
+export interface SeedStep {
+  readonly kind: 'seed'
+}
+
+/** Makes the mounted root `/`, and adds what it lacks. */
+export interface EnterStep {
+  readonly kind: 'enter'
+  /** Made if they are missing. */
+  readonly directories: readonly string[]
+  /** Where more will be mounted: a read-only root must have them. */
+  readonly targets: readonly string[]
+  /** What will be written: a read-only root must have them. */
+  readonly files: readonly string[]
+}
+
+/** Reads what the root says of itself. */
+export interface RootFilesStep {
+  readonly kind: 'root-files'
 }
 
 export interface SymlinkStep {
@@ -120,8 +157,30 @@ export interface FileStep {
   readonly directoryMode?: number
 }
 
-export type Step =
+/** Nothing needs the initramfs any longer: its memory is the guest's again. */
+export interface FreeStep {
+  readonly kind: 'free-initramfs'
+}
+
+/** The last one: the entrypoint. */
+export interface StartStep {
+  readonly kind: 'start'
+  /** A path, or a name to look for in PATH. */
+  readonly init: string
+  readonly args: readonly string[]
+  /** `user[:group]`; undefined: root. */
+  readonly user: string | undefined
+  readonly cwd: string
+  readonly mode: Mode
+}
+
+/** What the runner of src/boot does. */
+export type BootStep =
   | PseudoStep
+  | RootStep
+  | SeedStep
+  | EnterStep
+  | RootFilesStep
   | SymlinkStep
   | HostnameStep
   | NetworkStep
@@ -130,12 +189,40 @@ export type Step =
   | AnnounceStep
   | MountStep
   | FileStep
+  | FreeStep
+
+export type Step = BootStep | StartStep
+
+/** Whether a failure of this step ends the boot. An application must not write to the wrong disk. */
+export function isFatal(step: Step, strict: boolean): boolean {
+  switch (step.kind) {
+    case 'root':
+    case 'enter':
+    case 'free-initramfs':
+    case 'start':
+      return true
+    case 'pseudo':
+      return strict || step.needed === true
+    case 'mount':
+      return strict || !step.nofail
+    default:
+      return strict
+  }
+}
 
 /** One line, as the timeline and the plan show it. */
 export function describe(step: Step): string {
   switch (step.kind) {
     case 'pseudo':
       return `mount ${step.target} (${step.type})`
+    case 'root':
+      return `mount ${step.source} on / (${step.type}${(step.flags & MS_RDONLY) === 0 ? '' : ', read-only'})`
+    case 'seed':
+      return 'read the seed'
+    case 'enter':
+      return 'change to the root'
+    case 'root-files':
+      return `read ${ROOT_FILES.join(', ')}`
     case 'symlink':
       return `link ${step.path} to ${step.target}`
     case 'hostname':
@@ -152,6 +239,10 @@ export function describe(step: Step): string {
       return `mount ${step.source} on ${step.target} (${step.type})`
     case 'file':
       return `file ${step.path}: ${step.purpose()}`
+    case 'free-initramfs':
+      return 'free the initramfs'
+    case 'start':
+      return `start ${step.init}`
   }
 }
 

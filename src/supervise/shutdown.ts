@@ -1,9 +1,10 @@
 /** The way down: everybody ended, everything on disk, unmounted, and the power state asked for. PID 1 never exits. */
 
 import { debug, drainConsole, line, warn } from '../boot/io/console.ts'
-import { makeDirectories, updateFile } from '../boot/io/files.ts'
+import { makeDirectories } from '../boot/io/files.ts'
 import { readStop, requestFds } from '../boot/io/requests.ts'
 import { stopWatchdog } from '../boot/io/watchdog.ts'
+import { updateFile } from '../boot/steps/file.ts'
 import { describeErrno } from '../sys/errno.ts'
 import { LINUX_REBOOT_CMD_HALT, SIGCONT, SIGKILL, SIGTERM } from '../sys/flags.ts'
 import { kill, poll, reboot, uptime } from '../sys/linux.ts'

@@ -19,8 +19,9 @@ import {
 } from 'node:fs'
 import { basename } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { makeDirectories, readText, updateFile } from '../../src/boot/io/files.ts'
-import { runSteps } from '../../src/boot/steps.ts'
+import { makeDirectories, readText } from '../../src/boot/io/files.ts'
+import { newBoot, runSteps } from '../../src/boot/run-steps.ts'
+import { updateFile } from '../../src/boot/steps/file.ts'
 import { DEFAULT_SETTINGS } from '../../src/config/merge.ts'
 import { MS_RDONLY, MS_REMOUNT } from '../../src/lib/mount-flags.ts'
 import { EEXIST, ELOOP, ENOENT, ENOTDIR, EROFS, must } from '../../src/sys/errno.ts'
@@ -327,7 +328,7 @@ it('a file of the plan is written with its mode, in a folder of the mode that it
     mode: 0o600,
     directoryMode: 0o700,
   } as const
-  runSteps([step], { ...DEFAULT_SETTINGS, strict: true }, 0)
+  runSteps([step], { ...newBoot(), settings: { ...DEFAULT_SETTINGS, strict: true } })
   expect([modeOf(path), modeOf(`${here}/root/.ssh`), read(path)]).toEqual([0o600, 0o700, 'key\n'])
 })
 

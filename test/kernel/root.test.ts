@@ -22,9 +22,10 @@ import {
   openInitramfs,
   type Root,
   sealRoot,
-} from '../../src/boot/stages/root.ts'
-import { MS_BIND } from '../../src/lib/mount-flags.ts'
+} from '../../src/boot/steps/root.ts'
+import { MS_BIND, MS_RDONLY } from '../../src/lib/mount-flags.ts'
 import { NEEDED_DIRECTORIES } from '../../src/plan/plan.ts'
+import type { EnterStep } from '../../src/plan/step.ts'
 import { EROFS, must } from '../../src/sys/errno.ts'
 import { MNT_DETACH, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from '../../src/sys/flags.ts'
 import {
@@ -143,8 +144,9 @@ function boot(source: string, { readOnly = false, targets = [] as string[] } = {
   return within(initramfs(), () => {
     const old = openInitramfs()
     const after = openInitramfs()
-    const config = { source, type: undefined, options: '', readOnly, delay: 0 }
-    const root = enterRoot(mountRoot(config, uptime()), targets)
+    const flags = readOnly ? MS_RDONLY : 0
+    const step = { kind: 'root', source, type: 'auto', flags, data: '', delay: 0 } as const
+    const root = enterRoot(mountRoot(step, uptime()), enter(targets))
     for (const target of targets) must(makeDirectories(target), () => `mkdir ${target}`)
     freeInitramfs(old)
     if (root.overlaid) sealRoot()
@@ -162,6 +164,13 @@ function boot(source: string, { readOnly = false, targets = [] as string[] } = {
     }
   })
 }
+
+const enter = (targets: readonly string[]): EnterStep => ({
+  kind: 'enter',
+  directories: NEEDED_DIRECTORIES,
+  targets,
+  files: FILES,
+})
 
 const COMPLETE = [...NEEDED_DIRECTORIES, '/data']
 const FILES = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf']
@@ -216,8 +225,8 @@ describe('enterRoot', () => {
 
   it('tells of a disk that is not there, and the initramfs stays as it was', () => {
     const path = initramfs()
-    const config = { source: '/dev/vdx', type: undefined, options: '', readOnly: false, delay: 0 }
-    expect(() => within(path, () => enterRoot(mountRoot(config, uptime()), []))).toThrow(
+    const step = { kind: 'root', source: '/dev/vdx', type: 'auto', flags: 0, data: '', delay: 0 } as const
+    expect(() => within(path, () => mountRoot(step, uptime()))).toThrow(
       'mount /dev/vdx on /root: no such disk',
     )
     expect(readdirSync(path).sort()).toEqual(['dev', 'init', 'modules', 'proc', 'root', 'sys'])

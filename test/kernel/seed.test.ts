@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { seedDisks } from '../../src/boot/io/device.ts'
-import { readSeed } from '../../src/boot/stages/seed.ts'
+import { readSeed } from '../../src/boot/steps/seed.ts'
 import { seedImage } from '../../src/host/seed/seed-image.ts'
 import {
   attach,

@@ -3,12 +3,21 @@ import { parseKeys } from '../../src/config/keys.ts'
 import type { MountConfig } from '../../src/config/machine.ts'
 import { merge } from '../../src/config/merge.ts'
 import * as MS from '../../src/lib/mount-flags.ts'
-import { EARLY_MOUNTS, NEEDED_DIRECTORIES, plan, sortMounts } from '../../src/plan/plan.ts'
+import {
+  AUTHORIZED_KEYS,
+  EARLY_MOUNTS,
+  NEEDED_DIRECTORIES,
+  plan,
+  planEntry,
+  planRoot,
+  sortMounts,
+} from '../../src/plan/plan.ts'
 import {
   contentOf,
   describeNic,
   describeRoute,
   describe as describeStep,
+  isFatal,
   type Step,
 } from '../../src/plan/step.ts'
 
@@ -73,7 +82,8 @@ describe('plan', () => {
       file /etc/hosts: localhost and azmy
       file /etc/resolv.conf: name servers 8.8.8.8, 1.1.1.1
       SSH host keys finish
-      announce eth0, eth1"
+      announce eth0, eth1
+      free the initramfs"
     `)
     const [network] = only(planOf(cmdline).steps, 'network')
     expect(network?.routes.map(describeRoute)).toEqual([
@@ -85,12 +95,71 @@ describe('plan', () => {
   })
 
   it('of an empty command line', () => {
-    expect(lines('').split('\n').slice(-4)).toEqual([
+    expect(lines('').split('\n').slice(-5)).toEqual([
       'network lo',
       'SSH host keys start',
       'file /etc/hosts: localhost',
       'SSH host keys finish',
+      'free the initramfs',
     ])
+  })
+
+  it('begins with the root that the command line names, and the seed', () => {
+    const [root, ...rest] = planRoot(
+      parseKeys('root=LABEL=data rootfstype=ext4 rootflags=noatime ro rootdelay=3').layer,
+    )
+    expect(root).toEqual({
+      kind: 'root',
+      source: 'LABEL=data',
+      type: 'ext4',
+      flags: MS.MS_NOATIME | MS.MS_RDONLY,
+      data: '',
+      delay: 3,
+    })
+    expect(rest).toEqual([{ kind: 'seed' }])
+    expect(planRoot(parseKeys('').layer).map(describeStep)).toEqual([
+      'mount vroot on / (auto)',
+      'read the seed',
+    ])
+  })
+
+  it('enters a root that has what will be mounted on and written', () => {
+    const [enter] = planEntry(
+      merge([parseKeys('vda=/data').layer, { source: 'seed', authorizedKeys: ['ssh-ed25519 AAAA'] }]),
+    )
+    expect(enter).toMatchObject({ kind: 'enter', directories: NEEDED_DIRECTORIES, targets: ['/data'] })
+    expect(enter).toMatchObject({ files: expect.arrayContaining(['/etc/hosts', AUTHORIZED_KEYS]) })
+    expect(planEntry(merge([]))[0]).toMatchObject({ files: expect.not.arrayContaining([AUTHORIZED_KEYS]) })
+  })
+
+  it('ends with the entrypoint, and who runs it', () => {
+    const { start } = planOf('init=/app zmachine.user=app zmachine.cwd=/srv zmachine.mode=exec -- -v "a b"')
+    expect(start).toEqual({
+      kind: 'start',
+      init: '/app',
+      args: ['-v', 'a b'],
+      user: 'app',
+      cwd: '/srv',
+      mode: 'exec',
+    })
+  })
+
+  it('says which failures end the boot: the root, disks without nofail, the entrypoint; everything if strict', () => {
+    const { steps, start } = plan(
+      merge([{ source: 'test', mounts: [mountOf('', '/a'), mountOf('nofail', '/b')] }]),
+    )
+    const all = [...EARLY_MOUNTS, ...planRoot(parseKeys('').layer), ...planEntry(merge([])), ...steps, start]
+    expect(all.filter((step) => isFatal(step, false)).map(describeStep)).toEqual([
+      'mount /proc (proc)',
+      'mount /sys (sysfs)',
+      'mount /dev (devtmpfs)',
+      'mount vroot on / (auto)',
+      'change to the root',
+      'mount /dev/vda on /a (auto)',
+      'free the initramfs',
+      'start /sbin/init',
+    ])
+    expect(all.every((step) => isFatal(step, true))).toBe(true)
   })
 
   it('mounts the pseudo file systems with systemd’s flags (mount-setup.c, dev-mqueue.mount)', () => {
@@ -132,6 +201,7 @@ describe('plan', () => {
       'mount',
       'file',
       'announce',
+      'free-initramfs',
     ])
     expect(kinds.lastIndexOf('mount')).toBeLessThan(kinds.indexOf('file'))
   })

@@ -15,9 +15,9 @@ import { must } from '../../sys/errno.ts'
 import { POLLIN } from '../../sys/flags.ts'
 import { type PollFd, setHostname, uptime } from '../../sys/linux.ts'
 import { debug, info, warn } from '../io/console.ts'
-import { updateFile } from '../io/files.ts'
 import { pollOrStop } from '../io/requests.ts'
 import { waitingFor } from '../io/wait.ts'
+import { updateFile } from './file.ts'
 import type { Nic } from './nics.ts'
 
 /** How long a lease may take before the container starts without it, in milliseconds. The client goes on asking. */

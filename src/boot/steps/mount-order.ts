@@ -1,14 +1,14 @@
 /** The order of mounts, by where the symlinks of the root lead: the plan knows only how their targets are written. */
 
 import { followSymlinks } from '../../lib/paths.ts'
-import type { MountStep, Step } from '../../plan/step.ts'
+import type { BootStep, MountStep } from '../../plan/step.ts'
 import { readlink } from '../../sys/linux.ts'
 
 /**
  * Parents before children also where a symlink in the image leads below what is mounted: what would be mounted
  * there first would be covered, and its data written elsewhere. All else keeps its place.
  */
-export function orderMounts(steps: readonly Step[]): readonly Step[] {
+export function orderMounts(steps: readonly BootStep[]): readonly BootStep[] {
   const mounts = steps.filter((step): step is MountStep => step.kind === 'mount')
   if (mounts.length < 2) return steps
   const sorted = mounts

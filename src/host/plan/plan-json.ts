@@ -6,7 +6,7 @@ import type { Problem } from '../../lib/problem.ts'
 import { sortMounts } from '../../plan/plan.ts'
 import { contentOf, type Step } from '../../plan/step.ts'
 import { fromByteText } from '../lib/byte-text.ts'
-import type { From, PlanInput, PlanResult, StageStep } from './plan-result.ts'
+import type { From, PlanInput, PlanResult } from './plan-result.ts'
 
 /** A string where it is valid UTF-8; else its bytes in Base64. Nothing is lost either way. */
 export type Text = string | { readonly bytes: string }
@@ -58,7 +58,7 @@ export interface PlanProblem {
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
 export interface PlanStep {
-  /** `pseudo`, `root`, `symlink`, `hostname`, `network`, `mount`, `file`, `announce`, `start`, and maybe others later. */
+  /** A kind of `Step` in src/plan/step.ts: `pseudo`, `root`, `seed`, …, `start`. More may follow. */
   readonly kind: string
   readonly description: Text
   readonly [field: string]: Json
@@ -214,7 +214,7 @@ const problemOf = ({ source, line, column, message }: Problem): PlanProblem => (
   message: textOf(message),
 })
 
-function stepOf(step: Step | StageStep, description: string, readRoot: PlanInput['readRoot']): PlanStep {
+function stepOf(step: Step, description: string, readRoot: PlanInput['readRoot']): PlanStep {
   const { kind, ...fields } = step
   const more: Record<string, Json> = {}
   for (const [key, value] of Object.entries(fields)) {

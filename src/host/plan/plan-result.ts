@@ -1,4 +1,4 @@
-/** What PID 1 would do with a command line, a seed and a root: its own functions, put together as main.ts does. Pure. */
+/** What PID 1 would do with a command line, a seed and a root: the same layers, and the same plan in the same stages. Pure. */
 
 import * as environment from '../../config/environment.ts'
 import type { Parsed } from '../../config/keys.ts'
@@ -9,7 +9,7 @@ import * as startup from '../../config/startup-toml.ts'
 import { type Identity, resolveUser } from '../../config/users.ts'
 import * as zosrc from '../../config/zosrc.ts'
 import type { Problem } from '../../lib/problem.ts'
-import { EARLY_MOUNTS, plan } from '../../plan/plan.ts'
+import { EARLY_MOUNTS, plan, planEntry, planRoot } from '../../plan/plan.ts'
 import { describe, type PlannedRoute, type Step } from '../../plan/step.ts'
 import type { SeedInput } from '../seed/seed-reader.ts'
 
@@ -32,11 +32,6 @@ export interface From<T> {
   readonly from: string
 }
 
-/** The stages around the plan's own steps, in their shape. */
-export interface StageStep {
-  readonly kind: 'root' | 'start'
-}
-
 export interface PlanResult {
   readonly config: MachineConfig
   /** The source of a value, by its key in `MachineConfig.origins`. */
@@ -48,7 +43,7 @@ export interface PlanResult {
   /** Who runs the entrypoint; undefined where that needs the root's passwd. */
   readonly identity: Identity | undefined
   /** In the order in which PID 1 runs them. */
-  readonly steps: readonly { readonly step: Step | StageStep; readonly description: string }[]
+  readonly steps: readonly { readonly step: Step; readonly description: string }[]
   readonly problems: readonly Problem[]
   /** Why PID 1 would not boot this; empty where it would. */
   readonly refusals: readonly Problem[]
@@ -60,7 +55,8 @@ export function planOf({ cmdline, seed, readRoot, isDirectory = () => true }: Pl
     problems.push(...found)
     return layer
   }
-  const host = [told(parseCommandLine(cmdline))]
+  const commandLine = told(parseCommandLine(cmdline))
+  const host = [commandLine]
   if (seed !== undefined) {
     const parsed = parseSeed(seed.files, 'seed')
     problems.push(...seed.problems, ...parsed.problems)
@@ -84,11 +80,12 @@ export function planOf({ cmdline, seed, readRoot, isDirectory = () => true }: Pl
     environment: environmentOf(config, originOf, identity),
     identity: typeof identity === 'string' ? undefined : identity,
     steps: [
-      ...EARLY_MOUNTS.map(described),
-      { step: { kind: 'root' }, description: describeRoot(config) },
-      ...planned.steps.map(described),
-      { step: { kind: 'start' }, description: `start ${config.init}` },
-    ],
+      ...EARLY_MOUNTS,
+      ...planRoot(commandLine),
+      ...planEntry(configure([], host, false)),
+      ...planned.steps,
+      planned.start,
+    ].map((step) => ({ step, description: describe(step) })),
     problems: [...problems, ...planned.problems.map((message) => ({ source: 'plan', message }))],
     refusals: [
       ...planned.refusals.map((message) => ({ source: 'plan', message })),
@@ -106,11 +103,6 @@ function identityOf({ settings }: MachineConfig, read: PlanInput['readRoot']): I
   if (read === undefined) return undefined
   return resolveUser(settings.user, read('/etc/passwd') ?? '', read('/etc/group') ?? '')
 }
-
-const described = (step: Step) => ({ step, description: describe(step) })
-
-const describeRoot = ({ root }: MachineConfig): string =>
-  `mount ${root.source} on / (${root.type ?? 'auto'}${root.readOnly ? ', read-only' : ''})`
 
 function environmentOf(
   config: MachineConfig,

@@ -3,7 +3,7 @@
 import { parseMountOptions } from '../../config/mount-options.ts'
 import { formatCidr, formatIp } from '../../lib/ip.ts'
 import { sortMounts } from '../../plan/plan.ts'
-import { describeRoute, type Step } from '../../plan/step.ts'
+import { describeRoute, isFatal, type Step } from '../../plan/step.ts'
 import { printable, shown } from '../lib/byte-text.ts'
 import {
   formatSection,
@@ -14,7 +14,7 @@ import {
   section,
   sourceColumn,
 } from '../lib/sections.ts'
-import type { PlanResult, StageStep } from './plan-result.ts'
+import type { PlanResult } from './plan-result.ts'
 
 export function formatPlan(result: PlanResult, style: Style): string {
   const sections = [
@@ -188,8 +188,8 @@ function steps({ steps, refusals, config }: PlanResult, style: Style): string {
 }
 
 /** What becomes of a failure, where that is not a warning and the next step. */
-function remark(step: Step | StageStep, strict: boolean, style: Style): string {
+function remark(step: Step, strict: boolean, style: Style): string {
   if (step.kind === 'pseudo' && step.optional) return style.dim('  (optional)')
-  if (strict || step.kind === 'root' || (step.kind === 'mount' && !step.nofail)) return style.dim('  (fatal)')
+  if (isFatal(step, strict)) return style.dim('  (fatal)')
   return ''
 }

@@ -1,8 +1,8 @@
 /** The modules of `src/lazy.ts`. Here all of them are in one bundle, and V8 compiles a function when it is called. */
 
-import * as seed from '../../boot/stages/seed.ts'
 import * as hostKeys from '../../boot/steps/host-keys.ts'
 import * as dhcp from '../../boot/steps/leases.ts'
+import * as seed from '../../boot/steps/seed.ts'
 import * as environment from '../../config/environment.ts'
 import * as startup from '../../config/startup-toml.ts'
 import * as users from '../../config/users.ts'

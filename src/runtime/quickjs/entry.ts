@@ -1,6 +1,6 @@
 /** The lean build's entry: the host object that `host.c` puts into the global scope, and `main`, for it to call. */
 
-import { readSeed } from '../../boot/stages/seed.ts'
+import { readSeed } from '../../boot/steps/seed.ts'
 import { preload } from '../../lazy.ts'
 import { main } from '../../main.ts'
 import { explainExec, nearPrograms, runShell, shutDown, supervise } from '../../supervise/lazy.ts'

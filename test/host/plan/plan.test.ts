@@ -310,7 +310,15 @@ describe('--json', () => {
       'mount /dev (devtmpfs)',
       'mount vroot on / (auto)',
     ])
-    expect(steps.at(-1)).toEqual({ kind: 'start', description: 'start /app' })
+    expect(steps.at(-1)).toEqual({
+      kind: 'start',
+      description: 'start /app',
+      init: '/app',
+      args: [],
+      user: null,
+      cwd: '/',
+      mode: 'auto',
+    })
     const network = steps.find(({ kind }) => kind === 'network')
     expect(network?.['nics']).toEqual([expect.objectContaining({ name: 'eth0', addresses: ['10.0.0.2/24'] })])
     const resolv = steps.find((step) => step['path'] === '/etc/resolv.conf')

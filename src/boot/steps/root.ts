@@ -1,10 +1,9 @@
 /** The root file system: mounted, completed where it lacks something, and made `/`; then the initramfs is emptied. */
 
-import type { RootConfig } from '../../config/machine.ts'
-import { parseMountOptions } from '../../config/mount-options.ts'
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../lib/file-mode.ts'
 import { MS_BIND, MS_MOVE, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REMOUNT } from '../../lib/mount-flags.ts'
-import { EARLY_MOUNTS, NEEDED_DIRECTORIES } from '../../plan/plan.ts'
+import { EARLY_MOUNTS } from '../../plan/plan.ts'
+import type { EnterStep, RootStep } from '../../plan/step.ts'
 import { EEXIST, ENOTEMPTY, EROFS, must } from '../../sys/errno.ts'
 import {
   AT_EMPTY_PATH,
@@ -29,14 +28,11 @@ import {
   stat,
   unlink,
 } from '../../sys/linux.ts'
-import { loadFileSystem, type Mounted, mountWhenThere } from '../steps/mount.ts'
+import { loadFileSystem, type Mounted, mountWhenThere } from './mount.ts'
 
 /** Where the root is mounted before it becomes `/`; a directory of the initramfs. */
 const NEW_ROOT = '/root'
 const OVERLAY = '/overlay'
-
-/** Files that are written at each boot: on a read-only root they must be there to be bound over. */
-const NEEDED_FILES: readonly string[] = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf']
 
 export interface Root extends Mounted {
   /** A layer in memory lies over the root, so that what was missing could be made. */
@@ -47,21 +43,14 @@ export interface Root extends Mounted {
  * Mounts the root where it is not `/` yet.
  * @param deadline until when it may take to appear, as `uptime()` counts
  */
-export function mountRoot({ source, type, options, readOnly }: RootConfig, deadline: number): Mounted {
-  const { flags, data } = parseMountOptions(options)
-  const wanted = readOnly ? flags | MS_RDONLY : flags
-  return mountWhenThere({ source, target: NEW_ROOT, type: type ?? 'auto', flags: wanted, data }, deadline)
-}
+export const mountRoot = ({ source, type, flags, data }: RootStep, deadline: number): Mounted =>
+  mountWhenThere({ source, target: NEW_ROOT, type, flags, data }, deadline)
 
-/**
- * Makes the mounted root `/`, with /proc, /sys and /dev in it.
- * @param targets where more will be mounted: on a read-only root these must be there
- * @param files what more will be written than NEEDED_FILES
- */
-export function enterRoot(mounted: Mounted, targets: readonly string[], files: readonly string[] = []): Root {
-  const readOnly = mounted.readOnly || !addDirectories(NEW_ROOT)
-  const overlaid = readOnly && isIncomplete(targets, files)
-  const root = overlaid ? overlay() : NEW_ROOT
+/** Makes the mounted root `/`, with /proc, /sys and /dev in it. */
+export function enterRoot(mounted: Mounted, step: EnterStep): Root {
+  const readOnly = mounted.readOnly || !addDirectories(NEW_ROOT, step.directories)
+  const overlaid = readOnly && isIncomplete(step)
+  const root = overlaid ? overlay(step.directories) : NEW_ROOT
   for (const { target } of EARLY_MOUNTS) {
     must(mount(target, `${root}${target}`, '', MS_MOVE), () => `move ${target} into the root`)
   }
@@ -72,8 +61,8 @@ export function enterRoot(mounted: Mounted, targets: readonly string[], files: r
 }
 
 /** Makes what every root needs and some images lack; false where nothing can be made: the root is read-only. */
-function addDirectories(root: string): boolean {
-  for (const directory of NEEDED_DIRECTORIES) {
+function addDirectories(root: string, directories: readonly string[]): boolean {
+  for (const directory of directories) {
     const result = mkdir(root + directory, 0o755)
     if (result === -EROFS) return false
     // mkdir takes away what the umask says.
@@ -83,7 +72,7 @@ function addDirectories(root: string): boolean {
   return true
 }
 
-function isIncomplete(targets: readonly string[], files: readonly string[]): boolean {
+function isIncomplete({ directories, targets, files }: EnterStep): boolean {
   const root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)
   const has = (path: string, type: number, flags: number): boolean => {
     const fd = openInRoot(root, path, O_PATH | O_CLOEXEC | flags)
@@ -93,14 +82,14 @@ function isIncomplete(targets: readonly string[], files: readonly string[]): boo
     return typeof found !== 'number' && (found.mode & S_IFMT) === type
   }
   const complete =
-    [...NEEDED_DIRECTORIES, ...targets].every((path) => has(path, S_IFDIR, 0)) &&
-    [...NEEDED_FILES, ...files].every((path) => has(path, S_IFREG, O_NOFOLLOW))
+    [...directories, ...targets].every((path) => has(path, S_IFDIR, 0)) &&
+    files.every((path) => has(path, S_IFREG, O_NOFOLLOW))
   close(root)
   return !complete
 }
 
 /** A writable layer in memory over the read-only root; `sealRoot` closes it again. It holds names, hardly any data. */
-function overlay(): string {
+function overlay(directories: readonly string[]): string {
   loadFileSystem('overlay')
   const merged = `${OVERLAY}/root`
   mkdir(OVERLAY, 0o755)
@@ -114,7 +103,7 @@ function overlay(): string {
     mount('overlay', merged, 'overlay', 0, data),
     () => 'mount an overlay over the read-only root, which lacks directories that a container needs',
   )
-  addDirectories(merged)
+  addDirectories(merged, directories)
   return merged
 }
 

@@ -12,7 +12,7 @@ import { MNT_DETACH, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../../sys/flags.ts'
 import { close, mkdir, mount, open, umount } from '../../sys/linux.ts'
 import type { Labelled } from '../io/device.ts'
 import { readAll } from '../io/files.ts'
-import { loadFileSystem } from '../steps/mount.ts'
+import { loadFileSystem } from './mount.ts'
 
 /** A directory of the initramfs: nobody but PID 1 sees it. */
 const PLACE = '/seed'

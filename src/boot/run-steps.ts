@@ -1,0 +1,226 @@
+/** Runs the steps of a plan: each by itself, timed, and its failure where it belongs. */
+
+import { parseRootFiles } from '../config/layers.ts'
+import type { Layer, Settings } from '../config/machine.ts'
+import { DEFAULT_SETTINGS } from '../config/merge.ts'
+import { load } from '../lazy.ts'
+import { formatProblem } from '../lib/problem.ts'
+import type { Plan } from '../plan/plan.ts'
+import { type BootStep, type DhcpStep, describe, isFatal, type RootStep } from '../plan/step.ts'
+import { EEXIST, must } from '../sys/errno.ts'
+import { microseconds, setHostname, stat, symlink, uptime } from '../sys/linux.ts'
+import { debug, harmless, isDebug, line, warn, warnings } from './io/console.ts'
+import { isDeviceSource, seedDisks } from './io/device.ts'
+import { isDirectory, readText } from './io/files.ts'
+import { closeModules, loadModules } from './io/modules.ts'
+import { Stopped } from './io/requests.ts'
+import { DISK_PATIENCE, SERVER_PATIENCE, watch } from './io/watchdog.ts'
+import { updateFile } from './steps/file.ts'
+import type { KeyInProgress } from './steps/host-keys.ts'
+import type { Leases } from './steps/leases.ts'
+import { type Mounted, mountPseudo, mountStep } from './steps/mount.ts'
+import { orderMounts } from './steps/mount-order.ts'
+import { announce, configureNetwork, type Nics } from './steps/network.ts'
+import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot } from './steps/root.ts'
+
+/** What makes going on pointless or dangerous. Its message is for the console. */
+export class Fatal extends Error {}
+
+export interface StepTime {
+  readonly name: () => string
+  /** Microseconds */
+  readonly took: number
+}
+
+/** What PID 1 has done and found out so far: steps leave it for later ones, and for the time after them. */
+export interface Boot {
+  settings: Settings
+  /** How long steps took, where somebody wants to know. */
+  readonly times: StepTime[]
+  /** Until when the root, disks and shares may appear, as `uptime()` counts. */
+  deadline: number
+  /** A descriptor of its root. */
+  initramfs: number
+  /** The root, before it was entered. */
+  mounted: Mounted | undefined
+  /** What the watchdog does around everything that has no file system of its own. */
+  watchRoot: () => void
+  seed: readonly Layer[]
+  /** Once it was entered. */
+  root: Root | undefined
+  rootFiles: readonly Layer[]
+  readonly nics: Nics
+  leases: Leases | undefined
+  hostKeys: readonly KeyInProgress[]
+}
+
+export const newBoot = (): Boot => ({
+  settings: DEFAULT_SETTINGS,
+  times: [],
+  deadline: 0,
+  initramfs: -1,
+  mounted: undefined,
+  watchRoot: () => {},
+  seed: [],
+  root: undefined,
+  rootFiles: [],
+  nics: new Map(),
+  leases: undefined,
+  hostKeys: [],
+})
+
+/**
+ * Runs the steps in order. One that fails is skipped with a warning, unless that is fatal (`isFatal`).
+ * @param isTimed whether somebody may want to know how long each takes: that costs two system calls
+ * @throws Fatal
+ */
+export function runSteps(
+  steps: readonly BootStep[],
+  boot: Boot,
+  isTimed = boot.settings.timeline || isDebug(),
+): void {
+  const { strict } = boot.settings
+  for (const step of orderMounts(steps)) {
+    const start = isTimed ? microseconds() : 0
+    const problems = runStep(step, boot)
+    // These have the watchdog watch other disks and shares.
+    if (step.kind === 'mount' || step.kind === 'seed') boot.watchRoot()
+    for (const problem of problems) {
+      if (isFatal(step, strict)) throw new Fatal(strict ? `${problem} (zmachine.strict)` : problem)
+      warn(problem)
+    }
+    if (!isTimed) continue
+    const took = microseconds() - start
+    boot.times.push({ name: () => describe(step), took })
+    debug(() => `${(took / 1000).toFixed(1)} ms ${describe(step)}`)
+  }
+}
+
+/**
+ * Says what can't be planned.
+ * @throws Fatal where the machine must not boot so
+ */
+export function accept({ problems, refusals }: Plan, { strict }: Settings): void {
+  for (const problem of problems) warn(problem)
+  if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
+  if (strict && warnings() > 0) throw new Fatal('zmachine.strict: the warnings above are errors')
+}
+
+/** @returns what went wrong, in words */
+function runStep(step: BootStep, boot: Boot): readonly string[] {
+  try {
+    return perform(step, boot) ?? []
+  } catch (error) {
+    if (error instanceof Stopped) throw error
+    return [error instanceof Error ? error.message : String(error)]
+  }
+}
+
+/** @returns what went wrong, in words; nothing where all is well. Throws where nothing of it could be done */
+function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
+  switch (step.kind) {
+    case 'pseudo':
+      mountPseudo(step)
+      return undefined
+    case 'root':
+      root(step, boot)
+      return undefined
+    case 'seed':
+      boot.seed = readSeed()
+      return undefined
+    case 'enter':
+      if (boot.mounted !== undefined) boot.root = enterRoot(boot.mounted, step)
+      return undefined
+    case 'root-files':
+      boot.rootFiles = readRootFiles()
+      return undefined
+    case 'symlink': {
+      const result = symlink(step.target, step.path)
+      if (result !== -EEXIST) must(result, () => describe(step))
+      return undefined
+    }
+    case 'hostname':
+      must(setHostname(step.name), () => describe(step))
+      return undefined
+    case 'network':
+      return configureNetwork(step, boot.nics)
+    case 'dhcp':
+      return dhcp(step, boot)
+    case 'host-keys':
+      return hostKeys(step.stage, boot)
+    case 'announce':
+      return announce(step, boot.nics)
+    case 'mount':
+      watcher(`${step.source} on ${step.target}`, step.source)()
+      mountStep(step, boot.deadline)
+      return undefined
+    case 'file': {
+      const done = updateFile(step.path, step.content, step.mode, step.directoryMode)
+      debug(() => `${step.path} ${done}`)
+      return undefined
+    }
+    case 'free-initramfs':
+      free(boot)
+      return undefined
+  }
+}
+
+function root(step: RootStep, boot: Boot): void {
+  boot.deadline = uptime() + step.delay * 1000
+  boot.initramfs = openInitramfs()
+  boot.watchRoot = watcher(`the root ${step.source}`, step.source)
+  boot.watchRoot()
+  boot.mounted = mountRoot(step, boot.deadline)
+}
+
+/** Has the watchdog watch calls that go to a disk or a share. */
+function watcher(subject: string, source: string): () => void {
+  const name = harmless(subject)
+  const patience = isDeviceSource(source) ? DISK_PATIENCE : SERVER_PATIENCE
+  return () => watch(name, patience)
+}
+
+function readSeed(): readonly Layer[] {
+  const disks = seedDisks()
+  if (disks.length === 0) return []
+  const { layers, problems } = load('seed').readSeed(disks)
+  for (const problem of problems) warn(problem)
+  return layers
+}
+
+function readRootFiles(): Layer[] {
+  const parsed = parseRootFiles(readText, load, isDirectory)
+  for (const { problems } of parsed) for (const problem of problems) warn(formatProblem(problem))
+  return parsed.map(({ layer }) => layer)
+}
+
+function free({ initramfs, root }: Boot): void {
+  // The power button's drivers; nobody waits for them.
+  loadModules('button', 'evdev')
+  closeModules()
+  freeInitramfs(initramfs)
+  if (root?.overlaid === true) sealRoot()
+}
+
+function dhcp(step: DhcpStep, boot: Boot): string[] {
+  const { askForLeases, awaitLeases } = load('dhcp')
+  if (step.stage === 'await') return boot.leases === undefined ? [] : awaitLeases(boot.leases)
+  const problems: string[] = []
+  boot.leases = askForLeases(step, boot.nics, problems)
+  return problems
+}
+
+/** Without an /etc/ssh there is no sshd to have keys. */
+function hostKeys(stage: 'start' | 'finish', boot: Boot): string[] {
+  if (stage === 'finish')
+    return boot.hostKeys.length === 0 ? [] : load('hostKeys').finishHostKeys(boot.hostKeys)
+  if (typeof stat('/etc/ssh') === 'number') return []
+  const problems: string[] = []
+  boot.hostKeys = load('hostKeys').startHostKeys(problems)
+  return problems
+}
+
+/** `zmachine: timeline 12.3 ms mount /data (ext4)` for each step. */
+export function printTimeline(times: readonly StepTime[]): void {
+  for (const { name, took } of times) line(`timeline ${(took / 1000).toFixed(1)} ms ${name()}`)
+}

@@ -1,0 +1,137 @@
+/** The last step of a boot: hands over to an init of the image's own, or starts the entrypoint and supervises it. */
+
+import { harmless, info, line, openTerminal } from './boot/io/console.ts'
+import { readText } from './boot/io/files.ts'
+import { heedStop, listen } from './boot/io/requests.ts'
+import { SERVER_PATIENCE, stopWatchdog, watch } from './boot/io/watchdog.ts'
+import { type Boot, printTimeline } from './boot/run-steps.ts'
+import type { Leases } from './boot/steps/leases.ts'
+import type { Settings } from './config/machine.ts'
+import type { Identity } from './config/users.ts'
+import { load } from './lazy.ts'
+import type { StartStep } from './plan/step.ts'
+import { openCgroup } from './supervise/cgroup.ts'
+import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
+import type { Service, Supervision } from './supervise/loop.ts'
+import { failure, type Outcome } from './supervise/outcome.ts'
+import { armWatchdog } from './supervise/power.ts'
+import type { PowerState } from './supervise/state.ts'
+import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
+import { SysError } from './sys/errno.ts'
+import { setConsoleLevel, uptime, wait4 } from './sys/linux.ts'
+
+/** Kernel messages on the console from now on: errors and worse, so that the container's output can be read. */
+const QUIET = 4
+
+/** Why there is no entrypoint, and what the machine ends with. */
+export interface Refusal {
+  readonly message: string
+  readonly outcome: Outcome
+}
+
+/** How a machine ends that has no entrypoint: with nothing to start again, `restart` restarts the machine. */
+export const powerAfter = ({ onExit }: Settings): PowerState => (onExit === 'restart' ? 'reboot' : onExit)
+
+/** Starts the watchdog; not under a debugger, which may stop PID 1 for as long as it likes. */
+export function guardBoot(settings: Settings): void {
+  if (settings.inspect === undefined) armWatchdog(powerAfter(settings))
+}
+
+/** Comes back only if there is no entrypoint. */
+export function start(
+  step: StartStep,
+  environment: ReadonlyMap<string, string>,
+  boot: Boot,
+  shutDown: Supervision['shutDown'],
+): Refusal {
+  const { settings } = boot
+  const workload = prepareWorkload(step, environment)
+  if ('outcome' in workload) return workload
+  if (settings.timeline) printTimeline(boot.times)
+  const handOver = wantsPid1(step.mode, workload.path, step.args)
+  // Not its arguments: they may hold secrets, and the host knows them.
+  if (settings.log !== 'debug') setConsoleLevel(QUIET)
+  info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime()} ms`)
+  openTerminal(ownerOf(workload))
+  listen()
+  heedStop()
+  if (handOver) {
+    stopWatchdog()
+    const { call, result } = becomeWorkload(workload)
+    return refusal(workload, call.name, result)
+  }
+  const pid = launch(workload)
+  stopWatchdog()
+  if (typeof pid !== 'number') return pid
+  return load('supervise').supervise({
+    pid,
+    policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
+    start: () => startAgain(workload, settings),
+    shutDown,
+    service: boot.leases === undefined ? undefined : leaseService(boot.leases),
+  })
+}
+
+function startAgain(workload: Workload, settings: Settings): number | Outcome {
+  guardBoot(settings)
+  watch(harmless(workload.path), SERVER_PATIENCE)
+  openTerminal(ownerOf(workload))
+  const pid = launch(workload)
+  stopWatchdog()
+  if (typeof pid === 'number') return pid
+  line(`error: ${pid.message}`)
+  return pid.outcome
+}
+
+/** Whom the terminal is given to: the kernel has given it to root. */
+const ownerOf = ({ identity: { uid } }: Workload): number | undefined => (uid === ROOT.uid ? undefined : uid)
+
+function leaseService(leases: Leases): Service {
+  const { leaseFds, leaseDeadline, handleLeases } = load('dhcp')
+  return {
+    fds: leaseFds(leases),
+    deadline: () => leaseDeadline(leases),
+    handle: (now) => handleLeases(leases, now),
+  }
+}
+
+function prepareWorkload(
+  { init, args, user, cwd }: StartStep,
+  environment: ReadonlyMap<string, string>,
+): Workload | Refusal {
+  const identity = identityOf(user)
+  if (typeof identity === 'string') return { message: `zmachine.user: ${identity}`, outcome: failure(125) }
+  const path = environment.get('PATH') ?? ''
+  const found = resolveEntrypoint(init, cwd, path)
+  if (!('path' in found)) {
+    const near = found.code === 127 ? load('supervise').nearPrograms(init, cwd, path) : ''
+    return { message: found.message + near, outcome: failure(found.code) }
+  }
+  const assignments = environment.has('HOME') ? [] : [`HOME=${identity.home}`]
+  environment.forEach((value, key) => {
+    assignments.push(`${key}=${value}`)
+  })
+  return { path: found.path, argv: [init, ...args], environment: assignments, identity, cwd }
+}
+
+/** Without zmachine.user it is root, whose home is the same everywhere: no reason to read passwd. */
+function identityOf(user: string | undefined): Identity | string {
+  if (user === undefined) return ROOT
+  return load('users').resolveUser(user, readText('/etc/passwd') ?? '', readText('/etc/group') ?? '')
+}
+
+/** The child's pid, or why there is none. */
+function launch(workload: Workload): number | Refusal {
+  const { pid, failed } = startWorkload(workload, openCgroup(workload.identity))
+  if (pid < 0) return { message: new SysError('fork', pid).message, outcome: failure(125) }
+  if (failed === undefined) return pid
+  wait4(pid, 0)
+  return refusal(workload, failed.call.name, failed.result)
+}
+
+function refusal({ path }: Workload, call: string, result: number): Refusal {
+  if (!call.startsWith('execve'))
+    return { message: new SysError(call, result).message, outcome: failure(125) }
+  const { code, message } = load('supervise').explainExec(path, result)
+  return { message, outcome: failure(code) }
+}
