@@ -1,15 +1,15 @@
-/** The kernel command line, split as the kernel splits it (next_arg in lib/cmdline.c). */
+/** Splits the kernel command line as the kernel does (next_arg in lib/cmdline.c). */
 
 export interface Token {
   readonly key: string
-  /** undefined: no `=`, as in `rw`; the empty text: nothing after it, as in `net_eth0=`. */
+  /** undefined: no `=`, as in `rw`; empty: nothing after it, as in `net_eth0=`. */
   readonly value: string | undefined
-  /** Where it begins, from 1, in bytes. */
+  /** Where the token begins, from 1, in bytes. */
   readonly column: number
 }
 
 export interface Cmdline {
-  /** In order, repeats and all. */
+  /** In order, repeats included. */
   readonly tokens: readonly Token[]
   /** What follows `--`: the entrypoint's arguments. Empty without a `--`; see `hasArguments`. */
   readonly args: readonly string[]
@@ -18,15 +18,15 @@ export interface Cmdline {
 }
 
 /**
- * White space separates, a double quote protects it and may stand anywhere, there are no escapes; the quotes around
- * a whole value or a whole token are taken off, others stay. `--` ends the kernel's part.
+ * White space separates tokens, except between double quotes, which may begin anywhere; there are no escapes. Quotes
+ * around a whole value or a whole token are removed, others stay. `--` ends the kernel's part.
  *
- * One difference on purpose: for the kernel 0xA0 (Latin-1's no-break space) is white space as well. Here it is
- * data, as it is the second byte of `à` in UTF-8.
+ * One deliberate difference: to the kernel 0xA0 (Latin-1's no-break space) is white space, too. Here it is data, since
+ * it is the second byte of `à` in UTF-8.
  */
 export function parseCmdline(text: string): Cmdline {
   const collected: Collected = { tokens: [], args: [], hasArguments: false }
-  // Nearly every command line is words between blanks: then the engine's own search finds their ends.
+  // Nearly every command line is plain words and spaces, so the engine's own search can find their ends.
   if (SPECIAL.some((char) => text.includes(char))) {
     let at = skipSpaces(text, 0)
     while (at < text.length && text.charCodeAt(at) !== 0) {
@@ -61,7 +61,7 @@ function add(into: Collected, whole: string, column: number): void {
 
 const SPECIAL: readonly string[] = ['"', '\0', '\t', '\n', '\v', '\f', '\r']
 
-/** isspace(3) in the C locale. Numbers, since the engine compares them at a fraction of a string's cost. */
+/** isspace(3) in the C locale. Character codes, since the engine compares them at a fraction of the cost of strings. */
 const isSpaceCode = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d)
 
 function skipSpaces(text: string, from: number): number {
@@ -75,7 +75,7 @@ function tokenEnd(text: string, from: number): number {
   let inQuote = false
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    // Above the blank only the quote counts: one comparison for nearly every character.
+    // Above the space only the quote matters: one comparison for nearly every character.
     if (code > 0x22) continue
     if (code === 0x22) inQuote = !inQuote
     else if (code === 0 || (!inQuote && isSpaceCode(code))) return at
@@ -83,9 +83,9 @@ function tokenEnd(text: string, from: number): number {
   return text.length
 }
 
-/** A token's key and value, without the quotes around the whole of it or around its value. */
+/** A token's key and value, without quotes around the whole token or around the value. */
 function split(whole: string, column: number): Token {
-  // As in the kernel, a `=` in the first place is no separator: it belongs to the key.
+  // As in the kernel, a leading `=` belongs to the key.
   const equals = whole.indexOf('=', 1)
   if (!whole.includes('"')) {
     if (equals < 0) return { key: whole, value: undefined, column }

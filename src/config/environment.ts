@@ -1,4 +1,4 @@
-/** `/etc/environment` of the root, as pam_env(8) reads it: KEY=VALUE lines, no expansion. */
+/** Reads the root's `/etc/environment` as pam_env(8) does: KEY=VALUE lines, no expansion. */
 
 import { type Problem, report } from '../lib/problem.ts'
 import { trim } from '../lib/text.ts'
@@ -6,7 +6,7 @@ import type { Parsed } from './keys.ts'
 
 const SOURCE = '/etc/environment'
 
-/** Lines of `KEY=VALUE` or `export KEY=VALUE`; `#` begins a comment; quotes around a whole value are taken off. */
+/** Lines of `KEY=VALUE` or `export KEY=VALUE`; `#` begins a comment; quotes around a whole value are removed. */
 export function parseEnvironment(text: string): Parsed {
   const problems: Problem[] = []
   const environment = new Map<string, string>()
@@ -16,7 +16,7 @@ export function parseEnvironment(text: string): Parsed {
     const line = trimmed.startsWith('export ') ? trim(trimmed.slice('export '.length)) : trimmed
     const equals = line.indexOf('=')
     if (equals <= 0) {
-      report(problems, { source: SOURCE, line: index + 1, message: 'the line is not KEY=VALUE; skipped' })
+      report(problems, { source: SOURCE, line: index + 1, message: 'not KEY=VALUE; skipped' })
       return
     }
     environment.set(line.slice(0, equals), unquote(line.slice(equals + 1)))

@@ -1,4 +1,4 @@
-/** What the kernel command line's keys mean (protocol, section 2). */
+/** Reads the keys of the kernel command line (docs/protocol.md, "Kernel command line"). */
 
 import { type Cidr, type Family, familyOf, type Ip, parseCidr, parseIp, sameIp } from '../lib/ip.ts'
 import { hostnameProblem, isInterfaceName, isLetter } from '../lib/names.ts'
@@ -19,7 +19,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 export interface SettingsReader {
   readonly settings: Mutable<Partial<Settings>>
-  /** Notes a problem of the key at hand. */
+  /** Reports a problem with the current key. */
   complain(message: string): void
 }
 
@@ -34,7 +34,7 @@ interface Collected extends SettingsReader {
   init?: string
 }
 
-/** Our own keys, without their `zmachine.`. */
+/** Our own keys, without the `zmachine.` prefix. */
 export const OWN_KEYS = [
   'mode',
   'on_exit',
@@ -49,8 +49,8 @@ export const OWN_KEYS = [
 ]
 
 /**
- * The layer that a kernel command line makes. Keys that are not ours are the kernel's or nobody's and say nothing;
- * an unknown `zmachine.*` is told, with the nearest known one.
+ * Parses the kernel command line into a layer. Keys that are not ours are ignored; an unknown `zmachine.*` is a problem
+ * that names the nearest known key.
  */
 export function parseKeys(text: string): Parsed {
   const { tokens, args, hasArguments } = parseCmdline(text)
@@ -93,14 +93,14 @@ export function parseKeys(text: string): Parsed {
   }
 }
 
-/** A switch and not a table of functions: the engine makes each function of a table when the module is loaded. */
+/** A switch, not a table of functions: the engine would create each of them when the module is loaded. */
 function apply(into: Collected, { key, value = '' }: Token): void {
   switch (key) {
     case 'root':
       into.root.source = value
       break
     case 'rootfstype':
-      // The kernel takes a list; so did the incumbent. One type is what hosts write.
+      // The kernel takes a list; hosts write a single type.
       into.root.type = value === '' ? undefined : value
       break
     case 'rootflags':
@@ -114,11 +114,11 @@ function apply(into: Collected, { key, value = '' }: Token): void {
       assign(into.root, 'delay', readSeconds(into, value))
       break
     case 'rootwait':
-      // Without a number the kernel waits for ever. Nobody sees a machine that does, so an hour has to be enough.
+      // Without a number the kernel waits forever. Nobody watches a machine that does, so an hour has to be enough.
       into.root.delay = parseDecimal(value) ?? 3600
       break
     case 'init':
-      if (value === '') into.complain('an empty path; ignored')
+      if (value === '') into.complain('empty path; ignored')
       else into.init = value
       break
     case 'host': {
@@ -156,7 +156,7 @@ function applyOwn(into: Collected, name: string, value: string): void {
 }
 
 /**
- * A setting by its key's name without `zmachine.`; a value that can't be used is a problem.
+ * Applies a setting, given its name without `zmachine.`; an unusable value is a problem.
  * @returns whether there is such a setting
  */
 export function applySetting(into: SettingsReader, name: string, value: string): boolean {
@@ -195,15 +195,15 @@ export function applySetting(into: SettingsReader, name: string, value: string):
   return true
 }
 
-/** What is wrong is told, and leaves the value as it was. */
+/** Leaves the field alone if there is no valid value. */
 function assign<T, K extends keyof T>(to: T, key: K, value: T[K] | undefined): void {
   if (value !== undefined) to[key] = value
 }
 
-/** One of the values, or undefined with a problem noted. */
+/** The value, if it is one of these; otherwise undefined, and a problem. */
 function choose<T extends string>(into: SettingsReader, value: string, values: readonly T[]): T | undefined {
   for (const candidate of values) if (candidate === value) return candidate
-  into.complain(`${quote(value)} is none of ${values.join(', ')}; ignored`)
+  into.complain(`${quote(value)} is not one of ${values.join(', ')}; ignored`)
   return undefined
 }
 
@@ -228,7 +228,7 @@ function nameServers(into: Collected, value: string): void {
   }
 }
 
-/** `vda` to `vdz`, `vdaa`, …: the kernel's names of virtio disks; `vdso` is a parameter of its own. */
+/** `vda` to `vdz`, `vdaa`, …: the kernel's names for virtio disks; `vdso` is an unrelated parameter. */
 function isDisk(key: string): boolean {
   if (key.length < 3 || key.length > 5 || !key.startsWith('vd') || key === 'vdso') return false
   for (let at = 2; at < key.length; at++) {
@@ -244,8 +244,9 @@ function mount(into: Collected, source: string, target: string, type: string): v
     return
   }
   const path = normalizeTarget(target)
-  if (path === undefined) into.complain(`${quote(target)} is no place to mount on; it must be a path below /`)
-  // Without a target it is planned all the same: the plan refuses it, as data on the wrong disk are lost data.
+  if (path === undefined)
+    into.complain(`${quote(target)} is not a valid mount point: it must be a path below /`)
+  // Without a valid target it is planned anyway, so that the plan refuses it: data on the wrong disk is lost data.
   into.mounts.push({ source, target: path ?? '', type, options: '', from: SOURCE })
 }
 
@@ -258,7 +259,7 @@ function nic(into: Collected, name: string, value: string): void {
       continue
     else addresses.push(cidr)
   }
-  if (!isNicName(name)) into.complain(`${quote(name)} is no name of an interface; skipped`)
+  if (!isNicName(name)) into.complain(`${quote(name)} is not an interface name; skipped`)
   else into.nics.push({ name, addresses })
 }
 
@@ -284,7 +285,7 @@ function routes(into: Collected, value: string, family: Family): void {
       continue
     }
     into.routes.push({
-      // 0.0.0.0/0 is what `default` means, and must be known as the same.
+      // 0.0.0.0/0 is the same as `default`, and must be recognized as such.
       destination: destination?.prefix === 0 ? undefined : destination,
       family,
       gateway,
@@ -295,7 +296,7 @@ function routes(into: Collected, value: string, family: Family): void {
   }
 }
 
-/** An interface's name, less what can only be a mistyped address. */
+/** Stricter than an interface name: what begins with a digit is a mistyped address. */
 function isNicName(text: string): boolean {
   return isLetter(text.charCodeAt(0)) && isInterfaceName(text)
 }

@@ -1,6 +1,6 @@
 /**
- * What each source says, in the order of precedence, the weakest first: the files of the root < kernel command line <
- * seed. Pure: whoever calls it reads the files.
+ * Turns each source into a layer, weakest first: the root's files < kernel command line < seed. Pure: the caller reads
+ * the files.
  */
 
 import { hostnameProblem } from '../lib/names.ts'
@@ -17,7 +17,7 @@ export interface RootParsers {
   readonly zosrc: typeof import('./zosrc.ts')
 }
 
-/** What /proc/cmdline says. The new line at its end is the file's, not the command line's. */
+/** The contents of /proc/cmdline; the new line at its end is not part of the command line. */
 export const parseCommandLine = (text: string): Parsed =>
   parseKeys(text.endsWith('\n') ? text.slice(0, -1) : text)
 
@@ -30,8 +30,8 @@ export const ROOT_FILES: readonly string[] = [
 ]
 
 /**
- * What the root says of itself.
- * @param read a file of the root; undefined where there is none
+ * The layers that the root's own files make.
+ * @param read reads a file in the root; undefined if there is none
  * @param isDirectory whether the root has this directory
  */
 export function parseRootFiles(
@@ -63,7 +63,7 @@ function hostnameOf(name: string): Parsed {
 
 /**
  * @param host the command line's layer and, above it, the seed's
- * @param explain whether each value's origin is wanted
+ * @param explain whether to record the origin of every value
  */
 export const configure = (root: readonly Layer[], host: readonly Layer[], explain: boolean): MachineConfig =>
   merge([...root, ...host], explain)

@@ -1,12 +1,12 @@
-/** What a machine is configured to be: the parsers' output, the plan's input. Plain data, byte strings. */
+/** The types of a machine's configuration: what parsers produce and the plan consumes. Plain data, byte strings. */
 
 import type { Cidr, Family, Ip } from '../lib/ip.ts'
 
-/** A file system that becomes `/`. */
+/** The file system that becomes `/`. */
 export interface RootConfig {
   /** A virtiofs or 9p tag, or a block device: `/dev/vdX`, `LABEL=…`, `UUID=…`. */
   readonly source: string
-  /** `virtiofs`, `9p`, `ext4`, …; undefined: found by probing. */
+  /** `virtiofs`, `9p`, `ext4`, …; undefined: probed. */
   readonly type: string | undefined
   /** As mount(8) takes them, comma-separated. */
   readonly options: string
@@ -24,7 +24,7 @@ export interface MountConfig {
   readonly type: string
   /** As in the fourth field of fstab(5). */
   readonly options: string
-  /** Where it was asked for, for diagnostics. */
+  /** Which source asked for it, for diagnostics. */
   readonly from: string
 }
 
@@ -32,7 +32,7 @@ export interface RouteConfig {
   /** undefined: the default route of its family. */
   readonly destination: Cidr | undefined
   readonly family: Family
-  /** At least one of gateway and nic is given, but for a route of a NIC's own list. */
+  /** At least one of gateway and nic is set, except in a NIC's own list of routes. */
   readonly gateway: Ip | undefined
   readonly nic: string | undefined
   readonly metric: number | undefined
@@ -40,14 +40,14 @@ export interface RouteConfig {
 }
 
 export interface NicConfig {
-  /** The name that the configuration calls it by: `eth0`; the kernel's own where there is no `mac`. */
+  /** Its name in the configuration: `eth0`; without a `mac`, the kernel's name. */
   readonly name: string
-  /** In lower case with colons: the NIC is found by it and not by its name. */
+  /** In lower case with colons. If set, the NIC is found by it and not by its name. */
   readonly mac?: string
-  /** The name that it gets. */
+  /** The name to give it. */
   readonly setName?: string
   readonly mtu?: number
-  /** Its address, mask, router, … are asked for by DHCPv4. */
+  /** Whether to get an address, routes and name servers by DHCPv4. */
   readonly dhcp4?: boolean
   readonly addresses: readonly Cidr[]
 }
@@ -56,7 +56,7 @@ export type Mode = 'auto' | 'supervise' | 'exec'
 export type ExitPolicy = 'reboot' | 'poweroff' | 'halt' | 'restart'
 export type LogLevel = 'info' | 'quiet' | 'debug'
 
-/** The `zmachine.*` keys but for the environment. */
+/** The `zmachine.*` keys, except for the environment. */
 export interface Settings {
   readonly mode: Mode
   readonly onExit: ExitPolicy
@@ -86,13 +86,13 @@ export interface MachineConfig {
   readonly authorizedKeys: readonly string[]
   /**
    * Which source decided a value: `hostname`, `init`, `env.PATH`, `settings.mode`, `mount./data`, `nic.eth0`.
-   * What stands here in no entry is a built-in default.
+   * A value without an entry is a built-in default.
    */
   readonly origins: ReadonlyMap<string, string>
 }
 
 /**
- * What one source says. A source that does not mention a value leaves it out, so that a lower one shows through:
+ * What one source says. It leaves out what it does not mention, so that a weaker source shows through:
  * built-in default < /etc/environment < /.startup.toml < /.zosrc < kernel command line < seed.
  */
 export interface Layer {
@@ -109,6 +109,6 @@ export interface Layer {
   readonly init?: string
   readonly args?: readonly string[]
   readonly settings?: Partial<Settings>
-  /** root's, for its authorized_keys; only a seed has them. */
+  /** For root's authorized_keys; only a seed has them. */
   readonly authorizedKeys?: readonly string[]
 }

@@ -1,4 +1,4 @@
-/** `meta-data` of a seed: what the machine is called. */
+/** Reads a seed's `meta-data`: the hostname. */
 
 import { hostnameProblem } from '../lib/names.ts'
 import type { Parsed } from './keys.ts'
@@ -34,7 +34,7 @@ function readField(into: Collected, key: string, value: YamlNode, at: Place): bo
       if (name !== undefined) into.hostname = name
       return true
     }
-    // Whether a boot is the first one is seen from the files in the root, so the instance needs no name.
+    // Whether a boot is the first one shows in the root's files, so the instance needs no name.
     case 'instance-id':
     case 'instance_id':
     case 'cloud-name':
@@ -45,7 +45,7 @@ function readField(into: Collected, key: string, value: YamlNode, at: Place): bo
   return false
 }
 
-/** A valid hostname; undefined where there is none, or a wrong one, which is a problem. Hosts write `""` for none. */
+/** A valid hostname; undefined if there is none (hosts write `""`), or an invalid one, which is a problem. */
 export function readHostname(into: Complaining, node: YamlNode, at: Place): string | undefined {
   if (isNull(node)) return undefined
   const name = asText(node)

@@ -1,4 +1,4 @@
-/** Mount options as fstab(5) and mount(8) write them, as what mount(2) wants. */
+/** Translates mount options from fstab(5) and mount(8) for mount(2). */
 
 import {
   MS_DIRSYNC,
@@ -22,7 +22,7 @@ export interface MountOptions {
   readonly flags: number
   /** What the file system itself understands, comma-separated. */
   readonly data: string
-  /** A failure of this mount is no reason not to boot. */
+  /** The boot goes on if this mount fails. */
   readonly nofail: boolean
   /** Not to be mounted at boot. */
   readonly noauto: boolean
@@ -54,14 +54,14 @@ const FLAGS: Readonly<Record<string, number>> = {
   nostrictatime: -MS_STRICTATIME,
   lazytime: MS_LAZYTIME,
   nolazytime: -MS_LAZYTIME,
-  // What these imply (mount(8)); who may mount is nobody's question here.
+  // What these imply (mount(8)); who may mount does not matter here.
   user: MS_NOSUID | MS_NODEV | MS_NOEXEC,
   users: MS_NOSUID | MS_NODEV | MS_NOEXEC,
   owner: MS_NOSUID | MS_NODEV,
   group: MS_NOSUID | MS_NODEV,
 }
 
-/** Options for mount(8), systemd and fsck, which the kernel would refuse. */
+/** Options for mount(8), systemd and fsck, which the kernel would reject. */
 const USERSPACE: readonly string[] = ['defaults', 'auto', 'nouser', '_netdev', 'bootwait', 'nobootwait']
 
 export function parseMountOptions(text: string): MountOptions {

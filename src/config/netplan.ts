@@ -1,6 +1,6 @@
 /**
- * `network-config` of a seed: netplan's version 2 (https://netplan.readthedocs.io/en/stable/netplan-yaml/), as far
- * as the contract has it. Ethernet only; what is not understood is told and left out.
+ * Reads a seed's `network-config`: netplan version 2 (https://netplan.readthedocs.io/en/stable/netplan-yaml/), as far as
+ * docs/protocol.md has it. Ethernet only; anything else is a problem and left out.
  */
 
 import { type Cidr, type Family, familyOf, type Ip, parseCidr, parseIp, parseMac } from '../lib/ip.ts'
@@ -29,24 +29,24 @@ const MAIN_TABLE = 254
 interface Collected extends Complaining {
   readonly nics: NicConfig[]
   readonly routes: RouteConfig[]
-  /** By their text, each once. */
+  /** By their text, without duplicates. */
   readonly nameServers: Map<string, Ip>
   readonly searchDomains: Set<string>
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** One entry of `ethernets`, while it is read. */
+/** One entry of `ethernets` while it is being read. */
 interface Nic extends Complaining {
   readonly all: Collected
   readonly config: Mutable<NicConfig>
-  /** By their text, each once. */
+  /** By their text, without duplicates. */
   readonly addresses: Map<string, Cidr>
-  /** The kernel's name, where `match` gives that and no MAC. */
+  /** The kernel's name, if `match` has that and no MAC. */
   matchName?: string
-  /** It is to be matched by what is no MAC. */
+  /** Its MAC is invalid. */
   unmatched?: boolean
-  /** Their NIC's name is known when all is read. */
+  /** Their NIC's name is known only at the end. */
   readonly routes: Mutable<RouteConfig>[]
 }
 
@@ -55,7 +55,7 @@ interface Route extends Complaining {
   via?: YamlNode
   metric?: number
   onLink: boolean
-  /** Something says that it is no plain route of the main table. */
+  /** It is not an ordinary route of the main table. */
   isSpecial: boolean
 }
 
@@ -92,7 +92,7 @@ function readNetwork(into: Collected, node: YamlNode): void {
   } else {
     into.complain(
       placeOfKey(node, 'version'),
-      `version ${show(version)} is not understood, only 2 (netplan); no NIC is configured`,
+      `version ${show(version)} is not supported, only 2 (netplan); no NIC is configured`,
     )
   }
 }
@@ -103,7 +103,7 @@ function readTop(into: Collected, key: string, value: YamlNode, at: Place): bool
       readFields(into, value, at, key, readNic)
       return true
     case 'config':
-      // cloud-init's word for: leave the network alone.
+      // To cloud-init this means: leave the network alone.
       return asText(value) === 'disabled'
     case 'version':
     case 'renderer':
@@ -127,7 +127,7 @@ function readNic(into: Collected, id: string, node: YamlNode, at: Place): boolea
   if (config.mac === undefined) {
     config.name = nic.matchName ?? id
     if (!isInterfaceName(config.name)) {
-      nic.complain(at, 'neither a MAC nor an interface name to find it by; skipped')
+      nic.complain(at, 'has neither a MAC nor an interface name to match; skipped')
       return true
     }
   }
@@ -167,7 +167,7 @@ function readNicField(nic: Nic, key: string, value: YamlNode, at: Place): boolea
     }
     case 'mtu': {
       const mtu = asNumber(value)
-      // RFC 791: every link carries 68 bytes. 65535 is what a virtio NIC can at most.
+      // RFC 791: every link carries 68 bytes. 65535 is the most that a virtio NIC can.
       if (mtu !== undefined && mtu >= 68 && mtu <= 65535) nic.config.mtu = mtu
       else nic.complain(at, `mtu: ${show(value)} is not a number from 68 to 65535; ignored`)
       return true
@@ -178,11 +178,11 @@ function readNicField(nic: Nic, key: string, value: YamlNode, at: Place): boolea
       else nic.complain(at, `set-name: ${show(value)} is not an interface name; ignored`)
       return true
     }
-    // That these are off is how it is; that they should be on is told.
+    // They are always off, so only asking for them is a problem.
     case 'dhcp6':
     case 'accept-ra':
       return asBoolean(value) === false
-    // No NIC is waited for longer than the others; link-local addresses are the kernel's; a lease is asked for by MAC.
+    // Irrelevant here: all NICs are waited for equally, the kernel makes link-local addresses, leases go by MAC.
     case 'optional':
     case 'optional-addresses':
     case 'critical':
@@ -201,7 +201,7 @@ function readMatch(nic: Nic, key: string, value: YamlNode, at: Place): boolean {
   const text = asText(value) ?? ''
   if (key === 'macaddress') {
     const mac = parseMac(text)
-    // Not by its name instead: hosts attach NICs in any order, and another one may have that name.
+    // No fallback to the name: hosts attach NICs in any order, so another one may have it.
     if (mac === undefined) nic.complain(at, `${show(value)} is not a MAC; the NIC is skipped`)
     else nic.config.mac = mac
     nic.unmatched = mac === undefined
@@ -209,7 +209,7 @@ function readMatch(nic: Nic, key: string, value: YamlNode, at: Place): boolean {
   }
   if (key !== 'name') return false
   if (isInterfaceName(text)) nic.matchName = text
-  else nic.complain(at, `match by name: ${show(value)} is not an interface's whole name; ignored`)
+  else nic.complain(at, `match by name: ${show(value)} is not a complete interface name; ignored`)
   return true
 }
 
@@ -283,7 +283,7 @@ function readRoute(nic: Nic, node: YamlNode, at: Place): void {
     return
   }
   const via = asText(route.via ?? '')
-  // `<nil>` is what Go prints for an address that isn't there: the host means a route through the link itself.
+  // Go prints a missing address as `<nil>`: the host means an on-link route.
   const gateway = via === undefined || via === '<nil>' ? undefined : parseIp(via)
   if (gateway === undefined && via !== undefined && via !== '<nil>') {
     nic.complain(at, `${quote(via)} is not a gateway's IP address; the route is skipped`)
@@ -292,7 +292,7 @@ function readRoute(nic: Nic, node: YamlNode, at: Place): void {
   const either = destination?.address ?? gateway
   const family = either === undefined ? 4 : familyOf(either)
   if (gateway !== undefined && familyOf(gateway) !== family) {
-    nic.complain(at, `an IPv${family} network with a gateway of the other kind; the route is skipped`)
+    nic.complain(at, `network and gateway are not both IPv${family}; the route is skipped`)
     return
   }
   addRoute(
@@ -327,7 +327,7 @@ function readRouteField(route: Route, key: string, value: YamlNode, at: Place): 
     }
     case 'type':
     case 'table':
-      // To ignore these would send packets where they must not go.
+      // Ignoring these would send packets where they must not go.
       if (asText(value) === 'unicast' || asNumber(value) === MAIN_TABLE) return true
       route.isSpecial = true
       route.complain(at, `${key} ${show(value)} is not supported; the route is skipped`)
@@ -336,7 +336,7 @@ function readRouteField(route: Route, key: string, value: YamlNode, at: Place): 
   return false
 }
 
-/** One word of resolv.conf, which a white space or a comment would break up. */
+/** A single word in resolv.conf: white space or a comment would split it. */
 function isDomain(name: string): boolean {
   for (let at = 0; at < name.length; at++) {
     if (name.charCodeAt(at) <= 32 || '#;'.includes(name.charAt(at))) return false

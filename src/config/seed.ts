@@ -1,4 +1,4 @@
-/** The files of a seed (protocol, section 3) as layers of the configuration. */
+/** Turns a seed's files into layers of the configuration (docs/protocol.md, "The seed"). */
 
 import type { Problem } from '../lib/problem.ts'
 import type { Parsed } from './keys.ts'
@@ -9,7 +9,7 @@ import { parseUserData } from './user-data.ts'
 import { takeSettings } from './variables.ts'
 import { parseZosrc } from './zosrc.ts'
 
-/** The text of each file that there is, as byte strings. */
+/** The text of each file that exists, as byte strings. */
 export interface SeedFiles {
   readonly metaData?: string
   readonly networkConfig?: string
@@ -18,12 +18,12 @@ export interface SeedFiles {
 }
 
 export interface Seed {
-  /** One a file, the weakest first: cloud-init's user-data may correct the hostname of meta-data. */
+  /** One for each file, weakest first: user-data may override the hostname of meta-data. */
   readonly layers: readonly Layer[]
   readonly problems: readonly Problem[]
 }
 
-/** What each file is called on the disk, and who reads it. */
+/** Each file's name on the disk, and its parser. */
 const FILES: readonly (readonly [
   key: keyof SeedFiles,
   name: string,
@@ -35,13 +35,13 @@ const FILES: readonly (readonly [
   ['zosrc', 'zosrc', parseZosrc],
 ]
 
-/** Names for whoever reads the disk. */
+/** The names for code that reads the disk. */
 export const SEED_FILE_NAMES: readonly (readonly [key: keyof SeedFiles, name: string])[] = FILES.map(
   ([key, name]) => [key, name],
 )
 
 /**
- * Parses what there is; a file that is missing is no problem.
+ * Parses the files that exist; a missing file is not a problem.
  * @param label the seed's name for the problems: with `seed`, a file's source is `seed/user-data`
  */
 export function parseSeed(files: SeedFiles, label: string): Seed {

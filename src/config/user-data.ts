@@ -1,6 +1,6 @@
 /**
- * `user-data` of a seed, as far as the contract has it: root's keys, mounts, a hostname. What cloud-init would do
- * beyond that (packages, scripts, users) has no meaning for a container's PID 1 and is told, one problem a key.
+ * Reads a seed's `user-data`: root's SSH keys, mounts, the hostname. Whatever else cloud-init would do (packages, scripts,
+ * users) makes no sense for a container and is a problem, one for each key.
  */
 
 import { normalizeTarget } from '../lib/paths.ts'
@@ -15,15 +15,15 @@ import { asText, type Complaining, entryOf, isNull, readFields, readItems, show 
 interface Collected extends Complaining {
   readonly source: string
   readonly mounts: MountConfig[]
-  /** Of the mounts; there may be very many. */
+  /** The mounts' targets, as a set since there may be very many. */
   readonly targets: Set<string>
   readonly authorizedKeys: string[]
   hostname?: string
-  /** Its first label is the hostname where none is given. */
+  /** Its first label is the hostname if `hostname` is missing. */
   fqdn?: string
 }
 
-/** What a file begins with that cloud-init takes for something else than a configuration. */
+/** How files begin that cloud-init does not take for a configuration. */
 const OTHER_FORMATS: readonly (readonly [start: string, what: string])[] = [
   ['#!', 'a script'],
   ['\x1f\x8b', 'gzip'],
@@ -43,7 +43,7 @@ export function parseUserData(text: string, source: string): Parsed {
   const isConfig = text.startsWith('#cloud-config\n')
   const other = isConfig ? undefined : OTHER_FORMATS.find(([start]) => text.startsWith(start))
   if (other !== undefined) {
-    const message = `is ${other[1]}, not a #cloud-config; nothing of it is used, and nothing is run`
+    const message = `is ${other[1]}, not a #cloud-config; it is ignored, and nothing is run`
     return { layer: { source }, problems: [{ source, line: 1, column: 1, message }] }
   }
   const { root, problems, complain } = parseYaml(text, source)
@@ -76,7 +76,7 @@ function readField(into: Collected, key: string, value: YamlNode, at: Place): bo
       if (name !== undefined) into.fqdn = name.split('.')[0] ?? name
       return true
     }
-    // Done in any case, or of no meaning where nothing runs again at the next boot.
+    // Always done, or irrelevant since nothing runs again at the next boot.
     case 'manage_etc_hosts':
     case 'preserve_hostname':
     case 'prefer_fqdn_over_hostname':
@@ -87,8 +87,8 @@ function readField(into: Collected, key: string, value: YamlNode, at: Place): bo
 
 function readUser(into: Collected, node: YamlNode, at: Place): void {
   const name = typeof node === 'string' ? node : entryOf(node, 'name')
-  if (name === undefined) into.complain(at, 'a user without a name; skipped')
-  else if (asText(name) !== 'root') into.complain(at, `user ${show(name)} is skipped; only root counts here`)
+  if (name === undefined) into.complain(at, 'user without a name; skipped')
+  else if (asText(name) !== 'root') into.complain(at, `user ${show(name)} is not root; skipped`)
   else if (typeof node !== 'string') readFields(into, node, at, 'a user', readUserField)
 }
 
@@ -99,46 +99,46 @@ function readUserField(into: Collected, key: string, value: YamlNode, at: Place)
   return true
 }
 
-/** A line of authorized_keys(5); a text of several lines is several keys. */
+/** A line of authorized_keys(5); several lines are several keys. */
 function readKey(into: Collected, node: YamlNode, at: Place): void {
   const text = asText(node)
   if (text === undefined) into.complain(at, `${show(node)} is not an SSH key; skipped`)
   for (const line of text?.split('\n') ?? []) {
     const key = trim(line)
     if (key === '' || key.startsWith('#')) continue
-    if (key.indexOf('\0') >= 0) into.complain(at, 'an SSH key with a NUL in it; skipped')
+    if (key.indexOf('\0') >= 0) into.complain(at, 'SSH key contains a NUL; skipped')
     else into.authorizedKeys.push(key)
   }
 }
 
-/** The six fields of fstab(5); what is missing at the end is as cloud-init has it, but for `nofail`: data count. */
+/** The six fields of fstab(5). Missing ones have cloud-init's defaults, except for `nofail`: losing data is fatal. */
 function readMount(into: Collected, node: YamlNode, at: Place): void {
   if (typeof node === 'string' || node.kind !== 'list') {
     into.complain(at, `a mount is a list of fields, not ${show(node)}; skipped`)
     return
   }
   const { items } = node
-  if (items.length > 6) into.complain(at, 'a mount has six fields; the rest is ignored')
+  if (items.length > 6) into.complain(at, 'a mount has at most six fields; the rest is ignored')
   const source = readMountField(into, items[0], at, '')
   const target = readMountField(into, items[1], at, '')
   const type = readMountField(into, items[2], at, 'auto')
   const options = readMountField(into, items[3], at, 'defaults')
   if (source === undefined || target === undefined || type === undefined || options === undefined) return
   if (source === '') {
-    into.complain(at, 'a mount without a source; skipped')
+    into.complain(at, 'mount without a source; skipped')
   } else if (type === 'swap' || target === 'swap' || target === 'none') {
-    into.complain(at, `${quote(source)} has no place in the tree (swap is not supported); skipped`)
+    into.complain(at, `${quote(source)} has no mount point (swap is not supported); skipped`)
   } else if (items.length > 1 && isNull(items[1] ?? '')) {
-    // cloud-init's way to take a mount back that the image's own configuration has.
+    // To cloud-init this removes a mount that the image has configured.
     into.complain(at, `${quote(source)} has no mount target; skipped`)
   } else {
     const path = normalizeTarget(target)
     if (path === undefined)
-      into.complain(at, `${quote(target)} is no place to mount on; it must be a path below /`)
+      into.complain(at, `${quote(target)} is not a valid mount point: it must be a path below /`)
     else if (into.targets.has(path))
-      into.complain(at, `${quote(path)} is the target of an earlier mount too; this one counts`)
+      into.complain(at, `${quote(path)} is also the target of an earlier mount; this one counts`)
     else into.targets.add(path)
-    // Without a target it is planned all the same: the plan refuses it, as data on the wrong disk are lost data.
+    // Without a valid target it is planned anyway, so that the plan refuses it: data on the wrong disk is lost data.
     into.mounts.push({
       source: normalizeSource(source, type),
       target: path ?? '',
@@ -149,7 +149,7 @@ function readMount(into: Collected, node: YamlNode, at: Place): void {
   }
 }
 
-/** A field's text, or what stands for one that is missing; undefined where it is none, which is told. */
+/** A field's text, or the default for a missing one; undefined, and a problem, if it is not text. */
 function readMountField(
   into: Collected,
   node: YamlNode | undefined,
@@ -163,7 +163,7 @@ function readMountField(
   return undefined
 }
 
-/** `vda`, `sdb1`, `xvda` are short for their device nodes; a tag of a share may be called anything. */
+/** `vda`, `sdb1`, `xvda` are short for their device nodes; a share's tag may be anything. */
 function normalizeSource(source: string, type: string): string {
   if (type === 'virtiofs' || type === '9p') return source
   const name = source.startsWith('x') ? source.slice(1) : source

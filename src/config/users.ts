@@ -1,11 +1,11 @@
-/** `user[:group]`, looked up in the root's own passwd(5) and group(5). */
+/** Looks up `user[:group]` in the root's passwd(5) and group(5). */
 
 import { parseDecimal, quote } from '../lib/text.ts'
 
 export interface Identity {
   readonly uid: number
   readonly gid: number
-  /** Supplementary groups, the primary one not among them. */
+  /** Supplementary groups, without the primary one. */
   readonly groups: readonly number[]
   readonly home: string
   /** undefined for an id without a name. */
@@ -20,10 +20,10 @@ interface Passwd {
 }
 
 /**
- * As docker's `--user`: names or numbers; a number need not be in passwd; without a group it is the user's own one
- * (0 for an unknown number) with its supplementary groups; with a group there are none.
- * @param passwd text of /etc/passwd, empty where there is none: then only root and numbers are known
- * @returns who it is, or what is wrong
+ * As docker's `--user`: names or numbers; a number need not be in passwd. Without a group, it is the user's own (0 for an
+ * unknown number) plus supplementary groups; with one, there are no supplementary groups.
+ * @param passwd the text of /etc/passwd; if it is empty, only root and numbers are known
+ * @returns the identity, or what is wrong
  */
 export function resolveUser(spec: string, passwd: string, group: string): Identity | string {
   const colon = spec.indexOf(':')
@@ -39,7 +39,7 @@ export function resolveUser(spec: string, passwd: string, group: string): Identi
   return typeof gid === 'string' ? gid : { ...found, gid, groups: [] }
 }
 
-/** A uid or gid. The last 32-bit number is -1, which means none to setuid(2); the kernel would cut a larger one. */
+/** A uid or gid. The last 32-bit number is -1, which setuid(2) takes for "no change"; the kernel would truncate a larger number. */
 function parseId(text: string): number | undefined {
   const id = parseDecimal(text)
   return id === undefined || id >= 0xffff_ffff ? undefined : id

@@ -1,4 +1,4 @@
-/** YAML's collections in brackets: `[a, "b", {c: d}]`, over one line or several. */
+/** YAML's flow collections: `[a, "b", {c: d}]`, on one line or several. */
 
 import {
   addEntry,
@@ -22,9 +22,9 @@ import {
 import { isBlank, trimEnd } from './yaml-text.ts'
 
 /**
- * The list or mapping at the cursor, which goes behind its bracket.
- * @param indent of what it belongs to: its lines are indented by more
- * @returns undefined where it is broken: told, and left behind
+ * The list or mapping at the cursor, which moves past its closing bracket.
+ * @param indent the parent's indentation: its lines are indented further
+ * @returns undefined if it is broken: reported and skipped
  */
 export function readFlow(r: Reader, indent: number, depth: number): YamlNode | undefined {
   if (depth > MAX_DEPTH) return tooDeep(r, indent)
@@ -73,21 +73,21 @@ export function readFlow(r: Reader, indent: number, depth: number): YamlNode | u
 
 const isAt = (r: Reader, char: string): boolean => r.line.startsWith(char, r.column)
 
-/** To the next character that counts, on whatever line. False: the collection ends unclosed, which is told. */
+/** Moves to the next character that matters, on any line. False: the collection is not closed, which is a problem. */
 function skip(r: Reader, indent: number, open: Place): boolean {
   skipBlanks(r)
   if (!isLineDone(r)) return true
   nextLine(r)
   const start = r.column
   skipBlanks(r)
-  // By the book a closing bracket would have to be indented as well, but hardly anybody does that.
+  // Strictly, a closing bracket would have to be indented as well, but hardly anyone does that.
   if (start > indent || (start >= 0 && (isAt(r, ']') || isAt(r, '}')))) return true
   r.column = start
   r.complain(open, 'no closing bracket; skipped')
   return false
 }
 
-/** What stands behind the colon at the cursor. */
+/** The value after the colon at the cursor. */
 function readValue(r: Reader, indent: number, depth: number, open: Place): YamlNode | undefined {
   r.column++
   if (!skip(r, indent, open)) return undefined
@@ -114,10 +114,10 @@ function readItem(r: Reader, indent: number, depth: number, open: Place): YamlNo
   return readPlain(r, indent, open)
 }
 
-/** A text without quotes, which ends at a comma, a bracket, a colon with something behind it, or a comment. */
+/** Plain text, which ends at a comma, a bracket, a colon before white space or an indicator, or a comment. */
 function readPlain(r: Reader, indent: number, open: Place): YamlNode | undefined {
   const { column } = r
-  // `-` and `?` begin a text only with one behind them; inside of one they are text.
+  // `-` and `?` are text unless an indicator follows them.
   const isBare = '-?'.includes(r.line.charAt(column)) && isIndicator(r.line.charAt(column + 1))
   let end = canBeginPlain(r) && !isBare ? plainEnd(r) : column
   if (end === column)

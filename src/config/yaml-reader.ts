@@ -4,8 +4,8 @@ import { quote } from '../lib/text.ts'
 import { closingQuote, expandEscapes, foldQuoted, isBlank } from './yaml-text.ts'
 
 /**
- * A line and a column (in bytes) in one number, both from 0: an interpreter makes an object in the time of twenty
- * additions, and most places are never asked for. See `lineOf` and `columnOf`.
+ * A line and a column (in bytes) in one number, both from 0: creating an object costs as much as twenty additions, and
+ * most places are never looked at. See `lineOf` and `columnOf`.
  */
 export type Place = number
 
@@ -32,7 +32,7 @@ export interface YamlList {
 
 export interface YamlMapping {
   readonly kind: 'mapping'
-  /** In order; of a key given twice the last value. */
+  /** In order; the last value of a duplicate key. */
   readonly entries: Map<string, YamlNode>
   /** Where each key is, in the same order. */
   readonly places: Place[]
@@ -44,10 +44,10 @@ export interface YamlMapping {
  */
 export type YamlNode = string | YamlQuoted | YamlList | YamlMapping
 
-/** Real files have 8 levels; an engine's stack has room for a few hundred. */
+/** Real files have up to 8 levels; the engine's stack has room for a few hundred. */
 export const MAX_DEPTH = 48
 
-/** What a plain text can't begin with. */
+/** What plain text can't begin with. */
 const INDICATORS = ',[]{}#&*!|>\'"%@`\t'
 
 const TAB = 9
@@ -56,18 +56,18 @@ const DASH = 45
 
 export interface Reader {
   readonly lines: string[]
-  /** Whether there are any tabs, and any comments behind something: mostly not, and then none are looked for. */
+  /** Whether there are any tabs, and any comments after content: mostly not, and then nothing searches for them. */
   readonly tabs: boolean
   readonly comments: boolean
-  /** Neither of both. */
+  /** Neither. */
   readonly isSimple: boolean
-  /** The cursor, from 0. At the end of the document the line is empty and the column -1: left of everything. */
+  /** The cursor, from 0. At the end of the document the line is empty and the column is -1, left of everything. */
   row: number
   column: number
   line: string
-  /** Where the colon behind the last plain text or key stands that was looked at; -1: there is none. */
+  /** The column of the colon after the last plain text or key; -1: none. */
   colon: number
-  /** What the last move to another line passed. */
+  /** How many lines the last move to another line passed over. */
   blankLines: number
   commentLines: number
   complain(place: Place, message: string): void
@@ -77,14 +77,14 @@ export const placeAt = (row: number, column: number): Place => row * LINE + colu
 
 export const placeOf = (r: Reader): Place => r.row * LINE + r.column
 
-/** To the next character on the line that is neither a space nor a tab; its code is returned, NaN at the line's end. */
+/** Moves past spaces and tabs. Returns the next character's code, NaN at the end of the line. */
 export function skipBlanks(r: Reader): number {
   let code = r.line.charCodeAt(r.column)
   while (code === 32 || code === TAB) code = r.line.charCodeAt(++r.column)
   return code
 }
 
-/** Whether nothing but a comment follows on this line. */
+/** Whether the rest of the line is at most a comment. */
 export function isLineDone(r: Reader): boolean {
   const line = r.line
   const column = r.column
@@ -92,17 +92,17 @@ export function isLineDone(r: Reader): boolean {
   return line.charCodeAt(column) === HASH && (column === 0 || isBlank(line.charCodeAt(column - 1)))
 }
 
-/** Whether white space or the line's end follows the character. */
+/** Whether white space or the end of the line follows the character. */
 export const isSeparated = (line: string, at: number): boolean =>
   at + 1 === line.length || isBlank(line.charCodeAt(at + 1))
 
-/** `- `, or `-` at the line's end. */
+/** `- `, or `-` at the end of the line. */
 export const isItem = (r: Reader): boolean =>
   r.line.startsWith('- ', r.column) || (r.line.charCodeAt(r.column) === DASH && isSeparated(r.line, r.column))
 
 /** How many spaces a line begins with. */
 export function spaces(r: Reader, line: string): number {
-  // Without tabs, nothing else that trimStart takes can begin a line of UTF-8 text.
+  // Without tabs, trimStart removes nothing but spaces from a line of UTF-8.
   if (!r.tabs) return line.length - line.trimStart().length
   let count = 0
   while (line.charCodeAt(count) === 32) count++
@@ -136,7 +136,7 @@ export function toEnd(r: Reader): void {
   r.column = -1
 }
 
-/** Tells a mistake and leaves it behind: moves to the next line that is not indented by more than `indent`. */
+/** Reports a mistake and skips it: moves to the next line that is not indented by more than `indent`. */
 export function broken(r: Reader, indent: number, place: Place, message: string): undefined {
   r.complain(place, message)
   do {
@@ -149,20 +149,20 @@ export const tooDeep = (r: Reader, indent: number): undefined =>
 
 export const quoted = (text: string): YamlQuoted => ({ kind: 'quoted', text })
 
-/** Refuses an anchor, an alias or a tag: no host writes them, and a reader without them can't be made to expand them. */
+/** Refuses an anchor, an alias or a tag. No host writes them, and without them a document can't be made to explode. */
 export function refuseSign(r: Reader, indent: number, sign: string): undefined {
   const what = sign === '&' ? 'anchors' : sign === '*' ? 'aliases' : 'tags'
   return broken(r, indent, placeOf(r), `${what} (${sign}) are not supported; skipped`)
 }
 
-/** Whether a text without quotes can begin at the cursor. */
+/** Whether plain text can begin at the cursor. */
 export function canBeginPlain({ line, column }: Reader): boolean {
   const char = line.charAt(column)
   if (char === '-' || char === '?' || char === ':') return !isSeparated(line, column)
   return !INDICATORS.includes(char)
 }
 
-/** A text in quotes; the cursor goes behind it, on its last line. undefined: broken, and left behind. */
+/** Quoted text; the cursor moves past it, on its last line. undefined: broken; reported and skipped. */
 export function readQuoted(r: Reader, indent: number): string | undefined {
   const place = placeOf(r)
   const mark = r.line.charAt(r.column) === '"' ? '"' : "'"

@@ -1,10 +1,10 @@
-/** YAML's quoted texts: where they end, what their escapes stand for, how their lines are folded. */
+/** YAML's quoted text: where it ends, its escapes, how lines are folded. */
 
 import { utf8, visible } from '../lib/text.ts'
 
 const BACKSLASH = 92
 
-/** Where the quoted text whose inside begins at `from` ends on this line: at its closing quote, or -1. */
+/** The closing quote of the text that begins at `from`, on this line; -1: none. */
 export function closingQuote(line: string, from: number, quote: '"' | "'"): number {
   let end = line.indexOf(quote, from)
   if (quote === "'") {
@@ -20,7 +20,7 @@ export function closingQuote(line: string, from: number, quote: '"' | "'"): numb
   return end
 }
 
-/** The text without trailing spaces and tabs. Not `trimEnd`, which takes 0xA0 for a space: it ends the UTF-8 of `à`. */
+/** Removes trailing spaces and tabs. String's trimEnd would also remove 0xA0, the last byte of `à` in UTF-8. */
 export function trimEnd(text: string): string {
   let end = text.length
   while (end > 0 && isBlank(text.charCodeAt(end - 1))) end--
@@ -31,9 +31,9 @@ export function trimEnd(text: string): string {
 export const isBlank = (code: number): boolean => code === 32 || code === 9
 
 /**
- * Lines of a quoted text as one: a line end is a space, and blank lines are as many line ends. In double quotes, a
+ * Folds the lines of quoted text: a line break becomes a space, and each blank line a line break. In double quotes, a
  * backslash at the end of a line joins it to the next one.
- * @param lines the first from behind the quote, the last up to the quote; inner ones may be blank
+ * @param lines the first from the opening quote, the last up to the closing quote
  */
 export function foldQuoted(lines: readonly string[], quote: '"' | "'"): string {
   const last = lines.length - 1
@@ -44,7 +44,7 @@ export function foldQuoted(lines: readonly string[], quote: '"' | "'"): string {
     let piece = index === 0 ? line : trimStart(line)
     if (index < last) {
       const trimmed = trimEnd(piece)
-      // What a backslash stands before is not blank.
+      // White space after a backslash counts.
       piece = quote === '"' && isEscaping(trimmed) ? piece.slice(0, trimmed.length + 1) : trimmed
       if (piece === '' && index > 0) {
         blank++
@@ -66,14 +66,14 @@ function trimStart(line: string): string {
   return line.slice(start)
 }
 
-/** Whether the text ends with a backslash that no other one escapes. */
+/** Whether the text ends with an unescaped backslash. */
 function isEscaping(text: string): boolean {
   let at = text.length
   while (at > 0 && text.charCodeAt(at - 1) === BACKSLASH) at--
   return (text.length - at) % 2 === 1
 }
 
-/** The lines of a `>` block: a single line end is a space, but beside lines that are indented further. */
+/** Folds the lines of a `>` block: a single line break becomes a space, except next to lines that are indented further. */
 export function foldBlock(lines: readonly string[]): string {
   const pieces: string[] = []
   let breaks = 0
@@ -93,7 +93,7 @@ export function foldBlock(lines: readonly string[]): string {
   return pieces.join('')
 }
 
-/** What a letter after a backslash stands for, by code point. */
+/** What a character after a backslash stands for. */
 const ESCAPES: Readonly<Record<string, string>> = {
   '0': '\0',
   a: '\x07',
@@ -111,13 +111,13 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\',
 }
 
-/** How many hexadecimal digits follow. */
+/** How many hexadecimal digits follow each of these. */
 const DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 
 /** Escapes for characters outside ASCII: next line, no-break space, line and paragraph separator. */
 const WIDE: Readonly<Record<string, number>> = { N: 0x85, _: 0xa0, L: 0x2028, P: 0x2029 }
 
-/** The inside of a double-quoted text, as bytes. `complain` hears of escapes that there are not; they stay as they are. */
+/** Expands the escapes of double-quoted text, as UTF-8. Unknown ones are reported and stay as they are. */
 export function expandEscapes(text: string, complain: (message: string) => void): string {
   let slash = text.indexOf('\\')
   if (slash < 0) return text
@@ -135,7 +135,7 @@ export function expandEscapes(text: string, complain: (message: string) => void)
     } else {
       let point = digits === undefined ? -1 : hexadecimal(text, start, digits)
       start += digits ?? 0
-      // JSON writes what is above U+FFFF as two halves.
+      // JSON writes characters above U+FFFF as surrogate pairs.
       if (isHalf(point, 0xd800) && text.startsWith('\\u', start)) {
         const low = hexadecimal(text, start + 2, 4)
         if (isHalf(low, 0xdc00)) {

@@ -1,26 +1,26 @@
-/** What YAML nodes mean to the files that we read: the rules that netplan and cloud-init have for scalars. */
+/** What YAML nodes mean: scalars by the rules of netplan and cloud-init. */
 
 import { parseDecimal, quote } from '../lib/text.ts'
 import type { Place, YamlNode } from './yaml-reader.ts'
 
-/** Something that is told of problems; what a value is read into has one. */
+/** Something that collects problems; whatever values are read into is one. */
 export interface Complaining {
   complain(place: Place, message: string): void
 }
 
-/** `~`, `null`, or nothing at all. */
+/** `~`, `null`, or no value. */
 export function isNull(node: YamlNode): boolean {
   if (typeof node !== 'string' || node.length > 4) return false
   return node === '' || node === '~' || node === 'null' || node === 'Null' || node === 'NULL'
 }
 
-/** Any scalar as it is written; undefined for a list, a mapping and nothing at all. */
+/** Any scalar as it is written; undefined for a list, a mapping and null. */
 export function asText(node: YamlNode): string | undefined {
   if (typeof node === 'string') return isNull(node) ? undefined : node
   return node.kind === 'quoted' ? node.text : undefined
 }
 
-/** A decimal number without a sign, in quotes or not; zeros before it mean nothing (netplan, strtoull). */
+/** A decimal number without a sign, in quotes or not; leading zeros mean nothing (netplan, strtoull). */
 export const asNumber = (node: YamlNode): number | undefined => parseDecimal(asText(node) ?? '')
 
 /** YAML 1.1's booleans in any case, in quotes or not, as netplan takes them. */
@@ -30,7 +30,7 @@ export function asBoolean(node: YamlNode): boolean | undefined {
   return word === 'false' || word === 'no' || word === 'off' || word === 'n' ? false : undefined
 }
 
-/** Reads each item of a list, and of a value that should have been a list of one, which is told. */
+/** Reads each item of a list. Any other value is a problem, and read as a list of one item. */
 export function readItems<T extends Complaining>(
   into: T,
   node: YamlNode,
@@ -48,8 +48,8 @@ export function readItems<T extends Complaining>(
 }
 
 /**
- * Hands each value of a mapping to `read`, which says whether it knows the key; what it does not know is told.
- * @param what the mapping's name, for the problem where it is none
+ * Passes each value of a mapping to `read`, which returns whether it knows the key; unknown keys are problems.
+ * @param what the mapping's name, for the problem if it is not a mapping
  */
 export function readFields<T extends Complaining>(
   into: T,
@@ -65,7 +65,7 @@ export function readFields<T extends Complaining>(
   }
   const { entries, places } = node
   let i = 0
-  // forEach and not for-of, whose pairs take an interpreter three times as long.
+  // forEach, not for-of, whose pairs take the interpreter three times as long.
   entries.forEach((value, key) => {
     const place = places[i++] ?? at
     if (!read(into, key, value, place)) into.complain(place, `${quote(key)} is not supported; ignored`)
@@ -82,7 +82,7 @@ export const placeOfKey = (node: YamlNode, key: string): Place =>
     ? (node.places[[...node.entries.keys()].indexOf(key)] ?? 0)
     : 0
 
-/** A short text for a problem: the value where it is one. */
+/** A node for a message: a scalar's value, or what it is. */
 export function show(node: YamlNode): string {
   if (typeof node === 'string') return quote(node)
   return node.kind === 'quoted' ? quote(node.text) : `a ${node.kind}`

@@ -3,13 +3,13 @@
  * first document of a file. Anchors, aliases, tags, merge keys, and keys that are not text are problems, and so is
  * whatever would have to be guessed.
  *
- * A reader of our own, since no library fits: js-yaml 5 takes 18 million instructions for one network-config, mostly
- * for its regular expressions, where a whole boot has 12. This one takes 1.3 for all files of a seed: it goes by
- * lines and lets the engine's own string functions look for what ends a text, so that the interpreter has little to
- * do for each character.
+ * Our own, since no library fits: js-yaml 5 takes 18 million instructions for one network-config, mostly for its regular
+ * expressions, three times as many as a whole boot. This one takes 1.3 million for all files of a seed: it works on
+ * lines and lets the engine's string functions search for where text ends, so that little is interpreted for each
+ * character.
  *
- * It never throws, takes time in proportion to the text, and goes on behind a mistake: what is broken is left out,
- * up to the next line that isn't indented further.
+ * It never throws, takes time in proportion to the text, and continues after a mistake: what is broken is left out, up
+ * to the next line that is not indented further.
  */
 
 import { type Problem, report } from '../lib/problem.ts'
@@ -53,7 +53,7 @@ const COLON = 58
 export interface YamlDocument {
   readonly root: YamlNode
   readonly problems: readonly Problem[]
-  /** Adds a problem that the document's reader found. */
+  /** Adds a problem that the document's user found. */
   complain(place: Place, message: string): void
 }
 
@@ -104,7 +104,7 @@ function splitLines(text: string): string[] {
 const isMarker = (line: string): boolean =>
   (line.startsWith('---') || line.startsWith('...')) && isSeparated(line, 2)
 
-/** Cuts the lines off where the document ends. */
+/** Removes the lines after the document's end. */
 function endDocument(r: Reader): void {
   const from = r.row + (r.column === 3 ? 1 : 0)
   const end = r.lines.findIndex((line, row) => row >= from && isMarker(line))
@@ -123,17 +123,17 @@ function hasContent(line: string): boolean {
 }
 
 /**
- * The node at the cursor, or on the lines below; afterwards the cursor is on the first line behind it.
- * @param indent of what the node belongs to: its own lines are indented by more
- * @param isValue it stands behind `key:`, so that no mapping and no list can begin on the same line, and a list on
- *   the next lines need not be indented
+ * The node at the cursor, or on the lines below; afterwards the cursor is on the first line after it.
+ * @param indent the parent's indentation: the node's own lines are indented further
+ * @param isValue whether it follows `key:`: then no mapping or list can begin on the same line, and a list on the next
+ *   lines need not be indented
  */
 function readNode(r: Reader, indent: number, depth: number, isValue: boolean): YamlNode {
   const line = r.line
   const column = r.column
   if (isOrdinary(line, column)) {
     if (r.isSimple) {
-      // The short way for what nearly every value is: a text as it stands, up to the line's end.
+      // The short path for nearly every value: plain text up to the end of the line.
       const last = line.charCodeAt(line.length - 1)
       if (last !== SPACE && last !== COLON && line.indexOf(': ', column) < 0) {
         const text = line.slice(column)
@@ -154,14 +154,14 @@ function readNode(r: Reader, indent: number, depth: number, isValue: boolean): Y
   return readSpecial(r, indent, depth, isInline) ?? ''
 }
 
-/** Letters, digits and `/`: nearly all that stands in a configuration begins with one of them. */
+/** Letters, digits and `/`: nearly everything in a configuration begins with one of them. */
 const ORDINARY = new Uint8Array(256).fill(1, 47, 58).fill(1, 65, 91).fill(1, 97, 123)
 const isOrdinary = (line: string, at: number): boolean =>
   at < line.length && ORDINARY[line.charCodeAt(at)] === 1
 
 /**
- * A node that may begin with a sign that means something.
- * @returns undefined where it is broken: told, and left behind
+ * A node that may begin with an indicator.
+ * @returns undefined if it is broken: reported and skipped
  */
 function readSpecial(r: Reader, indent: number, depth: number, isInline: boolean): YamlNode | undefined {
   if (depth > MAX_DEPTH) return tooDeep(r, indent)
@@ -203,7 +203,7 @@ function readSpecial(r: Reader, indent: number, depth: number, isInline: boolean
   return broken(r, indent, placeOf(r), `text that begins with ${char} needs quotes; skipped`)
 }
 
-/** Behind a value that says itself where it ends. */
+/** Ends the line after a value that is complete in itself. */
 function endValue(r: Reader, indent: number, node: YamlNode): YamlNode {
   skipBlanks(r)
   if (isLineDone(r)) nextLine(r)
@@ -229,7 +229,7 @@ function leaveDeeper(r: Reader, indent: number): void {
   broken(r, indent, placeOf(r), 'wrong indentation; skipped')
 }
 
-/** @param first its first key, at the cursor and with `r.colon` set */
+/** @param first its first key, which is at the cursor; `r.colon` is set */
 function readMapping(r: Reader, first: string, depth: number): YamlNode | undefined {
   const indent = r.column
   if (depth > MAX_DEPTH) return tooDeep(r, indent)
@@ -251,7 +251,7 @@ function readMapping(r: Reader, first: string, depth: number): YamlNode | undefi
   return mapping
 }
 
-/** The key at the cursor, which stays where it is; `r.colon` is where its colon is. undefined: there is none. */
+/** The key at the cursor, which does not move; sets `r.colon` to its colon. undefined: there is no key. */
 function readKey(r: Reader): string | undefined {
   const line = r.line
   const column = r.column
@@ -283,8 +283,8 @@ function readQuotedKey(r: Reader, mark: '"' | "'"): string | undefined {
 }
 
 /**
- * Where the plain text at the cursor ends on its line: at `: `, ` #` or the line's end, less white space.
- * `r.colon` is where its colon is.
+ * Where the plain text at the cursor ends on its line: at `: `, ` #` or the end of the line, without trailing white space.
+ * Sets `r.colon` to its colon.
  */
 function plainEnd(r: Reader): number {
   const from = r.column
@@ -305,7 +305,7 @@ function plainEnd(r: Reader): number {
   return end
 }
 
-/** A text without quotes, which may go on over lines that are indented by more than `indent`, or a mapping's key. */
+/** Plain text, which continues on lines that are indented by more than `indent`, or a mapping if it is a key. */
 function readText(r: Reader, indent: number, depth: number, isInline: boolean): YamlNode | undefined {
   const line = r.line
   const column = r.column
@@ -320,10 +320,10 @@ function readText(r: Reader, indent: number, depth: number, isInline: boolean): 
   return readFolded(r, indent, text)
 }
 
-/** Whether no comment ends the text, so that it may go on in the next line. */
+/** Whether the text may continue on the next line: no comment ends it. */
 const isOpenEnd = (line: string, end: number): boolean => end === line.length || line.indexOf('#', end) < 0
 
-/** The rest of a text whose next line the cursor is on. */
+/** The rest of plain text; the cursor is on its next line. */
 function readFolded(r: Reader, indent: number, first: string): string {
   const pieces = [first]
   let isOpen = true
@@ -347,7 +347,7 @@ function refuseColon(r: Reader, indent: number): undefined {
   return broken(r, indent, placeAt(r.row, r.colon), message)
 }
 
-/** `|` and `>`: the lines below as they are, or folded, without their indentation. */
+/** `|` or `>`: the lines below without their indentation, verbatim or folded. */
 function readBlock(r: Reader, indent: number): YamlNode {
   const isFolded = r.line.startsWith('>', r.column)
   let chomp = 0
@@ -369,7 +369,7 @@ function readBlock(r: Reader, indent: number): YamlNode {
       if (width < 0 && count > indent) width = count
       if (width < 0 || count < width) break
     }
-    // Of a blank line, what it is wider than the others is content.
+    // In a blank line, spaces beyond the others' indentation are content.
     lines.push(width < 0 ? '' : line.slice(width))
     if (lines.at(-1) !== '') filled = lines.length
   }

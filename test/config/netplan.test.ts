@@ -146,7 +146,7 @@ ethernets:
   test.each<[text: string, problem: string]>([
     [
       'version: 1\nconfig: []\n',
-      "f:1:1: version '1' is not understood, only 2 (netplan); no NIC is configured",
+      "f:1:1: version '1' is not supported, only 2 (netplan); no NIC is configured",
     ],
     ['version: 2\nbonds: {}\n', "f:2:1: 'bonds' is not supported; ignored"],
     ['[]\n', 'f:1:1: the network is not a mapping; ignored'],
@@ -160,7 +160,7 @@ ethernets:
     [nic('match: {macaddress: 52:54}'), "f:4:13: eth0: '52:54' is not a MAC; the NIC is skipped"],
     [
       nic('match: {name: en*}'),
-      "f:4:13: eth0: match by name: 'en*' is not an interface's whole name; ignored",
+      "f:4:13: eth0: match by name: 'en*' is not a complete interface name; ignored",
     ],
     [nic('match: {driver: virtio_net}'), "f:4:13: eth0: 'driver' is not supported; ignored"],
     [
@@ -185,7 +185,7 @@ ethernets:
     ],
     [
       nic('routes: [{to: 10.0.0.0/8, via: fe80::1}]'),
-      'f:4:14: eth0: an IPv4 network with a gateway of the other kind; the route is skipped',
+      'f:4:14: eth0: network and gateway are not both IPv4; the route is skipped',
     ],
     [nic('routes: [{to: default, metric: much}]'), "f:4:28: eth0: metric: 'much' is not a number; ignored"],
     [
@@ -210,7 +210,7 @@ ethernets:
     [nic('wakeup: 1'), "f:4:5: eth0: 'wakeup' is not supported; ignored"],
     [
       'ethernets: {a-very-long-name-indeed: {}}',
-      'f:1:13: a-very-long-name-indeed: neither a MAC nor an interface name to find it by; skipped',
+      'f:1:13: a-very-long-name-indeed: has neither a MAC nor an interface name to match; skipped',
     ],
   ])('tells: %s', (text, problem) => {
     expect(read(text).problems).toEqual([problem])

@@ -46,16 +46,13 @@ users:
         'ssh-rsa EEEE voil\xc3\xa0',
       ],
       mounts: [{ source: '/dev/vda', target: '/data', type: 'ext4', options: 'noatime,nofail', from: 'f' }],
-      problems: [
-        "f:8:3: user 'default' is skipped; only root counts here",
-        "f:9:3: user 'other' is skipped; only root counts here",
-      ],
+      problems: ["f:8:3: user 'default' is not root; skipped", "f:9:3: user 'other' is not root; skipped"],
     })
   })
 
   it('tells of two mounts on one target', () => {
     expect(read('mounts:\n- [vda, /a]\n- [vdb, /b/../a/]\n').problems).toEqual([
-      "f:3:3: '/a' is the target of an earlier mount too; this one counts",
+      "f:3:3: '/a' is also the target of an earlier mount; this one counts",
     ])
   })
 
@@ -90,9 +87,9 @@ users:
   test.each<[entry: string, problem: string]>([
     ['text', "f:2:3: a mount is a list of fields, not 'text'; skipped"],
     ['{a: b}', 'f:2:3: a mount is a list of fields, not a mapping; skipped'],
-    ['[]', 'f:2:3: a mount without a source; skipped'],
-    ['[vdb, none, swap, sw]', "f:2:3: 'vdb' has no place in the tree (swap is not supported); skipped"],
-    ['[vdb, swap]', "f:2:3: 'vdb' has no place in the tree (swap is not supported); skipped"],
+    ['[]', 'f:2:3: mount without a source; skipped'],
+    ['[vdb, none, swap, sw]', "f:2:3: 'vdb' has no mount point (swap is not supported); skipped"],
+    ['[vdb, swap]', "f:2:3: 'vdb' has no mount point (swap is not supported); skipped"],
     ['[ephemeral0, null]', "f:2:3: 'ephemeral0' has no mount target; skipped"],
     ['[vdb, [x]]', 'f:2:3: a list is not a field of a mount; the mount is skipped'],
     ['[vdb, "/a\\0b"]', "f:2:3: '/a\\x00b' is not a field of a mount; the mount is skipped"],
@@ -109,7 +106,7 @@ users:
   it('takes six fields of a mount', () => {
     expect(mounts('[vdb, /x, ext4, ro, 0, 0, 7]')).toEqual({
       found: [['/dev/vdb', '/x', 'ext4', 'ro']],
-      problems: ['f:2:3: a mount has six fields; the rest is ignored'],
+      problems: ['f:2:3: a mount has at most six fields; the rest is ignored'],
     })
   })
 
@@ -117,7 +114,7 @@ users:
     ['packages: [nginx]\n', "f:1:1: 'packages' is not supported; ignored"],
     ['runcmd:\n- touch /x\n', "f:1:1: 'runcmd' is not supported; ignored"],
     ['users: text\n', 'f:1:1: not a list; taken as a list of one item'],
-    ['users:\n- shell: /bin/sh\n', 'f:2:3: a user without a name; skipped'],
+    ['users:\n- shell: /bin/sh\n', 'f:2:3: user without a name; skipped'],
     ['users:\n- name: root\n  shell: /bin/sh\n', "f:3:3: 'shell' is not supported; ignored"],
     ['ssh_authorized_keys: [[a]]\n', 'f:1:23: a list is not an SSH key; skipped'],
     ['hostname: -x\n', "f:1:1: '-x' has '-' in it, which no hostname may; the hostname is not changed"],
@@ -136,7 +133,7 @@ users:
     ['## template: jinja\n#cloud-config\n', 'a template'],
   ])('does not read %j', (text, what) => {
     expect(read(text)).toEqual({
-      problems: [`f:1:1: is ${what}, not a #cloud-config; nothing of it is used, and nothing is run`],
+      problems: [`f:1:1: is ${what}, not a #cloud-config; it is ignored, and nothing is run`],
     })
   })
 

@@ -52,8 +52,8 @@ describe('variables that are settings', () => {
   })
 
   it.each([
-    ['ZMACHINE_MODE', 'x', "ZMACHINE_MODE: 'x' is none of auto, supervise, exec; ignored"],
-    ['ZMACHINE_ON_EXIT', '', "ZMACHINE_ON_EXIT: '' is none of reboot, poweroff, halt, restart; ignored"],
+    ['ZMACHINE_MODE', 'x', "ZMACHINE_MODE: 'x' is not one of auto, supervise, exec; ignored"],
+    ['ZMACHINE_ON_EXIT', '', "ZMACHINE_ON_EXIT: '' is not one of reboot, poweroff, halt, restart; ignored"],
     ['ZMACHINE_GRACE', '1s', "ZMACHINE_GRACE: '1s' is not a number of seconds; ignored"],
     ['ZMACHINE_CWD', 'work', "ZMACHINE_CWD: 'work' is not an absolute path; ignored"],
   ])('are checked: %s=%j', (name, value, message) => {

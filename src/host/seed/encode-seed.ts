@@ -295,7 +295,7 @@ export function checkVariable(what: string, name: string): void {
 export function checkTarget(what: string, target: string, known: Set<string>): string {
   const path = normalizeTarget(checkText(what, target))
   if (path === undefined)
-    throw refusal(what, `${show(target)} is no place to mount on; it must be a path below /`)
+    throw refusal(what, `${show(target)} is not a valid mount point: it must be a path below /`)
   checkOnce(what, path, known)
   return path
 }

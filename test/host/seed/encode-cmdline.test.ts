@@ -272,7 +272,7 @@ describe('encodeCmdline', () => {
     ['routes[0]: leads to "10.0.0.0/8" by', { routes: [{ to: '10.0.0.0/8', via: '::1' }] }],
     ['disks[0]: "sda" is not a disk like vda', { disks: [{ name: 'sda', target: '/a' }] }],
     ['disks[0]: "vdso" is not a disk', { disks: [{ name: 'vdso', target: '/a' }] }],
-    ['disks[0].target: "/" is no place to mount on', { disks: [{ name: 'vda', target: '/' }] }],
+    ['disks[0].target: "/" is not a valid mount point', { disks: [{ name: 'vda', target: '/' }] }],
     ['shares[0].tag: is empty', { shares: [{ tag: '', target: '/a' }] }],
     ['shares[0].tag: "a=b" has = in it', { shares: [{ tag: 'a=b', target: '/a' }] }],
     [

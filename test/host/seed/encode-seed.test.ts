@@ -437,7 +437,7 @@ set -- 'a b' ''
     ['authorizedKeys[0]: is a comment', { authorizedKeys: ['# key'] }],
     ['mounts[0].source: is empty', { mounts: [{ source: '', target: '/a' }] }],
     ['mounts[0].type: is empty', { mounts: [{ source: 'a', target: '/a', type: '' }] }],
-    ['mounts[0].target: "/.." is no place', { mounts: [{ source: 'a', target: '/..' }] }],
+    ['mounts[0].target: "/.." is not a valid mount point', { mounts: [{ source: 'a', target: '/..' }] }],
     ['mounts[0]: "a" has no place', { mounts: [{ source: 'a', target: 'none' }] }],
     ['mounts[0]: "a" has no place', { mounts: [{ source: 'a', target: '/a', type: 'swap' }] }],
     [

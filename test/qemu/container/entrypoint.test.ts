@@ -163,7 +163,7 @@ describe('settings of the deployment', () => {
 
   test('are checked', () => {
     expect(boot().console).toContain(
-      "/.zosrc: ZMACHINE_ON_EXIT: 'later' is none of reboot, poweroff, halt, restart; ignored",
+      "/.zosrc: ZMACHINE_ON_EXIT: 'later' is not one of reboot, poweroff, halt, restart; ignored",
     )
     expect(boot().console).toContain(
       '/.zosrc: ZMACHINE_GRASE: not a setting, so the entrypoint gets it; did you mean ZMACHINE_GRACE?',
