@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     projects: [
       project('unit', [
-        'test/{lib,config,plan,boot,runtime,netlink,dhcp,supervise,build,host,fuzz,bench}/**/*.test.ts',
+        'test/{lib,config,plan,boot,runtime,netlink,dhcp,supervise,build,host,fuzz,bench,mutants}/**/*.test.ts',
         'test/*.test.ts',
       ]),
       project('kernel', ['test/kernel/**/*.test.ts'], { testTimeout: 60_000 }),

@@ -15,6 +15,7 @@ import { bootPicture, bootTable, measureBoots, TURNS } from './boot.ts'
 import { compareBuilds } from './builds.ts'
 import { compareCalls, describeDifference } from './calls.ts'
 import type { Bench } from './container.ts'
+import { deviceTable, measureExits, stageTable } from './exits.ts'
 import { growthPicture, growthTable, measureGrowth } from './growth.ts'
 import { imageTable } from './images.ts'
 import { replaceMarked } from './statistics.ts'
@@ -94,6 +95,22 @@ const PARTS: Readonly<Record<string, Part>> = {
       tables: { builds: `${await compareBuilds(bench, rounds)}\n\n${circumstances}; ${rounds} boots each.` },
       pictures: {},
     }),
+  },
+  exits: {
+    about: 'how often a boot reaches an emulated device, which is what it costs with KVM',
+    needs: ['build', 'run', 'test'],
+    measure: async ({ folder }, { circumstances }) => {
+      const all = await measureExits(folder)
+      const [first] = all
+      for (const each of all) console.log(`\n${each.machine.name}\n\n${stageTable(each)}`)
+      return {
+        tables: {
+          exits: `${deviceTable(all)}\n\n${circumstances}.`,
+          'exits by stage': first === undefined ? '' : stageTable(first),
+        },
+        pictures: {},
+      }
+    },
   },
   supervise: {
     about:

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -33,6 +33,14 @@ test('each machine has a log of its own, and the newest is found', async () => {
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   expect(new Set(files).size).toBe(3)
+})
+
+test('only their owner may read them: a container may print secrets', () => {
+  const environment = { XDG_STATE_HOME: join(folder, 'private') }
+  const mask = process.umask(0)
+  newBootLog(warn, environment)
+  process.umask(mask)
+  expect(statSync(bootLogFolder(environment)).mode & 0o777).toBe(0o700)
 })
 
 test('the oldest go, but for those that are being written', () => {
