@@ -1,4 +1,4 @@
-/** `npm run bench`: measures what the lean build of PID 1 costs beside others, and writes docs/performance.md from it. */
+/** `npm run bench`: compares what the lean build and other PID 1s cost, and writes the tables of docs/performance.md. */
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
@@ -26,11 +26,11 @@ const PAGE = 'docs/performance.md'
 
 interface Options {
   readonly rounds: number
-  /** For people. */
+  /** When, where and how it was measured, for the reader. */
   readonly circumstances: string
 }
 
-/** What is measured by itself: its marked places in the page, and its pictures beside it. */
+/** A benchmark that can be run by itself, with the marked places of a page and the pictures that it writes. */
 interface Part {
   readonly about: string
   readonly needs: readonly Purpose[]
@@ -60,7 +60,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     },
   },
   boot: {
-    about: 'time, instructions and memory up to the entrypoint, beside others in PID 1’s place',
+    about: 'time, instructions and memory up to the entrypoint, compared with other PID 1s',
     needs: ['build', 'run', 'test', 'images'],
     measure: async (bench, { rounds, circumstances }) => {
       const results = await measureBoots(bench, rounds)
@@ -75,10 +75,10 @@ const PARTS: Readonly<Record<string, Part>> = {
     },
   },
   growth: {
-    about: 'what one more route, variable, disk and NIC costs',
+    about: 'the cost of one more route, variable, disk or NIC',
     needs: ['build', 'run', 'test'],
     measure: async (bench, { rounds, circumstances }) => {
-      // Most of it is instructions, which are exact.
+      // Most of it counts instructions, which are exact.
       const boots = Math.ceil(rounds / 3)
       const results = await measureGrowth(bench, boots)
       return {
@@ -114,7 +114,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   },
   supervise: {
     about:
-      'orphans, signals, memory and idling beside tini, dumb-init, catatonit and busybox, for docs/supervision.md',
+      'orphans, signals, memory and idling, compared with tini, dumb-init, catatonit and busybox, for docs/supervision.md',
     needs: ['build', 'run', 'test'],
     page: 'docs/supervision.md',
     measure: async (bench, { rounds }) => ({
@@ -131,22 +131,22 @@ const PARTS: Readonly<Record<string, Part>> = {
 
 const HELP = `npm run bench [-- OPTIONS] [PART...]
 
-Builds what is measured, boots all in turn, and writes the tables and pictures of docs/performance.md.
+Builds everything, boots the candidates in turn, and writes the tables and pictures of docs/performance.md.
 
 ${Object.entries(PARTS)
   .map(([name, { about }]) => `  ${name.padEnd(12)}${about}`)
   .join('\n')}
 
-Without a PART all of them, in about a quarter of an hour.
+Without PART, all of them are run, which takes about a quarter of an hour.
 
-  --rounds N    how many boots each; default ${ROUNDS}
-  --quick       one boot each, and nothing is written: to see whether a change does what it should
-  --kvm         times with KVM, where the processor has it; instructions are always counted without
+  --rounds N    boots of each candidate; default ${ROUNDS}
+  --quick       one boot each, and no file is written: for a look at a change
+  --kvm         measures times with KVM where it is available; instructions are always counted without
   --help        this text
 
 `
 
-/** When and where the figures came about. */
+/** When and where the figures were measured. */
 async function circumstances({ accel }: Bench): Promise<string> {
   const told = (await run(needProgram('qemu-system-x86_64', 'qemu-system-x86'), ['--version'])).toString()
   const qemu = /version ([\d.]+)/.exec(told)?.[1] ?? ''
@@ -171,7 +171,7 @@ async function main(names: readonly string[], rounds: number, kvm: boolean, keep
   const parts = (names.length === 0 ? Object.keys(PARTS) : names).map((name) => {
     const part = PARTS[name]
     if (part === undefined)
-      throw new BuildError(`${name}: no such part`, `It is one of: ${Object.keys(PARTS).join(', ')}`)
+      throw new BuildError(`${name}: no such part`, `Use one of: ${Object.keys(PARTS).join(', ')}`)
     return part
   })
   await ensurePackages([...new Set(parts.flatMap(({ needs }) => needs))])

@@ -1,4 +1,4 @@
-/** `npm run bench -- boot`: from `Run /init` to the entrypoint's first instruction, whoever is PID 1. */
+/** `npm run bench -- boot`: measures each PID 1 from `Run /init` to the entrypoint's first instruction. */
 
 import { note } from '../../build/progress.ts'
 import {
@@ -30,16 +30,16 @@ export interface BootResults {
   readonly seeded: readonly Result[]
 }
 
-/** How often in a round the first two are booted: by what one takes more than the other is a few times what a boot varies by. */
+/** How often the first two are booted in a round: they differ by only a few times as much as two boots of one do. */
 export const TURNS = 3
 
-/** Boots all contenders in turn, so that what else the computer does hits all alike. The C program is the first. */
+/** Boots all contenders in turn, so that other load on the computer affects them alike. The C program comes first. */
 export async function measureBoots(bench: Bench, rounds: number): Promise<BootResults> {
   const { folder } = bench
   const others = [NODE, await ashScript(folder)]
   const plain = await plainContainer(folder)
   const seeded = await seededContainer(folder)
-  // Debian's initramfs reads no seed, and does little of what the command line says.
+  // Debian's initramfs reads no seed and ignores most of the command line.
   const lists = [
     {
       container: plain,
@@ -98,10 +98,10 @@ const HEAD = [
   ...['MemAvailable, KB', 'PID 1 resident, KB', 'anonymous, KB'],
 ]
 
-/** A row for each; the first is whom times are compared with. */
+/** A row for each. Times are compared with the first one's. */
 export function bootTable(results: readonly Result[]): string {
   const [first] = results
-  // Of the same turn, so that what else the computer did then is in both.
+  // Compared within a turn, so that other load is in both.
   const factors = ({ samples }: Result): number[] =>
     samples.map(({ time }, at) => {
       const turns = (first?.samples.length ?? 0) / samples.length
@@ -131,7 +131,7 @@ export function bootTable(results: readonly Result[]): string {
   return table(HEAD, rows)
 }
 
-/** The times as bars, in both containers. */
+/** The times in both containers as bars. */
 export const bootPicture = ({ plain, seeded }: BootResults): string =>
   bars({
     title: 'From the kernel’s “Run /init” to the entrypoint’s first instruction',

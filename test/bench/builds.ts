@@ -1,4 +1,4 @@
-/** `npm run bench -- builds`: the two builds of PID 1 side by side, for docs/builds.md. */
+/** `npm run bench -- builds`: compares the two builds of PID 1, for docs/builds.md. */
 
 import { stat } from 'node:fs/promises'
 import { PRODUCTS } from '../../build/paths.ts'
@@ -15,7 +15,7 @@ import {
 import { LEAN, NODE } from './rivals.ts'
 import { count, median, spread, table } from './statistics.ts'
 
-/** Both have as much, so that what is available can be compared. */
+/** The same for both, so that available memory can be compared. */
 const MEMORY_MB = 512
 
 interface Build {
@@ -65,7 +65,7 @@ export async function compareBuilds(bench: Bench, rounds: number): Promise<strin
   return table(['', ...BUILDS.map(({ contender }) => contender.name)], rows)
 }
 
-/** By halving: who boots in so much boots in more. */
+/** Finds the smallest guest by halving. */
 async function smallestGuest(bench: Bench, contender: Contender, container: Container): Promise<number> {
   let [low, high] = [0, MEMORY_MB]
   while (high - low > STEP_MB) {

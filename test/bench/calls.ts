@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- calls`: the system calls of the lean build and of the C program, up to the entrypoint's execve, as
- * strace(1) tells them inside the machine. Where they differ, the C program is no longer what ours is to be measured by.
+ * `npm run bench -- calls`: compares the system calls of the lean build with those of the C program, up to the entrypoint's
+ * execve, as strace(1) sees them inside the machine. Where they differ, the C program is no fair comparison any more.
  */
 
 import { readFile, writeFile } from 'node:fs/promises'
@@ -26,7 +26,7 @@ export interface Difference {
   readonly floor: readonly string[]
 }
 
-/** What ours gets for its heap, beside what is the same. */
+/** The calls that only ours makes, for its heap. */
 const HEAP = ['mmap', 'madvise']
 
 /** The calls of both, in both containers. */
@@ -47,7 +47,7 @@ export async function compareCalls(bench: Bench): Promise<Difference[]> {
   return found
 }
 
-/** Where the two lists first go apart, in words; '' where they are the same. */
+/** Describes the first difference of the two lists; '' if they are the same. */
 export function describeDifference({ container, ours, floor }: Difference): string {
   const at = ours.findIndex((call, index) => call !== floor[index])
   if (at < 0 && ours.length === floor.length) return ''
@@ -56,7 +56,7 @@ export function describeDifference({ container, ours, floor }: Difference): stri
   return `${container}: call ${place + 1} of ${ours.length}: ours ${near(ours)}, the C program’s ${near(floor)}`
 }
 
-/** Boots with an init that has itself traced, and then becomes the contender's (traced.c). */
+/** Boots an init that has itself traced and then becomes the contender (traced.c). */
 async function traceCalls(bench: Bench, contender: Contender, container: Container): Promise<string[]> {
   const strace = needProgram('strace', 'strace')
   const program = async (path: string, file: string): Promise<Entry> => ({
@@ -88,14 +88,13 @@ async function traceCalls(bench: Bench, contender: Contender, container: Contain
 }
 
 /**
- * Not compared. ppoll is where the child beside PID 1 waits: when it comes to that is the scheduler's matter. Of the time a C
- * library asks the kernel only where the clock can't be read without it, which on a busy computer may be so or not.
+ * Not compared. A helper process waits in ppoll, and when it gets there is up to the scheduler. A C library asks the kernel
+ * for the time only if it can't read the clock by itself, which varies on a busy computer.
  */
 const LEFT_OUT: readonly string[] = ['ppoll', 'clock_gettime']
 
 /**
- * The calls between the execve of PID 1 and that of the entrypoint: the name, what of its arguments is a text, and the
- * errno.
+ * The calls between PID 1's execve and the entrypoint's: the name, the arguments that are text, and the errno.
  */
 export function readCalls(trace: string): string[] {
   const lines = trace.split(/\r*\n/)
@@ -111,5 +110,5 @@ export function readCalls(trace: string): string[] {
   })
 }
 
-/** A C library may take the elder of two calls that do the same. */
+/** A C library may use the older of two equivalent calls. */
 const plainName = (name: string): string => ({ open: 'openat', readlink: 'readlinkat' })[name] ?? name

@@ -1,9 +1,9 @@
 /**
- * The containers that the bench boots, and what is measured of a boot.
+ * The containers that the benchmarks boot, and what is measured of a boot.
  *
- * Time is from the kernel's line `Run /init as init process` to the entrypoint's first instruction, which it marks by a
- * line of its own in the kernel's log: one clock, two lines. Memory is what it reads in /proc at that moment.
- * Instructions are counted by a plugin for QEMU (count.c), in boots of their own.
+ * Time is measured from the kernel's line `Run /init as init process` to a line that the entrypoint writes into the kernel's
+ * log first of all, so both have the same clock. Memory is what the entrypoint then reads in /proc. A plugin for QEMU
+ * (count.c) counts instructions in separate boots.
  */
 
 import { readFileSync, rmSync } from 'node:fs'
@@ -21,7 +21,7 @@ import { makeExt4, probeProgram, type Tree, writeTree } from '../qemu/lib/files.
 import { makeSeed, seedFixture } from '../qemu/lib/images.ts'
 import { kilobytes, parseReport } from '../qemu/lib/report.ts'
 
-/** What a host gives to a container, whoever its PID 1 is. */
+/** What a host gives to a container, whichever PID 1 it has. */
 export interface Container {
   readonly name: string
   readonly cmdline: string
@@ -32,7 +32,7 @@ export interface Container {
   readonly nics: readonly Nic[]
 }
 
-/** Who is PID 1 until the entrypoint runs. */
+/** A candidate for PID 1. */
 export interface Contender {
   readonly name: string
   readonly initramfs: string
@@ -42,11 +42,11 @@ export interface Contender {
   readonly memoryMB?: number
   /** More for the command line. */
   readonly cmdline?: string
-  /** Its kernel runs programs of the initramfs (modprobe) before /init: counting everything would begin with them. */
+  /** Its kernel runs programs (modprobe) before /init, so that a count of all instructions would begin with those. */
   readonly helpers?: boolean
 }
 
-/** Where measuring happens. */
+/** Where to measure. */
 export interface Bench {
   readonly folder: string
   readonly accel: Accel
@@ -55,11 +55,11 @@ export interface Bench {
 export interface Sample {
   /** Milliseconds from `Run /init` to the entrypoint. */
   readonly time: number
-  /** In KB, all of them: MemAvailable at the entrypoint. */
+  /** MemAvailable when the entrypoint begins. All memory is in KB. */
   readonly available: number
   /**
-   * MemTotal less MemAvailable and less the free pages that the kernel keeps for each processor. These are 2 to 6 MB, as it
-   * happens, and MemAvailable leaves them out: by itself it tells who is thrifty only where the difference is larger.
+   * MemTotal less MemAvailable and less the free pages that the kernel keeps for each processor. These pages vary from 2 to
+   * 6 MB and are not in MemAvailable, which alone would hide smaller differences.
    */
   readonly used: number
   /** PID 1's resident memory and its anonymous part; undefined where the entrypoint itself is PID 1. */
@@ -69,7 +69,7 @@ export interface Sample {
 
 export const MEMORY_MB = 256
 
-/** What every image has. PID 1 makes those that are missing, others do not. */
+/** What every image has. Our PID 1 makes missing ones; others do not. */
 const DIRECTORIES: Tree = Object.fromEntries(
   ['proc', 'sys', 'dev', 'run', 'etc', 'tmp'].map((name) => [name, { directory: true } as const]),
 )
@@ -92,8 +92,8 @@ export async function plainContainer(folder: string): Promise<Container> {
 }
 
 /**
- * The fixture private-mycelium: nearly the same, but from a seed. Its entrypoint is an init, which would become PID 1; it
- * is supervised, so that the two containers can be compared.
+ * The fixture private-mycelium: nearly the same, but from a seed. Its entrypoint is an init that would become PID 1; it is
+ * supervised instead, so that the two containers can be compared.
  */
 export async function seededContainer(folder: string): Promise<Container> {
   return {
@@ -115,8 +115,8 @@ export async function seededContainer(folder: string): Promise<Container> {
 const markedProbe = (): Promise<string> => probeProgram(['-DMARKED'])
 
 /**
- * Boots a container once, in a fresh root. Where its entrypoint is not reached that is told, and it is booted once more:
- * one boot of hundreds must not cost all that was measured before. Rejects, with the serial log, where that fails too.
+ * Boots a container once in a fresh root. If it does not reach its entrypoint, it is booted once more with a note, since one
+ * failure in hundreds of boots should not cost all results. Rejects with the serial log if that fails too.
  */
 export async function bootOnce(
   bench: Bench,
@@ -127,7 +127,7 @@ export async function bootOnce(
   return await attempt(bench, contender, container, qemuArgs).catch((error: unknown) => {
     const told = error instanceof Error ? error.message : String(error)
     const why = /^\[[ \d.]+\] .*(?:failed|panic).*$/m.exec(told)?.[0] ?? told.slice(0, told.indexOf('\n'))
-    note(`${contender.name} did not reach the entrypoint, once more: ${why}`)
+    note(`${contender.name} did not reach the entrypoint; trying once more: ${why}`)
     return attempt(bench, contender, container, qemuArgs)
   })
 }
@@ -172,7 +172,7 @@ async function attempt(
   }
 }
 
-/** The time of a line in the kernel's log that begins as a regular expression says, in seconds. */
+/** The time of the first line in the kernel's log that matches, in seconds. */
 function logTime(text: string, pattern: string): number | undefined {
   const found = new RegExp(`^\\[ *(\\d+\\.\\d+)\\] ${pattern}`, 'm').exec(text)
   return found === null ? undefined : Number(found[1])
@@ -181,11 +181,11 @@ function logTime(text: string, pattern: string): number | undefined {
 /** In millions, from PID 1's first instruction to the entrypoint's. */
 export interface Instructions {
   readonly user: number
-  /** The kernel's among them; undefined where it can't be told when PID 1 begins. */
+  /** With the kernel's; undefined where PID 1's beginning can't be seen. */
   readonly all: number | undefined
 }
 
-/** Waiting for a device or a carrier takes as many turns as there are events, as it happens: the least of so many boots. */
+/** Waiting for a device or a carrier takes more or fewer turns by chance, so the least of this many boots counts. */
 const COUNTS = 2
 
 export async function countInstructions(
@@ -197,7 +197,7 @@ export async function countInstructions(
   const plugin = `${await countPlugin()},out=${out}`
   const counts: { readonly user: number; readonly all: number }[] = []
   for (let boots = 0; boots < COUNTS; boots++) {
-    // A plugin sees what QEMU itself translates.
+    // A plugin sees only what QEMU's own emulator runs.
     await bootOnce({ ...bench, accel: 'tcg' }, contender, container, ['-plugin', plugin])
     const [user = '', all = '', end] = (await readFile(out, 'utf8')).trim().split(' ')
     if (end !== 'entrypoint')

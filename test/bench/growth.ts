@@ -1,4 +1,4 @@
-/** `npm run bench -- growth`: what one more route, variable, disk and NIC costs the lean build. */
+/** `npm run bench -- growth`: what one more route, variable, disk or NIC costs the lean build. */
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -58,7 +58,7 @@ const SERIES: readonly Series[] = [
   {
     name: 'disks',
     one: 'disk',
-    // What fits on a PCI bus beside the root and the seed.
+    // As many as fit on a PCI bus with the root and the seed.
     counts: [1, 5, 10, 15, 20, 26],
     seed: (count) => ({ ...PLAIN, disks: count, user: `mounts:\n${times(count, mount).join('')}` }),
   },
@@ -85,7 +85,7 @@ const nic = (at: number, routes: readonly string[]): string =>
 const mount = (at: number): string =>
   `- - /dev/vd${String.fromCharCode(0x61 + at)}\n  - /data/${at}\n  - auto\n  - defaults\n  - "0"\n  - "0"\n`
 
-/** A container that has so many of something, and hardly anything else. */
+/** A container that has this many of one thing and little else. */
 async function containerOf(folder: string, { name, seed }: Series, count: number): Promise<Container> {
   const { network, user, zosrc, disks, nics } = seed(count)
   const files: Disk[] = []
@@ -117,7 +117,7 @@ interface Run {
   readonly times: number[]
 }
 
-/** Boots all of them in turn, so that what else the computer does hits all alike. */
+/** Boots all of them in turn, so that other load on the computer affects them alike. */
 export async function measureGrowth(bench: Bench, rounds: number): Promise<Growth[]> {
   const runs: Run[] = []
   for (const series of SERIES) {

@@ -1,4 +1,4 @@
-/** `npm run bench -- images`: sizes of what is booted. */
+/** `npm run bench -- images`: sizes of the contenders' files. */
 
 import { stat } from 'node:fs/promises'
 import { PRODUCTS } from '../../build/paths.ts'
@@ -7,7 +7,7 @@ import type { Bench } from './container.ts'
 import { ashScript, debianInitramfs, floor, LEAN, NODE } from './rivals.ts'
 import { count, table } from './statistics.ts'
 
-/** PID 1 alone, and the initramfs that holds all that is needed before the root is there. */
+/** PID 1's file, and the initramfs with everything that is needed before the root is mounted. */
 export async function imageTable({ folder }: Bench): Promise<string> {
   const rows = [
     ['lean build', await bytes(PRODUCTS.init), await bytes(LEAN.initramfs)],
@@ -23,7 +23,7 @@ export async function imageTable({ folder }: Bench): Promise<string> {
       '',
       await bytes((await debianInitramfs(folder)).initramfs),
     ],
-    // Not measured here: what was reported of the initramfs that zos hosts boot containers with.
+    // Not measured here, but reported for the initramfs that zos hosts boot containers with.
     ['threefoldtech/cloud-container, as reported', '', 'about 6,000,000'],
   ]
   return table(['', 'PID 1’s file, bytes', 'initramfs, bytes'], rows)

@@ -15,7 +15,7 @@ export interface Cost {
   readonly times: readonly number[]
 }
 
-/** By the file that was booted. What is not in it did not come to init. */
+/** By the file that was booted. Kernels that did not reach init are missing. */
 export type Costs = ReadonlyMap<string, Cost>
 
 /** A kernel with a row in the table of kernels. */
@@ -23,7 +23,7 @@ export interface Rival extends VariantFiles {
   readonly name: string
 }
 
-/** A kernel of the groups so far, the one of this row the last. */
+/** A kernel of the groups up to this row's. */
 export interface Rung {
   readonly groups: readonly Group[]
   /** undefined: not compiled. */
@@ -70,7 +70,7 @@ async function difference(
     ...sizes,
     count(less.available - all.available),
     count(all.instructions - less.instructions),
-    // Of the same round, so that what else the computer did then is in both.
+    // Compared within a round, so that other load is in both.
     spread(all.times.map((time, round) => time - (less.times[round] ?? Number.NaN))),
   ]
 }

@@ -1,9 +1,9 @@
 /**
- * The kernels that bench/kernel.ts compares with ours, compiled of the same source by the same compiler: ours without
- * one of its groups each, and others' configurations. What is compiled stays in the cache.
+ * Compiles the kernels that bench/kernel.ts compares with ours, from the same source and with the same compiler: ours with
+ * some of its groups, and other configurations. They are kept in the cache.
  *
- * The first begins with the objects of the whole kernel, and each other with those of the one before it, all in one
- * folder: make then compiles only what depends on the settings that differ (fixdep, Documentation/kbuild/makefiles.rst).
+ * The first begins with the objects of the whole kernel, and each other one with those of the one before, in one folder, so
+ * that make compiles only what depends on settings that differ (fixdep, Documentation/kbuild/makefiles.rst).
  */
 
 import { existsSync } from 'node:fs'
@@ -24,12 +24,12 @@ import {
 } from '../../build/kernel/kernel.ts'
 import { step } from '../../build/progress.ts'
 
-/** Raised when what is kept of a variant changes. */
+/** Raised when the kept files of a variant change. */
 const FORMAT = '1'
 
 export interface Variant {
   readonly name: string
-  /** Settings over `allnoconfig`, as a fragment is; or over the kernel's own defaults, as somebody's whole .config is. */
+  /** Settings on top of `allnoconfig` (a fragment), or on top of the kernel's defaults (a whole .config). */
   readonly over: 'nothing' | 'defaults'
   readonly settings: string
 }
@@ -42,8 +42,8 @@ export interface VariantFiles {
 }
 
 /**
- * Compiles what is not in the cache, and says which and how many.
- * @returns the files in the variants' order; undefined for one that is not in the cache, where nothing may be compiled
+ * Compiles what is not in the cache, and reports it.
+ * @returns the files in the variants' order; undefined for one that is not in the cache and must not be compiled
  */
 export async function buildVariants(
   whole: BuiltKernel,
@@ -79,7 +79,7 @@ export async function buildVariants(
 
 interface Workshop {
   readonly source: string
-  /** Where one variant after the other is compiled: the name of this folder is in the objects. */
+  /** Where the variants are compiled one after the other, since the folder's name is in the objects. */
   readonly objects: string
   /** Objects of the whole kernel, to begin with. */
   readonly whole: string
@@ -88,8 +88,8 @@ interface Workshop {
 }
 
 /**
- * Unpacks the source and compiles the whole kernel, where its objects are wanted: of somebody else's configuration none is
- * the same. What an interrupted run has left of that is used.
+ * Unpacks the source and, if its objects are needed, compiles the whole kernel; a foreign configuration shares none of them.
+ * Continues what an interrupted run has left.
  */
 async function openWorkshop(lock: KernelLock, version: string, begun: boolean): Promise<Workshop> {
   const folder = join(cacheRoot(), `kernel-workshop-${version}`)
@@ -110,7 +110,7 @@ async function openWorkshop(lock: KernelLock, version: string, begun: boolean): 
   const fragment = await readFile(CONFIG, 'utf8')
   const made = await readFile(join(whole, 'fragment'), 'utf8').catch(() => undefined)
   if (made !== fragment) {
-    // Of objects that a killed make left, some may be half a file. Those of an older configuration are whole.
+    // A killed make may leave half-written objects. Those of an older configuration are complete.
     await rm(objects, { recursive: true, force: true })
     if (made !== undefined) await rename(whole, objects)
     await step('the whole kernel, for its objects', async () => {

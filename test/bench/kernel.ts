@@ -1,12 +1,12 @@
 /**
- * `npm run bench:kernel`: what each group of initramfs/kernel.config costs, and our kernel beside others; --help tells
- * the rest. Writes the tables of docs/kernel.md.
+ * `npm run bench:kernel`: measures each group of initramfs/kernel.config and compares our kernel with others. Writes the
+ * tables of docs/kernel.md.
  *
  * A group's cost is the difference between a kernel of the groups up to it and one of those before it, so that the rows
- * add up (kernel-variants.ts). They boot in turn to an init that tells the available memory and switches off (poweroff.c). Time is from the processor's first
- * instruction to the end of QEMU. One more boot each counts instructions: with -icount the guest's clock is the count,
- * one a nanosecond, and where the kernel waits for a clock, it counts what a processor would do meanwhile that does one
- * in each nanosecond (QEMU's docs/devel/tcg-icount.rst). So the clock that init reads is the same each time.
+ * add up (kernel-variants.ts). They boot in turn to an init that prints the available memory and powers off (poweroff.c).
+ * Time is from the processor's first instruction to QEMU's end. One more boot of each counts instructions: with -icount,
+ * the guest's clock advances by a nanosecond for each instruction, waiting included (QEMU's docs/devel/tcg-icount.rst),
+ * so that the clock that init reads is the same each time.
  */
 
 import { existsSync } from 'node:fs'
@@ -38,21 +38,21 @@ const MEMORY_MB = 256
 const PAGE = join(ROOT, 'docs/kernel.md')
 
 /**
- * The smallest kernel: less has no 64 bits, no way to run PID 1, nowhere to tell what it found, no entry for a VMM, or no
- * way to switch off.
+ * The smallest kernel. With less, there are no 64 bits, no way to run PID 1, no console, no entry for a VMM, or no way to
+ * power off.
  */
 const SMALLEST = 5
 
 /**
  * The configuration of the kernel that zos's containers boot: threefoldtech/cloud-container, the file `config` at commit
- * 586fae0074631fc39a6a9e2b30d8afe56173f459, made for Linux 5.12.9. It is theirs and no part of this project: who wants
- * its row in the table puts it there.
+ * 586fae0074631fc39a6a9e2b30d8afe56173f459, made for Linux 5.12.9. It is not part of this project; put it there to get
+ * its row in the table.
  */
 const PUBLISHED = join(cacheRoot(), 'cloud-container.config')
 
 /**
- * Without that file: what the request for this kernel reported, measured on 2026-11-23 in the same way (Linux 6.12 of
- * the same source, 256 MB, no KVM), bytes in MB and the time from the bzImage.
+ * Without that file: reported figures, measured on 2026-11-23 in the same way (Linux 6.12 from the same source, 256 MB, no
+ * KVM, time from the bzImage).
  */
 const REPORTED = [
   '6.12 with the configuration of threefoldtech/cloud-container, as reported and not of this run',
@@ -61,15 +61,15 @@ const REPORTED = [
 
 const HELP = `npm run bench:kernel [-- OPTIONS]
 
-Compiles our kernel with more and more of its groups, boots them all in turn, and writes the tables of docs/kernel.md.
-Compiling takes half an hour to an hour on two cores, once. What is done is kept, however it ends.
+Compiles our kernel with more and more of its groups, boots all of them in turn, and writes the tables of docs/kernel.md.
+The first run compiles for half an hour to an hour on two cores. Compiled kernels are kept even if the run is interrupted.
 
-  --rounds N    how many boots each; default ${ROUNDS}
-  --compiled    compile no more of these: measure what is there
+  --rounds N    boots of each kernel; default ${ROUNDS}
+  --compiled    compiles nothing and measures the kernels that are there
   --help        this text
 
-A file ${PUBLISHED}
-gets a row for the kernel of threefoldtech/cloud-container, which takes half an hour more.
+With a file ${PUBLISHED}
+there is a row for the kernel of threefoldtech/cloud-container, which takes half an hour more.
 `
 
 interface Options {
@@ -85,10 +85,10 @@ interface Boot {
   readonly uptime: number
 }
 
-/** An instruction takes 2^0 ns, and the host does not sleep through what the guest waits for. */
+/** An instruction takes 2^0 ns, and QEMU does not sleep while the guest waits. */
 const COUNTED = ['-icount', 'shift=0,sleep=off']
 
-/** Boots a kernel once; undefined where init told nothing. */
+/** Boots a kernel once; undefined if init printed nothing. */
 async function bootOnce(
   initramfs: string,
   kernel: string,
@@ -108,12 +108,12 @@ async function bootOnce(
   return { available: Number(available), milliseconds: duration * 1000, uptime: Number(uptime) * 1000 }
 }
 
-/** Boots the kernels in turn. One that does not come to init in its first boot is left out. */
+/** Boots the kernels in turn. One that does not reach init in its first boot is left out. */
 async function measure(initramfs: string, kernels: readonly string[], rounds: number): Promise<Costs> {
   const counts = new Map<string, number>()
   for (const [index, kernel] of kernels.entries()) {
     note(`counting instructions: ${index + 1} of ${kernels.length}`)
-    // QEMU refuses an ELF without a PVH entry: that is an answer too.
+    // QEMU refuses an ELF without a PVH entry.
     const first = await bootOnce(initramfs, kernel, COUNTED).catch(() => undefined)
     if (first !== undefined) counts.set(kernel, first.uptime)
   }
@@ -122,8 +122,8 @@ async function measure(initramfs: string, kernels: readonly string[], rounds: nu
     note(`booting: round ${round} of ${rounds}`)
     for (const [kernel, before] of boots) {
       const one = await bootOnce(initramfs, kernel)
-      // A boot in some hundred fails on a busy computer; it is told, and hours of compiling are not lost by it.
-      if (one === undefined) note(`${kernel}: came to init before, and not this time`)
+      // One boot in a few hundred fails on a busy computer. That should not cost hours of compiling.
+      if (one === undefined) note(`${kernel}: did not reach init this time`)
       else before.push(one)
     }
   }
@@ -135,7 +135,7 @@ async function measure(initramfs: string, kernels: readonly string[], rounds: nu
   return new Map([...boots].map(([kernel, all]) => [kernel, cost(kernel, all)]))
 }
 
-/** The init of all of them, which needs nothing but a console. */
+/** The init for all of them, which needs nothing but a console. */
 async function makeInitramfs(folder: string): Promise<string> {
   const data = await readFile(await guestProgram(new URL('poweroff.c', import.meta.url)))
   const archive = cpio([
@@ -148,7 +148,7 @@ async function makeInitramfs(folder: string): Promise<string> {
   return file
 }
 
-/** Kernels of the first groups, from the smallest to ours. The largest is compiled first: each is made of the one before. */
+/** Kernels of the first groups, from the smallest to ours. The largest is compiled first, as each begins with the one before. */
 async function ladderOf(built: BuiltKernel, mayCompile: boolean): Promise<Rung[]> {
   const groups = readGroups(await readFile(CONFIG, 'utf8'))
   const counts = Array.from({ length: groups.length - SMALLEST }, (_, index) => groups.length - 1 - index)
@@ -185,7 +185,7 @@ async function publishedKernel(built: BuiltKernel, mayCompile: boolean): Promise
   return files === undefined ? [] : [{ name, ...files }]
 }
 
-/** When, where and how the figures came about. */
+/** When, where and how the figures were measured. */
 async function circumstances({ release, compiler }: BuiltKernel, rounds: number): Promise<string> {
   const told = (await run(needProgram('qemu-system-x86_64', 'qemu-system-x86'), ['--version'])).toString()
   const qemu = /version ([\d.]+)/.exec(told)?.[1] ?? ''

@@ -1,4 +1,4 @@
-/** The bench's pictures: SVG documents of their own, with the colours of the timeline's. Pure. */
+/** The benchmarks' pictures: stand-alone SVG documents in the timeline's colours. Pure. */
 
 import { escaped, STYLE, ticks } from '../../src/host/timeline/timeline-svg.ts'
 import { count, type Line, type Point } from './statistics.ts'
@@ -36,7 +36,7 @@ const at = (value: number): string => value.toFixed(1)
 export interface Bar {
   readonly name: string
   readonly value: number
-  /** The least and the most that were measured. */
+  /** The lowest and the highest value. */
   readonly low: number
   readonly high: number
   readonly ours: boolean
@@ -50,11 +50,11 @@ export interface Bars {
 
 const ROW = 26
 const BAR = 14
-/** Where bars begin, and where the longest ends. */
+/** Where bars begin, and where the longest one ends. */
 const PLOT = 170
 const PLOT_END = 870
 
-/** A bar for each value, from zero, with a thin line from the least to the most. */
+/** A bar for each value, starting at zero, with a thin line from the lowest to the highest. */
 export function bars({ title, unit, groups }: Bars): string {
   const all = groups.flatMap((group) => group.bars)
   const most = Math.max(...all.map(({ high }) => high))
@@ -99,14 +99,14 @@ export interface Plot {
 
 export interface Panels {
   readonly title: string
-  /** A column each, with its series below one another. */
+  /** One column each, with its series stacked. */
   readonly panels: readonly { readonly name: string; readonly series: readonly Plot[] }[]
 }
 
 const PANEL_HEIGHT = 190
 const GAP = 64
 
-/** Points with the straight line through them, from zero on both axes. */
+/** Points and the straight line through them; both axes start at zero. */
 export function panels({ title, panels: columns }: Panels): string {
   const width = (WIDTH - LEFT) / columns.length
   const rows = Math.max(...columns.map(({ series }) => series.length))

@@ -1,6 +1,6 @@
 /*
- * The smallest init there is: says how much memory is available and how long the kernel took to it, and switches off.
- * For comparing kernels (test/bench/kernel.ts).
+ * A minimal init for comparing kernels (test/bench/kernel.ts): prints the available memory and the kernel's uptime, and
+ * powers off.
  */
 
 #include <fcntl.h>

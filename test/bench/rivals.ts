@@ -1,4 +1,4 @@
-/** Who is compared: our builds, and what others would put in PID 1's place. Each with an initramfs. */
+/** The contenders: our two builds and other PID 1s, each with an initramfs. */
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -74,8 +74,8 @@ export async function ashScript(folder: string): Promise<Contender> {
 }
 
 /**
- * Debian's kernel with the initramfs that initramfs-tools made for it, with the module virtiofs. The host's rootdelay=30
- * would make it sleep for so long.
+ * Debian's kernel with the initramfs that initramfs-tools made for it, and the module virtiofs. With the host's rootdelay=30
+ * it would sleep for 30 seconds.
  */
 export async function debianInitramfs(folder: string): Promise<Contender> {
   const place = join(folder, 'debian')

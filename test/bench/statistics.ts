@@ -1,17 +1,17 @@
-/** What is made of measurements, for tables and pictures. Pure. */
+/** Medians, spreads, tables and straight lines. Pure. */
 
-/** The middle one; of an even number of values the mean of the two in the middle. */
+/** The middle value, or the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
   return low === undefined || high === undefined ? Number.NaN : (low + high) / 2
 }
 
-/** `12,346`, or with so many digits behind the point. */
+/** `12,346`, with `digits` decimals. */
 export const count = (value: number, digits = 0): string =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
-/** The median, the least and the most: `12 (11 to 19)`; where all are the same, `12`. */
+/** The median, the lowest and the highest: `12 (11 to 19)`; `12` if all are the same. */
 export function spread(values: readonly number[], digits = 0): string {
   const [least, middle, most] = [Math.min(...values), median(values), Math.max(...values)].map((value) =>
     count(value, digits),
@@ -19,7 +19,7 @@ export function spread(values: readonly number[], digits = 0): string {
   return least === most ? `${middle}` : `${middle} (${least} to ${most})`
 }
 
-/** A table in Markdown; a column whose cells are numbers is set to the right. */
+/** A table in Markdown; columns of numbers are right-aligned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const isNumber = (cell: string | undefined): boolean =>
     /^[\d.,−-]*( \([\d.,]+ to [\d.,]+\))?$/.test(cell ?? '')
@@ -29,7 +29,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** Replaces what is between the markers `<!-- name -->` and `<!-- end -->` of a page. */
+/** Replaces the text between the markers `<!-- name -->` and `<!-- end -->` of a page. */
 export function replaceMarked(page: string, name: string, text: string): string {
   const mark = `<!-- ${name} -->`
   const begin = page.indexOf(mark)
@@ -47,7 +47,7 @@ export interface Line {
   /** What one more of x costs. */
   readonly slope: number
   readonly intercept: number
-  /** By how much the points lie off the line at the most, of the largest y: 0 is a straight line. */
+  /** The largest distance of a point from the line, relative to the largest y; 0 is a straight line. */
   readonly bend: number
 }
 

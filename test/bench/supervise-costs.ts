@@ -1,4 +1,4 @@
-/** What a PID 1 costs: orphans by the thousand, an idle time, memory, and how fast it hands a signal on. */
+/** What a PID 1 costs: reaping thousands of orphans, idling, memory, and how fast it forwards a signal. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,11 +9,11 @@ const ORPHANS = 100_000
 const IDLE_SECONDS = 10
 const SIGNALS = 500
 
-/** How they come: so many by one parent, and all of a pace by one line to `orphans`. */
+/** How orphans arrive: this many from one parent, all of them at one line to `orphans`. */
 interface Flow {
   readonly batch: number
   readonly pace: number
-  /** PID 1 is stopped until all of a pace are there. */
+  /** PID 1 is stopped until all of them are there. */
   readonly held: boolean
 }
 
@@ -21,12 +21,12 @@ const ONE_BY_ONE: Flow = { batch: 1, pace: ORPHANS, held: false }
 const BATCHES: Flow = { batch: 1000, pace: ORPHANS, held: false }
 const AT_ONCE: Flow = { batch: 10_000, pace: 10_000, held: true }
 
-/** Figures by the name of their row; undefined where this PID 1 does not take part. */
+/** Figures by the name of their row; undefined where this PID 1 can't be measured. */
 type Figures = ReadonlyMap<string, number | undefined>
 
 /** One round of all. */
 export async function costs(init: Init, folder: string): Promise<Figures> {
-  // BusyBox' sleeps a second now and then, and is not done in a minute.
+  // BusyBox init sleeps for a second now and then, and would take more than a minute.
   const reaps = async (name: string, flow: Flow): Promise<Reaped | undefined> =>
     await reapFlow(init, join(folder, name), flow).catch(() => undefined)
   const one = await reaps('one', ONE_BY_ONE)
@@ -49,7 +49,7 @@ export async function costs(init: Init, folder: string): Promise<Figures> {
 }
 
 interface Reaped {
-  /** From the first one's reaping to the last one's, in the fastest of the paces: another process only ever makes it longer. */
+  /** From the first one's reaping to the last one's. The fastest counts, since other processes only make it slower. */
   readonly seconds: number
   /** PID 1's, in milliseconds. */
   readonly processor: number
@@ -73,7 +73,7 @@ async function reapFlow(init: Init, place: string, { batch, pace, held }: Flow):
       running.signal('SIGCONT')
     }
     const [, taken = ''] = await running.says(new RegExp(`gone ${done} ([\\d.]+)`))
-    // The last one is gone a moment before PID 1 sleeps.
+    // PID 1 sleeps a moment after the last one is gone.
     await sleep(50)
     const after = look(running)
     seconds = Math.min(seconds, Number(taken))
@@ -84,10 +84,10 @@ async function reapFlow(init: Init, place: string, { batch, pace, held }: Flow):
   return { seconds, processor, wakeUps }
 }
 
-/** What PID 1 has used until now. */
+/** What PID 1 has used so far. */
 function look(running: Running): { processor: number; wakeUps: number } {
   const pid = running.pid()
-  // The first number is the time on a processor, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+  // The first number is the processor time in nanoseconds (Documentation/scheduler/sched-stats.rst).
   const [nanoseconds] = readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')
   const status = readFileSync(`/proc/${pid}/status`, 'latin1')
   const [, wakeUps] = /^voluntary_ctxt_switches:\s*(\d+)$/m.exec(status) ?? []
@@ -109,7 +109,7 @@ async function idleCosts(init: Init, place: string): Promise<{ rss: number; pss:
   return { rss: kilobytes('Rss'), pss: kilobytes('Pss'), wakeUps }
 }
 
-/** The median of many, in microseconds; undefined where signals are not handed on. */
+/** The median of many, in microseconds; undefined if signals are not forwarded. */
 async function signalLatency(init: Init, place: string): Promise<number | undefined> {
   const { latency } = await init.programs()
   const running = await startInit(init, place, [latency, String(SIGNALS)])

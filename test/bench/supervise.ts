@@ -1,4 +1,4 @@
-/** `npm run bench -- supervise`: our PID 1 and those that containers have otherwise, put to the same rows in namespaces. */
+/** `npm run bench -- supervise`: runs our PID 1 and the usual ones of containers through the same checks in namespaces. */
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ const INITS: readonly Init[] = [
 
 const ALL_CODES = Array.from({ length: 256 }, (_, code) => code)
 
-/** `0.19.0-1`; what dpkg knows of a package. */
+/** A package's version: `0.19.0-1`. */
 const versionOf = (name: string): string =>
   execFileSync('dpkg-query', ['-W', '-f', `\${Version}`, name], { encoding: 'utf8' })
 
@@ -34,7 +34,7 @@ async function compareBehaviour(folder: string): Promise<string[][]> {
   return table
 }
 
-/** In turn, so that what else the computer does hits all alike: each figure's median, and from what to what it was. */
+/** Measures in turn, so that other load affects all alike, and gives each figure's median and range. */
 async function measureCosts(folder: string, rounds: number): Promise<string> {
   const inits = [...INITS, busyboxInit]
   const found = inits.map((): Map<string, number[]> => new Map())
@@ -51,7 +51,7 @@ async function measureCosts(folder: string, rounds: number): Promise<string> {
   return table(['', ...inits.map(({ name }) => name)], lines)
 }
 
-/** Both tables of docs/supervision.md, by their markers. Needs root, and Debian's tini, dumb-init, catatonit and busybox-static. */
+/** Both tables of docs/supervision.md by their markers. Needs root and Debian's tini, dumb-init, catatonit and busybox-static. */
 export async function compareSupervision({ folder }: Bench, rounds: number): Promise<Record<string, string>> {
   const [head = [], ...lines] = await compareBehaviour(folder)
   const versions = ['tini', 'dumb-init', 'catatonit', 'busybox-static'].map(

@@ -1,5 +1,5 @@
 /*
- * The init of a traced boot: starts strace(1) on itself, and when it is watched becomes /init. See calls.ts.
+ * The init of a traced boot: attaches strace(1) to itself, and then becomes /init. See calls.ts.
  */
 #include <fcntl.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/** What came of a trial, against what was asked for. */
+/** Checks a boot against its trial. */
 
 import { toByteText } from '../../src/host/lib/byte-text.ts'
 import type { Boot } from '../qemu/lib/boot.ts'
@@ -7,7 +7,7 @@ import { diskTarget, shareTarget, type Trial } from './trial.ts'
 
 const MACHINE_ENDS = { poweroff: 'powerdown', reboot: 'reset', halt: 'halt' } as const
 
-/** What is wrong, in words; nothing where all is as asked for. */
+/** What is wrong, in words; empty if the boot is as it should be. */
 export function check(trial: Trial, boot: Boot): string[] {
   return [...checkEnd(trial, boot), ...checkLog(boot), ...checkReport(trial, boot.report())]
 }
@@ -15,11 +15,11 @@ export function check(trial: Trial, boot: Boot): string[] {
 function checkEnd({ end, onExit }: Trial, { container, exit }: Boot): string[] {
   const asked = end.is === 'button' || end.is === 'restart'
   const machine = asked ? 'powerdown' : MACHINE_ENDS[onExit]
-  const wrong = exit.reason === machine ? [] : [`the machine ended by ${exit.reason}, not ${machine}`]
-  if (container === undefined) return [...wrong, 'no last line']
+  const wrong = exit.reason === machine ? [] : [`the machine ended with ${exit.reason}, not ${machine}`]
+  if (container === undefined) return [...wrong, 'PID 1 printed no last line']
   const told = `code ${container.code}, signal ${container.signal}, reason ${container.reason}`
   const reason = asked ? 'stop' : end.is === 'exit' ? 'exit' : 'signal or core'
-  // A restarted one was in the middle of something, or between two starts.
+  // A restarted entrypoint may be running or between two starts.
   const codes = { exit: [0], signal: [0], button: [143], restart: [143] }[end.is]
   if (end.is === 'exit') codes.push(end.code)
   if (end.is === 'signal') codes.push(128 + end.signal)
@@ -36,7 +36,7 @@ function checkLog({ console: text }: Boot): string[] {
   return text
     .split(/\r*\n/)
     .filter((line) => line.startsWith('zmachine: ') && /warning|fatal|error/.test(line))
-    .map((line) => `said ${line}`)
+    .map((line) => `printed ${line}`)
 }
 
 function checkReport(trial: Trial, report: Report): string[] {
@@ -69,6 +69,9 @@ function checkReport(trial: Trial, report: Report): string[] {
     ),
     ...missing(`hostname ${report.hostname}`, hostname === undefined || report.hostname === hostname),
     ...missing(`uid ${report.uid}, gid ${report.gid}`, report.uid === uid && report.gid === gid),
-    ...missing('the root’s mode is another', (at('/')?.options.includes('ro') ?? false) === readOnlyRoot),
+    ...missing(
+      'the root is writable or not, against the trial',
+      (at('/')?.options.includes('ro') ?? false) === readOnlyRoot,
+    ),
   ]
 }

@@ -1,4 +1,4 @@
-/** `npm run soak`: random machines, one after the other; --help tells the rest. */
+/** `npm run soak`: boots random machines one after the other, and checks each. */
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
@@ -23,17 +23,17 @@ const BOOTS = 500
 
 const HELP = `npm run soak [-- BOOTS [SEED]]
 
-Boots random machines, one after the other: NICs, disks, shares, seeds, command lines, users, ends. Each must end as its
-plan says, and its entrypoint find what was asked for.
+Boots machines with random NICs, disks, shares, seeds, command lines, users and endings, one after the other. Each must
+end as planned, and its entrypoint must find what was asked for.
 
-  BOOTS    how many; default ${BOOTS}, for which half an hour is enough
-  SEED     of the first; default 1. Boot N of a seed is: npm run soak 1 SEED+N
+  BOOTS    number of boots; default ${BOOTS}, which takes half an hour
+  SEED     seed of the first boot; default 1. Repeat boot N alone with: npm run soak 1 SEED+N
 
-One that fails is kept in dist/soak/N: its plan, its serial log, and what is wrong.
+Each failed boot is kept in dist/soak/N: its plan, its serial log, and what went wrong.
 `
 const KEPT = join(ROOT, 'dist/soak')
 
-/** One image of each type, to be copied. */
+/** One image of each type, to copy from. */
 async function makeImages(folder: string): Promise<ReadonlyMap<string, string>> {
   const tree = join(folder, 'tree')
   writeTree(tree, { 'hello.txt': 'hello' })
@@ -54,7 +54,7 @@ async function disksOf(trial: Trial, folder: string, images: ReadonlyMap<string,
   return disks
 }
 
-/** Presses the button once the entrypoint is at work; a restarted one, at any moment. */
+/** Presses the power button while the entrypoint works; with restarts, that may be at any moment. */
 async function during({ end }: Trial, machine: Machine): Promise<void> {
   if (end.is !== 'button' && end.is !== 'restart') return
   await machine.console.waitFor('probe: waiting')
@@ -74,7 +74,7 @@ async function run(trial: Trial, folder: string, images: ReadonlyMap<string, str
     disks: await disksOf(trial, folder, images),
     shares,
     nics: trial.nics.map((_, hub) => ({ backend: { kind: 'hub', hub } })),
-    // What is mounted on a read-only root is there.
+    // A read-only root needs its mount points.
     files: Object.fromEntries(
       [...trial.disks.map((_, at) => `disks/${at}`), ...shares.map((_, at) => `shares/${at}`)].map((path) => [
         path,
@@ -85,7 +85,7 @@ async function run(trial: Trial, folder: string, images: ReadonlyMap<string, str
   })
 }
 
-/** What is wrong with a boot, having kept it; nothing where all is well. */
+/** Boots and checks one machine, and keeps it if it fails. Returns what is wrong. */
 async function soak(seed: number, number: number, images: ReadonlyMap<string, string>): Promise<string[]> {
   const trial = makeTrial(seed)
   const folder = privateFolder()
@@ -149,7 +149,7 @@ await command(async () => {
   const [boots = BOOTS, seed = 1] = positionals.map(Number)
   if (positionals.length > 2 || !(boots > 0) || !Number.isSafeInteger(boots) || !Number.isSafeInteger(seed))
     throw new BuildError(
-      `${positionals.join(' ')}: these are no numbers of boots and seed`,
+      `${positionals.join(' ')}: BOOTS and SEED must be whole numbers`,
       'npm run soak -- --help',
     )
   await main(boots, seed)

@@ -1,16 +1,16 @@
-/** A machine at random: what it is asked for, and what must come of it. */
+/** Random machines: how each is configured and how it must end. */
 
 import fc from 'fast-check'
 import { type CmdlineData, encodeCmdline } from '../../src/host/seed/encode-cmdline.ts'
 import { encodeSeed, type SeedData } from '../../src/host/seed/encode-seed.ts'
 import { DISK_TYPES } from '../qemu/lib/images.ts'
 
-/** Small enough to be copied for a boot. */
+/** Small enough to copy for each boot. */
 export const TYPES: readonly string[] = ['ext4', 'vfat', 'erofs', 'squashfs', 'iso9660']
 export const DISKS = DISK_TYPES.filter(({ type }) => TYPES.includes(type))
 
 export interface Trial {
-  /** Who says what the machine is. */
+  /** Where the machine's configuration is. */
   readonly source: 'command line' | 'seed'
   readonly seedKind: 'fat12' | 'fat16' | 'fat32' | 'iso' | 'joliet'
   readonly readOnlyRoot: boolean
@@ -29,14 +29,14 @@ export interface Trial {
 export type End =
   | { readonly is: 'exit'; readonly code: number }
   | { readonly is: 'signal'; readonly signal: number }
-  /** The power button, so many milliseconds after the report; an entrypoint that is deaf has to be killed. */
+  /** The power button, `after` milliseconds after the report. A deaf entrypoint ignores TERM and has to be killed. */
   | { readonly is: 'button'; readonly after: number; readonly deaf: boolean }
-  /** Ends and is started again, until the button is pressed in the middle of it. */
+  /** Ends and is restarted until the power button is pressed. */
   | { readonly is: 'restart'; readonly code: number; readonly after: number }
 
 const octet = fc.integer({ min: 2, max: 250 })
 
-/** Networks of different NICs do not overlap. */
+/** The networks of different NICs do not overlap. */
 const addresses = (nic: number) =>
   fc
     .tuple(
@@ -53,7 +53,7 @@ const nics = fc
   .integer({ min: 0, max: 3 })
   .chain((count) => fc.tuple(...Array.from({ length: count }, (_, nic) => addresses(nic))))
 
-/** A variable's value: anything but NUL; a command line has neither quotes nor new lines. */
+/** A variable's value: no NUL; on a command line no quotes and no newlines either. */
 const value = (source: Trial['source']): fc.Arbitrary<string> =>
   source === 'seed'
     ? fc.string({ unit: 'binary', maxLength: 30 }).map((text) => text.toWellFormed().replaceAll('\0', ''))
@@ -111,7 +111,7 @@ export const makeTrial = (seed: number): Trial => {
   return trial
 }
 
-/** QEMU's, by the NIC's place. */
+/** QEMU's default for a NIC. */
 const macOf = (nic: number): string => `52:54:00:00:00:0${nic + 1}`
 
 const diskName = (at: number): string => `vd${String.fromCharCode(0x61 + at)}`
@@ -119,7 +119,7 @@ const diskName = (at: number): string => `vd${String.fromCharCode(0x61 + at)}`
 export const diskTarget = (at: number): string => `/disks/${at}`
 export const shareTarget = (at: number): string => `/shares/${at}`
 
-/** What only a command line can say. */
+/** Settings that exist on the command line only. */
 function settings({ user, onExit, end: ending }: Trial): NonNullable<CmdlineData['settings']> {
   return {
     onExit: ending.is === 'restart' ? 'restart' : onExit,
@@ -142,7 +142,7 @@ export function cmdlineOf(trial: Trial): string {
   })
 }
 
-/** undefined where the command line says it all. */
+/** Undefined if everything is on the command line. */
 export function seedOf({ source, nics, disks, shares, environment, hostname }: Trial) {
   if (source === 'command line') return undefined
   const data: SeedData = {
