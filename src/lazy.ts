@@ -10,6 +10,8 @@ export interface LazyModules {
   readonly dhcp: typeof import('./boot/steps/leases.ts')
   /** Where the root has /etc/environment. */
   readonly environment: typeof import('./config/environment.ts')
+  /** Where a disk is larger than its file system. */
+  readonly grow: typeof import('./boot/steps/grow.ts')
   /** Where the root has an /etc/ssh. */
   readonly hostKeys: typeof import('./boot/steps/host-keys.ts')
   /** Where the root has a /.startup.toml. */

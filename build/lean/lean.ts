@@ -19,6 +19,7 @@ const ENTRIES = {
   main: 'src/runtime/quickjs/entry.ts',
   dhcp: 'src/boot/steps/leases.ts',
   environment: 'src/config/environment.ts',
+  grow: 'src/boot/steps/grow.ts',
   hostKeys: 'src/boot/steps/host-keys.ts',
   startup: 'src/config/startup-toml.ts',
   users: 'src/config/users.ts',

@@ -6,7 +6,14 @@ import { DEFAULT_SETTINGS } from '../config/merge.ts'
 import { load } from '../lazy.ts'
 import { formatProblem } from '../lib/problem.ts'
 import type { Plan } from '../plan/plan.ts'
-import { type BootStep, type DhcpStep, describe, isFatal, type RootStep } from '../plan/step.ts'
+import {
+  type BootStep,
+  type DhcpStep,
+  describe,
+  isFatal,
+  type MountStep,
+  type RootStep,
+} from '../plan/step.ts'
 import { EEXIST, must } from '../sys/errno.ts'
 import { microseconds, setHostname, stat, symlink, uptime } from '../sys/linux.ts'
 import { debug, harmless, isDebug, line, warn, warnings } from './io/console.ts'
@@ -152,7 +159,7 @@ function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
       return announce(step, boot.nics)
     case 'mount':
       watcher(`${step.source} on ${step.target}`, step.source)()
-      mountStep(step, boot.deadline)
+      growMounted(step, mountStep(step, boot.deadline))
       return undefined
     case 'file': {
       const done = updateFile(step.path, step.content, step.mode, step.directoryMode)
@@ -163,6 +170,16 @@ function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
       free(boot)
       return undefined
   }
+}
+
+/** A file system may end before its disk does: mkfs leaves out a last group that is too small to be of use. In bytes. */
+const UNUSED_END = 16 << 20
+
+/** When a deployment is enlarged, hosts enlarge the disk and leave the file system as it is. */
+function growMounted({ grow, target }: MountStep, { disk, readOnly }: Mounted): void {
+  const size = disk?.superblock.space?.size
+  if (disk === undefined || size === undefined || readOnly || !grow) return
+  if (disk.size >= size + UNUSED_END) load('grow').growFileSystem(disk, target)
 }
 
 function root(step: RootStep, boot: Boot): void {

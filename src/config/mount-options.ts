@@ -26,6 +26,8 @@ export interface MountOptions {
   readonly nofail: boolean
   /** Not to be mounted at boot. */
   readonly noauto: boolean
+  /** The file system is grown to its disk. */
+  readonly grow: boolean
 }
 
 /** Options of the virtual file system: each sets flags or, with a minus, clears one. */
@@ -68,9 +70,11 @@ export function parseMountOptions(text: string): MountOptions {
   let flags = 0
   let nofail = false
   let noauto = false
+  let grow = true
   const data: string[] = []
   for (const option of text.split(',')) {
     const name = trim(option)
+    if (name === 'x-zmachine.nogrow') grow = false
     const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined
     if (
       name === '' ||
@@ -85,5 +89,5 @@ export function parseMountOptions(text: string): MountOptions {
     else if (flag === undefined) data.push(name)
     else flags = flag < 0 ? flags & ~-flag : flags | flag
   }
-  return { flags, data: data.join(','), nofail, noauto }
+  return { flags, data: data.join(','), nofail, noauto, grow }
 }

@@ -1,6 +1,6 @@
 /** Which file system a block device holds, told by its superblock. Pure. */
 
-import { type Bytes, u8, u16, u32 } from './bytes.ts'
+import { type Bytes, u8, u16, u32, u32be, u64 } from './bytes.ts'
 import { hex } from './text.ts'
 
 export interface Superblock {
@@ -10,6 +10,20 @@ export interface Superblock {
   readonly label: string
   /** As blkid(8) writes it, in lower case; '' where the file system has none. */
   readonly uuid: string
+  /** Of file systems that can grow. */
+  readonly space?: Space
+}
+
+/** How much of its disk a file system takes. */
+export interface Space {
+  /** In bytes. */
+  readonly size: number
+  /** In bytes; sizes are given to the kernel in blocks. */
+  readonly blockSize: number
+  /** btrfs: the number of this disk among those of the file system. */
+  readonly device?: number
+  /** xfs: how much of the space inodes may take, in percent. */
+  readonly inodeLimit?: number
 }
 
 /** Where superblocks lie, in bytes, in the order in which they are looked for. */
@@ -42,13 +56,34 @@ function parseStart(bytes: Bytes): Superblock | undefined {
 /** Documentation/filesystems/ext4/super.rst: 1024 bytes in. */
 function parseExt(bytes: Bytes): Superblock | undefined {
   if (bytes.length < 2048 || u16(bytes, 1024 + 0x38) !== 0xef53) return undefined
-  return { type: 'ext4', label: field(bytes, 1024 + 0x78, 16), uuid: uuid(bytes, 1024 + 0x68) }
+  const blockSize = 1024 << (u32(bytes, 1024 + 0x18) & 15)
+  // s_blocks_count_hi counts with the feature 64bit only.
+  const high = (u32(bytes, 1024 + 0x60) & INCOMPAT_64BIT) === 0 ? 0 : u32(bytes, 1024 + 0x150)
+  return {
+    type: 'ext4',
+    label: field(bytes, 1024 + 0x78, 16),
+    uuid: uuid(bytes, 1024 + 0x68),
+    space: { size: (u32(bytes, 1024 + 0x4) + high * 0x1_0000_0000) * blockSize, blockSize },
+  }
 }
+
+/** EXT4_FEATURE_INCOMPAT_64BIT */
+const INCOMPAT_64BIT = 0x80
 
 /** xfs_dsb in fs/xfs/libxfs/xfs_format.h. */
 function parseXfs(bytes: Bytes): Superblock | undefined {
   if (!startsWith(bytes, 0, 'XFSB')) return undefined
-  return { type: 'xfs', label: field(bytes, 108, 12), uuid: uuid(bytes, 32) }
+  const blockSize = u32be(bytes, 4)
+  return {
+    type: 'xfs',
+    label: field(bytes, 108, 12),
+    uuid: uuid(bytes, 32),
+    space: {
+      size: (u32be(bytes, 8) * 0x1_0000_0000 + u32be(bytes, 12)) * blockSize,
+      blockSize,
+      inodeLimit: u8(bytes, 127),
+    },
+  }
 }
 
 /** struct erofs_super_block in fs/erofs/erofs_fs.h: 1024 bytes in. */
@@ -79,7 +114,9 @@ function parseFat(bytes: Bytes): Superblock | undefined {
 /** struct btrfs_super_block in include/uapi/linux/btrfs_tree.h: 64 KiB in. */
 function parseBtrfs(bytes: Bytes): Superblock | undefined {
   if (!startsWith(bytes, 64, '_BHRfS_M')) return undefined
-  return { type: 'btrfs', label: field(bytes, 299, 256), uuid: uuid(bytes, 32) }
+  // struct btrfs_dev_item of this disk, at 201.
+  const space = { size: u64(bytes, 209), blockSize: u32(bytes, 144), device: u64(bytes, 201) }
+  return { type: 'btrfs', label: field(bytes, 299, 256), uuid: uuid(bytes, 32), space }
 }
 
 /** ECMA-119, 8.4: the primary volume descriptor, 32 KiB in. blkid's uuid is the creation's date and time. */

@@ -175,7 +175,7 @@ export function sortMounts(mounts: readonly MountConfig[]): MountConfig[] {
 
 /** A step, a refusal in words, or undefined for one that is not to be mounted at boot. */
 function planMount(mount: MountConfig): MountStep | string | undefined {
-  const { flags, data, nofail, noauto } = parseMountOptions(mount.options)
+  const { flags, data, nofail, noauto, grow } = parseMountOptions(mount.options)
   if (noauto) return undefined
   const { source, target, type, from } = mount
   if (target === '') {
@@ -183,7 +183,7 @@ function planMount(mount: MountConfig): MountStep | string | undefined {
       ? undefined
       : `${brief(source)} has no usable mount target (${from}); mounting it elsewhere would lose its data`
   }
-  return { kind: 'mount', source, target, type, flags, data, nofail, from }
+  return { kind: 'mount', source, target, type, flags, data, nofail, grow, from }
 }
 
 /** By which its name leads to it: the first IPv4 address or, without one, the first. */

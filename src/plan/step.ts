@@ -132,6 +132,8 @@ export interface MountStep {
   readonly flags: number
   readonly data: string
   readonly nofail: boolean
+  /** Whether its file system is grown to its disk. */
+  readonly grow: boolean
   readonly from: string
 }
 

@@ -93,6 +93,14 @@ export const EVIOCGBIT_EV_KEY = 0x80604521
 export const EV_KEY = 1
 export const KEY_POWER = 116
 
+// ioctl(2) that grow a file system: ext4 (fs/ext4/ext4.h), btrfs (linux/btrfs.h), xfs (xfs_fs.h of xfsprogs)
+export const EXT4_IOC_RESIZE_FS = 0x40086610
+export const BTRFS_IOC_RESIZE = 0x50009403
+export const XFS_IOC_FSGROWFSDATA = 0x4010586e
+
+// lseek(2)
+export const SEEK_END = 2
+
 // getrlimit(2)
 export const RLIM_INFINITY = -1
 export const RLIMIT_CPU = 0

@@ -20,6 +20,7 @@ import type { Argument, Memory, Runtime, Words } from './port.ts'
 export const SYS_read = 0
 export const SYS_write = 1
 export const SYS_close = 3
+export const SYS_lseek = 8
 export const SYS_rt_sigprocmask = 14
 export const SYS_ioctl = 16
 export const SYS_pread64 = 17
@@ -119,6 +120,10 @@ export const read = (fd: number, into: Memory): number => runtime.syscall(SYS_re
 /** ssize_t pread(int fd, void *buf, size_t count, off_t offset) — pread(2) */
 export const pread = (fd: number, into: Memory, offset: number): number =>
   runtime.syscall(SYS_pread64, fd, into, into.length, offset)
+
+/** off_t lseek(int fd, off_t offset, int whence) — lseek(2) */
+export const lseek = (fd: number, offset: number, whence: number): number =>
+  runtime.syscall(SYS_lseek, fd, offset, whence)
 
 /** ssize_t write(int fd, const void *buf, size_t count) — write(2) */
 export const write = (fd: number, from: Memory, length = from.length): number =>

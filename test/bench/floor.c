@@ -142,6 +142,14 @@ static void probe(const char *path) {
 	close(fd);
 }
 
+/* The same, and how large the disk is. */
+static void probe_size(const char *path) {
+	int fd = open_file(path, O_RDONLY | O_CLOEXEC);
+	pread(fd, bytes, 2048, 0);
+	lseek(fd, 0, SEEK_END);
+	close(fd);
+}
+
 static void write_value(const char *path, const char *value) {
 	int fd = open_file(path, O_WRONLY | O_CLOEXEC);
 	write(fd, value, strlen(value));
@@ -517,7 +525,7 @@ static void run_steps(void) {
 	watch(600);
 	make_directory("/data", 0755);
 	ask(AT_FDCWD, "/dev/vda", 0);
-	probe("/dev/vda");
+	probe_size("/dev/vda");
 	mount("/dev/vda", "/data", "ext4", 0, NULL);
 	watch(60);
 	watch(60);

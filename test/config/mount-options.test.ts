@@ -4,7 +4,7 @@ import { parseMountOptions } from '../../src/config/mount-options.ts'
 import * as MS from '../../src/lib/mount-flags.ts'
 import { anyBytes, textOf } from '../bytes.ts'
 
-const nothing = { flags: 0, data: '', nofail: false, noauto: false }
+const nothing = { flags: 0, data: '', nofail: false, noauto: false, grow: true }
 
 describe('parseMountOptions', () => {
   test.each([
@@ -65,7 +65,13 @@ describe('parseMountOptions', () => {
       data: 'subvol=/@data,compress=zstd:3',
       nofail: true,
       noauto: false,
+      grow: true,
     })
+  })
+
+  it('has one of our own: a file system that is not to be grown', () => {
+    expect(parseMountOptions('noatime,x-zmachine.nogrow')).toMatchObject({ data: '', grow: false })
+    expect(parseMountOptions('x-zmachine.nogro')).toMatchObject({ data: '', grow: true })
   })
 
   it('tells nofail and noauto', () => {

@@ -46,6 +46,7 @@ const HEADERS = [
   'sys/wait.h',
   'time.h',
   'netinet/in.h',
+  'linux/btrfs.h',
   'linux/filter.h',
   'linux/if.h',
   'linux/if_addr.h',
@@ -64,6 +65,9 @@ const HEADERS = [
 /** Names of ours that are not C's, as C says them. */
 const SPELLED: Record<string, string> = {
   EVIOCGBIT_EV_KEY: 'EVIOCGBIT(EV_KEY, 96)',
+  // fs/ext4/ext4.h and xfs_fs.h are not among the kernel's own headers of Debian 12.
+  EXT4_IOC_RESIZE_FS: "_IOW('f', 16, __u64)",
+  XFS_IOC_FSGROWFSDATA: "_IOW('X', 110, struct { __u64 newblocks; __u32 imaxpct; })",
   FAMILY_HEADER: 'NLMSG_HDRLEN / 4',
   SOCKADDR_NL_LEN: 'sizeof(struct sockaddr_nl)',
   SOCKADDR_LL_LEN: 'sizeof(struct sockaddr_ll)',

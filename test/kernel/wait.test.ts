@@ -149,9 +149,10 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
       flags: 0,
       data: '',
       nofail: false,
+      grow: true,
       from: '',
     } as const
-    expect(mountStep(step, uptime() + 5000)).toEqual({ type: 'ext4', readOnly: false })
+    expect(mountStep(step, uptime() + 5000)).toMatchObject({ type: 'ext4', readOnly: false })
     expect(readFileSync(`${target}/hello`, 'latin1')).toBe('hello\n')
   })
 })

@@ -2,8 +2,8 @@
 
 import { S_IFBLK, S_IFMT } from '../../lib/file-mode.ts'
 import { identify, type Superblock } from '../../lib/superblock.ts'
-import { O_CLOEXEC, O_RDONLY } from '../../sys/flags.ts'
-import { close, open, pread, stat } from '../../sys/linux.ts'
+import { O_CLOEXEC, O_RDONLY, SEEK_END } from '../../sys/flags.ts'
+import { close, lseek, open, pread, stat } from '../../sys/linux.ts'
 import { listNames } from './files.ts'
 import { DISK_PATIENCE, watch } from './watchdog.ts'
 
@@ -72,14 +72,33 @@ export function blockDevices(): string[] {
 export function probe(path: string): Superblock | undefined {
   const fd = open(path, O_RDONLY | O_CLOEXEC)
   if (fd < 0) return undefined
-  const found = identify((offset, length) => {
+  const found = probeOpen(fd)
+  close(fd)
+  return found
+}
+
+const probeOpen = (fd: number): Superblock | undefined =>
+  identify((offset, length) => {
     const bytes = new Uint8Array(length)
     // What can't be read stays zero, and no magic number is.
     pread(fd, bytes, offset)
     return bytes
   })
+
+export interface Disk {
+  readonly superblock: Superblock
+  /** In bytes. */
+  readonly size: number
+}
+
+/** What a device holds and how large it is, or undefined as `probe`. */
+export function probeDisk(path: string): Disk | undefined {
+  const fd = open(path, O_RDONLY | O_CLOEXEC)
+  if (fd < 0) return undefined
+  const superblock = probeOpen(fd)
+  const size = superblock === undefined ? 0 : lseek(fd, 0, SEEK_END)
   close(fd)
-  return found
+  return superblock === undefined ? undefined : { superblock, size }
 }
 
 /** Why nothing can be read of a device, as a negative errno; 0 where something can. */

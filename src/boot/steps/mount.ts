@@ -21,7 +21,15 @@ import {
 import { AT_SYMLINK_NOFOLLOW } from '../../sys/flags.ts'
 import { chmod, chown, mkdir, mount, stat } from '../../sys/linux.ts'
 import { warn } from '../io/console.ts'
-import { blockDevices, findDevice, isDeviceSource, probe, readError } from '../io/device.ts'
+import {
+  blockDevices,
+  type Disk,
+  findDevice,
+  isDeviceSource,
+  probe,
+  probeDisk,
+  readError,
+} from '../io/device.ts'
 import { listDirectories, listNames, makeDirectories, readText } from '../io/files.ts'
 import { loadModules } from '../io/modules.ts'
 import { waitFor } from '../io/wait.ts'
@@ -34,11 +42,15 @@ export interface Mountable {
   readonly type: string
   readonly flags: number
   readonly data: string
+  /** Its disk is looked at, to be grown to; left out for the root. */
+  readonly grow?: boolean
 }
 
 export interface Mounted {
   readonly type: string
   readonly readOnly: boolean
+  /** The disk, where it was looked at. */
+  readonly disk?: Disk
 }
 
 /**
@@ -121,7 +133,9 @@ function mountDevice(what: Mountable, deadline: number): Mounted {
       )}`,
     )
   }
-  const found = type === 'auto' ? probe(path)?.type : type
+  const mayGrow = what.grow === true && GROWING_TYPES.includes(type)
+  const disk = type === 'auto' || mayGrow ? probeDisk(path) : undefined
+  const found = type === 'auto' ? disk?.superblock.type : type
   const unreadable = found === undefined ? readError(path) : 0
   if (unreadable < 0)
     throw new SysError(`mount ${path} on ${target}`, unreadable, 'nothing can be read of the disk')
@@ -132,13 +146,16 @@ function mountDevice(what: Mountable, deadline: number): Mounted {
   }
   loadFileSystem(found)
   const attempt = tryMount({ ...what, source: path, type: found })
-  if (typeof attempt !== 'number') return attempt
+  if (typeof attempt !== 'number') return disk === undefined ? attempt : { ...attempt, disk }
   throw new SysError(
     `mount ${path} on ${target} as ${found}`,
     attempt,
     diskHint(attempt, path, found, what.data),
   )
 }
+
+/** File systems that can grow with their disk; those of other types need no look at it. */
+const GROWING_TYPES: readonly string[] = ['ext4', 'btrfs', 'xfs']
 
 /** What is wrong with a disk, as far as its superblock and the options tell. */
 function diskHint(result: number, path: string, type: string, data: string): string {

@@ -1,5 +1,6 @@
 /** The modules of `src/lazy.ts`. Here all of them are in one bundle, and V8 compiles a function when it is called. */
 
+import * as grow from '../../boot/steps/grow.ts'
 import * as hostKeys from '../../boot/steps/host-keys.ts'
 import * as dhcp from '../../boot/steps/leases.ts'
 import * as seed from '../../boot/steps/seed.ts'
@@ -13,6 +14,7 @@ import * as supervise from '../../supervise/lazy.ts'
 export const LAZY_MODULES: LazyModules & Readonly<Record<string, unknown>> = {
   dhcp,
   environment,
+  grow,
   hostKeys,
   seed,
   startup,

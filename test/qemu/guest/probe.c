@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -466,6 +467,16 @@ static int cat(int count, char **arguments) {
 	return 0;
 }
 
+/* df PATH...: how large their file systems are. */
+static int sizes(int count, char **arguments) {
+	for (int i = 0; i < count; i++) {
+		struct statvfs status;
+		if (statvfs(arguments[i], &status) < 0) say("df %s: %s", arguments[i], strerror(errno));
+		else say("df %s: %llu MiB", arguments[i], (unsigned long long)status.f_blocks * status.f_frsize >> 20);
+	}
+	return 0;
+}
+
 static int make_directory(int count, char **arguments) {
 	int failed = !count || mkdir(arguments[0], 0755) < 0;
 	say("mkdir %s: %s", count ? arguments[0] : "", failed ? strerror(errno) : "made");
@@ -527,6 +538,7 @@ static const struct {
 	{"write", write_file},
 	{"append", append_file},
 	{"cat", cat},
+	{"df", sizes},
 	{"mkdir", make_directory},
 	{"run", run},
 	{"next", next},
