@@ -16,6 +16,7 @@ export type { Console } from './machine/console.ts'
 export { type ContainerExit, containerExit } from './machine/container-exit.ts'
 export type { Machine, MachineExit } from './machine/machine.ts'
 export type { Backend, Disk, Forward, MachineOptions, Nic, Root, Share } from './machine/options.ts'
+export type { Environment } from './seed/checks.ts'
 export {
   type CmdlineData,
   type CmdlineDisk,
@@ -26,7 +27,6 @@ export {
 } from './seed/encode-cmdline.ts'
 export {
   type EncodedSeed,
-  type Environment,
   encodeSeed,
   type SeedData,
   type SeedMount,

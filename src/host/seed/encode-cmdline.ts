@@ -1,8 +1,7 @@
 /**
- * A kernel command line of the older generation's keys and our own (protocol, section 2) for whoever starts machines:
- * the other side of `config/keys.ts`. What it can't carry is a RangeError that names it.
- *
- * It can carry less than a seed: there are no escapes, and x86 has 2047 bytes for all of it.
+ * Writes a kernel command line with the keys of older zos hosts and our own (docs/protocol.md): the counterpart of
+ * `config/keys.ts`. A RangeError names what it can't carry. That is more than for a seed: there are no escapes, and
+ * x86 limits the whole line to 2047 bytes.
  */
 
 import { parseCmdline } from '../../config/cmdline.ts'
@@ -22,19 +21,19 @@ import {
   readIp,
   refusal,
   show,
-} from './encode-seed.ts'
+} from './checks.ts'
 
 export interface CmdlineNic {
   /** `eth0`, `eth1`, … */
   readonly name: string
-  /** Each like `10.0.0.2/24`; with none, the link is only brought up. */
+  /** Each like `10.0.0.2/24`; without any, the link is only brought up. */
   readonly addresses: readonly string[]
 }
 
 export interface CmdlineRoute {
-  /** A network like `10.0.0.0/8`, or `default`, which is IPv4's where `via` doesn't tell; IPv6's is `::/0` as well. */
+  /** A network like `10.0.0.0/8`, or `default`: for IPv4, unless `via` is an IPv6 address. `::/0` is IPv6's. */
   readonly to: string
-  /** A gateway's address, or a NIC's name. */
+  /** The address of a gateway, or the name of a NIC. */
   readonly via: string
 }
 
@@ -53,7 +52,7 @@ export interface CmdlineData {
   /** `root=`, `rootfstype=`, `rootflags=`, `ro` or `rw`, `rootdelay=`. */
   readonly root?: Partial<RootConfig>
   readonly init?: string
-  /** What follows `--`. An empty list is said as well: it takes away what `/.zosrc` has; undefined leaves that. */
+  /** What follows `--`. An empty list removes the arguments of `/.zosrc`; undefined keeps them. */
   readonly args?: readonly string[]
   readonly hostname?: string
   readonly nics?: readonly CmdlineNic[]
@@ -65,12 +64,12 @@ export interface CmdlineData {
   readonly settings?: Partial<Settings>
 }
 
-/** arch/x86/include/asm/setup.h's COMMAND_LINE_SIZE, less the NUL; arm64 has the same. */
+/** COMMAND_LINE_SIZE in arch/x86/include/asm/setup.h, without the NUL; arm64 has the same. */
 const LONGEST = 2047
 
 /**
- * CONFIG_INIT_ENV_ARG_LIMIT of the kernel's init/main.c: it keeps keys that it doesn't know, unless they have a dot in
- * them, for init's environment beside HOME and TERM, and panics where there are more; of arguments, too.
+ * CONFIG_INIT_ENV_ARG_LIMIT in the kernel's init/main.c. Unknown keys without a dot go into init's environment beside
+ * HOME and TERM; the kernel panics if there are more of them, or more arguments.
  */
 const MOST_KEYS = 31
 const MOST_ARGS = 32
@@ -79,34 +78,40 @@ const MOST_ARGS = 32
 const MOST_SECONDS = 999_999_999_999_999
 
 /**
- * The command line, to be passed as UTF-8. The kernel's own parameters (`console=`, `panic=`, …) belong before it, as
- * what follows `--` is the entrypoint's.
+ * @returns the command line, to be passed as UTF-8. Put the kernel's own parameters (`console=`, `panic=`, …) before it:
+ * what follows `--` belongs to the entrypoint
  * @throws RangeError for what a command line can't carry
  */
 export function encodeCmdline(data: CmdlineData): string {
   const unknown = [...network(data), ...mounts(data)]
   const keys = new Set(unknown.map(({ key }) => key).filter((key) => !key.includes('.')))
   if (keys.size > MOST_KEYS)
-    throw refusal('the command line', `${keys.size} keys; with more than ${MOST_KEYS} the kernel panics`)
+    throw refusal(
+      'the command line',
+      `${keys.size} keys; the kernel panics if there are more than ${MOST_KEYS}`,
+    )
   const tokens = [...root(data), ...unknown, ...variables(data), ...settings(data)]
   const line = [...tokens.map(writeToken), ...args(data)].join(' ')
   const length = Buffer.byteLength(line)
   if (length > LONGEST)
-    throw refusal('the command line', `${length} bytes, and a kernel takes ${LONGEST}; a seed can hold more`)
+    throw refusal(
+      'the command line',
+      `${length} bytes; the kernel takes at most ${LONGEST}, and a seed holds more`,
+    )
   return line
 }
 
 interface Key {
-  /** What it is called in `CmdlineData`, for an error. */
+  /** Its name in `CmdlineData`, for errors. */
   readonly what: string
   readonly key: string
-  /** undefined: a flag, which stands by itself. */
+  /** undefined: a flag, without a value. */
   readonly value: string | undefined
 }
 
 const flag = (key: string): Key => ({ what: key, key, value: undefined })
 
-/** A key, or none where there is no value. */
+/** A key, unless its value is undefined. */
 function optional(what: string, key: string, value: string | undefined): readonly Key[] {
   return value === undefined ? [] : [{ what, key, value }]
 }
@@ -161,26 +166,26 @@ function readRoute(what: string, { to, via }: CmdlineRoute): { family: Family; t
   const either = destination?.address ?? gateway
   const family = either === undefined ? 4 : familyOf(either)
   if (gateway !== undefined && familyOf(gateway) !== family)
-    throw refusal(what, `leads to ${show(to)} by a gateway of the other family, ${show(via)}`)
+    throw refusal(what, `${show(to)} and its gateway ${show(via)} are of different families`)
   const network = destination === undefined || destination.prefix === 0 ? 'default' : formatCidr(destination)
   return { family, text: `${network},${gateway === undefined ? via : formatIp(gateway)}` }
 }
 
-/** What a NIC's name is in a list of routes, where nothing quotes it. */
+/** Names that need no quotes in a list of routes. */
 const isInterface = (name: string): boolean => /^[A-Za-z][\w.@+-]{0,14}$/.test(name)
 
 function mounts({ disks = [], shares = [] }: CmdlineData): readonly Key[] {
   const targets = new Set<string>()
   const diskKeys = disks.map(({ name, target }, index): Key => {
     const what = `disks[${index}]`
-    // vdso= is a parameter of the kernel's.
+    // vdso= is one of the kernel's own parameters.
     if (!/^vd(?!so$)[a-z]{1,3}$/.test(name)) throw refusal(what, `${show(name)} is not a disk like vda`)
     return { what, key: name, value: checkTarget(`${what}.target`, target, targets) }
   })
   const shareKeys = shares.map(({ tag, target }, index): Key => {
     const what = `shares[${index}]`
     if (tag === '') throw refusal(`${what}.tag`, 'is empty')
-    if (tag.includes('=')) throw refusal(`${what}.tag`, `${show(tag)} has = in it, where a key ends`)
+    if (tag.includes('=')) throw refusal(`${what}.tag`, `${show(tag)} contains =, which ends a key`)
     return { what, key: `qsfs_${tag}`, value: checkTarget(`${what}.target`, target, targets) }
   })
   return [...diskKeys, ...shareKeys]
@@ -220,7 +225,7 @@ function settings({ settings = {} }: CmdlineData): readonly Key[] {
 function args({ args }: CmdlineData): readonly string[] {
   if (args === undefined) return []
   if (args.length > MOST_ARGS)
-    throw refusal('args', `${args.length} arguments; with more than ${MOST_ARGS} the kernel panics`)
+    throw refusal('args', `${args.length} arguments; the kernel panics if there are more than ${MOST_ARGS}`)
   return ['--', ...args.map((each, index) => writeArgument(`args[${index}]`, each))]
 }
 
@@ -230,9 +235,9 @@ function notEmpty(what: string, value: string | undefined): string | undefined {
 }
 
 /**
- * Every way to write a key and its value so that the kernel (next_arg in lib/cmdline.c) takes quotes off again: around
- * the value or all of it, and the last one only where there is one. Which of them holds white space depends on how many
- * quotes stand before it, as each begins or ends a quotation.
+ * All ways to write a key and its value from which the kernel (next_arg in lib/cmdline.c) strips the quotes again: they
+ * stand around the value or around all of it, and the last one may be missing. White space is kept after an odd number
+ * of quotes, since each starts or ends a quotation.
  */
 const TOKEN_WAYS: readonly ((key: string, value: string) => string)[] = [
   (key, value) => `${key}=${value}`,
@@ -253,11 +258,11 @@ function writeToken({ what, key, value }: Key): string {
 }
 
 const NO_WAY =
-  'has double quotes and white space, and the kernel command line has no escapes to tell them apart; a seed can hold it'
+  'combines double quotes with white space, which the kernel command line cannot express; a seed can hold it'
 
 function writeArgument(what: string, value: string): string {
   checkText(what, value)
-  // Behind `--` as well, the kernel takes what has a = in it for a key and its value.
+  // After `--`, too, the kernel takes a word with = for a key and its value.
   const equals = value.indexOf('=', 1)
   const ways = [value, `"${value}"`, `"${value}`]
   if (equals > 0) ways.push(...TOKEN_WAYS.map((way) => way(value.slice(0, equals), value.slice(equals + 1))))
@@ -266,7 +271,7 @@ function writeArgument(what: string, value: string): string {
   return found
 }
 
-/** Whether it is read as it was meant, with another token behind it that it leaves alone. */
+/** Whether it is read as meant, and does not affect the next token. */
 function readsAs(written: string, key: string, value: string): boolean {
   const { tokens, hasArguments } = parseCmdline(asKernel(`${written} next`))
   const [first, second] = tokens
@@ -279,5 +284,5 @@ function readsAsArgument(written: string, value: string): boolean {
   return args.length === 2 && args[0] === asKernel(value) && args[1] === 'next'
 }
 
-/** For the kernel 0xA0 is white space as well, even as the second byte of `à`: unquoted, it would find a key there. */
+/** The kernel takes 0xA0 for white space, even as the second byte of `à`: unquoted, it would end the token. */
 const asKernel = (text: string): string => toByteText(text).replaceAll('\xa0', ' ')

@@ -1,43 +1,42 @@
 /**
- * The files of a seed (protocol, section 3) for whoever starts machines: the other side of `config/seed.ts`, in the
- * shape that a zos host's own serializer has. What those files can't carry is a RangeError that names it: a machine
- * never boots with less than it was given.
- *
- * A text that some reader could take for a number, a boolean or a date stands in double quotes with JSON's escapes,
- * which YAML 1.1 and 1.2 read alike. So no library is needed to write YAML.
+ * Writes the files of a seed (docs/protocol.md) as a zos host does: the counterpart of `config/seed.ts`. A RangeError
+ * names what these files can't carry, so that no machine boots with less than it was given.
  */
 
-import {
-  type Cidr,
-  type Family,
-  familyOf,
-  formatCidr,
-  formatIp,
-  type Ip,
-  parseCidr,
-  parseIp,
-  parseMac,
-} from '../../lib/ip.ts'
-import { hostnameProblem } from '../../lib/names.ts'
-import { normalizeTarget } from '../../lib/paths.ts'
+import { type Cidr, type Family, familyOf, formatCidr, formatIp, type Ip, parseMac } from '../../lib/ip.ts'
 import { shellQuote } from '../../lib/shell.ts'
 import { trim } from '../../lib/text.ts'
+import {
+  checkHostname,
+  checkNumber,
+  checkOnce,
+  checkTarget,
+  checkText,
+  checkVariable,
+  type Environment,
+  entriesOf,
+  readCidr,
+  readIp,
+  refusal,
+  show,
+} from './checks.ts'
+import { document, field, item, type Lines, list, mapping, optional, scalar } from './yaml-writer.ts'
 
 export interface SeedRoute {
   /** A network like `10.0.0.0/8`, or `default`. */
   readonly to: string
-  /** The gateway's address; without one the network is on the link itself. */
+  /** The gateway's address; without it the network is on the link itself. */
   readonly via?: string
   readonly metric?: number
-  /** The gateway is on the link, though no prefix of the NIC's covers it. */
+  /** The gateway is on the link, although no prefix of the NIC covers it. */
   readonly onLink?: boolean
 }
 
 export interface SeedNic {
-  /** What the configuration calls it; the guest finds it by its MAC. */
+  /** The configuration's name for it; the guest finds it by its MAC. */
   readonly name: string
   readonly mac: string
-  /** Each like `10.0.0.2/24`; without a length it is a host's own, /32 or /128. */
+  /** Each like `10.0.0.2/24`; the prefix defaults to /32 or /128. */
   readonly addresses: readonly string[]
   readonly gateway4?: string
   readonly gateway6?: string
@@ -45,9 +44,9 @@ export interface SeedNic {
   readonly nameservers?: readonly string[]
   readonly search?: readonly string[]
   readonly mtu?: number
-  /** Default false, and written all the same, as a host does. */
+  /** Default false; always written, as hosts do. */
   readonly dhcp4?: boolean
-  /** The name that it gets. */
+  /** Its new name. */
   readonly setName?: string
 }
 
@@ -61,27 +60,22 @@ export interface SeedMount {
   readonly options?: string
 }
 
-export type Environment = Readonly<Record<string, string>> | ReadonlyMap<string, string>
-
 export interface SeedData {
   readonly instanceId?: string
   readonly hostname?: string
   readonly nics?: readonly SeedNic[]
   readonly mounts?: readonly SeedMount[]
-  /** root's: a line of authorized_keys(5) each; white space around it doesn't count. */
+  /** SSH keys for root: each a line of authorized_keys(5); surrounding white space is removed. */
   readonly authorizedKeys?: readonly string[]
   readonly environment?: Environment
-  /** Its arguments are said even where there are none, so that none of a weaker source apply. */
+  /** Its arguments are always written, even an empty list, to replace those of weaker sources. */
   readonly entrypoint?: { readonly init: string; readonly args: readonly string[] }
 }
 
-/** Text by file name, to be written as UTF-8. */
+/** Text by file name, in UTF-8. */
 export type EncodedSeed = Readonly<Record<'meta-data' | 'network-config' | 'user-data' | 'zosrc', string>>
 
-/**
- * A seed's four files.
- * @throws RangeError for what they can't carry
- */
+/** @throws RangeError for what a seed's files can't carry */
 export function encodeSeed(data: SeedData): EncodedSeed {
   return {
     'meta-data': document(metaData(data)),
@@ -121,7 +115,7 @@ function nicFields(what: string, nic: SeedNic): Lines {
     ...optional(nic.gateway6, (ip) => field('gateway6', gateway(`${what}.gateway6`, ip, 6))),
     ...(routes.length > 0 ? list('routes', routes) : []),
     ...(servers.length > 0 ? mapping('nameservers', servers) : []),
-    // RFC 791: every link carries 68 bytes. 65535 is what a virtio NIC can at most.
+    // RFC 791: every link carries 68 bytes. 65535 is the most that a virtio NIC can have.
     ...optional(nic.mtu, (mtu) => field('mtu', number(`${what}.mtu`, mtu, 68, 65535))),
     ...optional(nic.setName, (name) => field('set-name', scalar(checkInterface(`${what}.setName`, name)))),
   ]
@@ -146,7 +140,7 @@ function routeFields(what: string, { to, via, metric, onLink = false }: SeedRout
   const network = to === 'default' ? undefined : readCidr(`${what}.to`, to)
   const router = via === undefined ? undefined : readIp(`${what}.via`, via)
   if (network !== undefined && router !== undefined && familyOf(network.address) !== familyOf(router))
-    throw refusal(what, `leads to ${show(to)} by a gateway of the other family, ${show(via ?? '')}`)
+    throw refusal(what, `${show(to)} and its gateway ${show(via ?? '')} are of different families`)
   return [
     ...field('to', network === undefined ? 'default' : scalar(formatCidr(network))),
     ...optional(router, (each) => field('via', scalar(formatIp(each)))),
@@ -174,7 +168,7 @@ function mountFields(what: string, mount: SeedMount, targets: Set<string>): Line
   if (source === '') throw refusal(`${what}.source`, 'is empty')
   if (type === '') throw refusal(`${what}.type`, 'is empty')
   if (type === 'swap' || target === 'swap' || target === 'none')
-    throw refusal(what, `${show(source)} has no place in the tree, and the guest would skip it`)
+    throw refusal(what, `${show(source)} has no mount point, so the guest would skip it`)
   const fields = [
     text(`${what}.source`, source),
     scalar(checkTarget(`${what}.target`, target, targets)),
@@ -190,7 +184,7 @@ function zosrc({ environment = {}, entrypoint }: SeedData): string {
   const commands = entriesOf(environment).map(([name, value]) => {
     const what = `environment[${show(name)}]`
     checkVariable(what, name)
-    // Ours takes any name, and a name that a shell gives a meaning to must not have it for the older guest.
+    // Our PID 1 takes any name, but older guests run this file in a shell, so special characters are quoted.
     const word = /^[\w.-]+$/.test(name) ? name : shellQuote(name)
     return `export ${word}=${shellQuote(checkText(what, value))}\n`
   })
@@ -202,42 +196,6 @@ function zosrc({ environment = {}, entrypoint }: SeedData): string {
     commands.push(`${['set --', ...words].join(' ')}\n`)
   }
   return commands.join('')
-}
-
-/** POSIX, XCU 2.2.2: nothing means anything in single quotes, but the quote that ends them. */
-// YAML, as lines: a list's items are not indented below their key, as Go's library and so a host has it.
-
-type Lines = readonly string[]
-
-const document = (lines: Lines): string => ['#cloud-config', ...lines, ''].join('\n')
-
-const field = (key: string, value: string): Lines => [`${key}: ${value}`]
-
-const mapping = (key: string, fields: Lines): Lines =>
-  fields.length === 0 ? field(key, '{}') : [`${key}:`, ...fields.map((line) => `  ${line}`)]
-
-const list = (key: string, items: readonly Lines[]): Lines =>
-  items.length === 0 ? field(key, '[]') : [`${key}:`, ...items.flatMap(item)]
-
-const item = (lines: Lines): Lines => lines.map((line, index) => (index === 0 ? `- ${line}` : `  ${line}`))
-
-const optional = <T>(value: T | undefined, write: (value: T) => Lines): Lines =>
-  value === undefined ? [] : write(value)
-
-/** What no reader takes for anything but a text, if it isn't one of `WORDS`. */
-const PLAIN = /^[A-Za-z/][\w/.@+-]*$/
-
-/** YAML 1.1's booleans and null, and what one library of it takes for a number without digits before its exponent. */
-const WORDS = /^(?:y|yes|n|no|on|off|true|false|null|e[-+]?[\d_]+)$/i
-
-/** What JSON leaves as it is and YAML 1.1 takes for a line's end or for nothing printable (its 5.1 and 5.4). */
-const UNPRINTABLE = /[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]/g
-
-function scalar(value: string): string {
-  if (PLAIN.test(value) && !WORDS.test(value)) return value
-  return JSON.stringify(value).replace(UNPRINTABLE, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
 }
 
 const text = (what: string, value: string): string => scalar(checkText(what, value))
@@ -252,73 +210,9 @@ function gateway(what: string, value: string, family: Family): string {
   return scalar(formatIp(address))
 }
 
-// What both encoders refuse, and how they say it. A variable and an argument may be secret: their values aren't shown.
-
-export const refusal = (what: string, why: string): RangeError => new RangeError(`${what}: ${why}`)
-
-/** A text for an error, shortened. */
-export const show = (value: string): string =>
-  JSON.stringify(value.length > 120 ? `${value.slice(0, 117)}...` : value)
-
-/** The text, if UTF-8 and C's strings can hold it. */
-export function checkText(what: string, value: string): string {
-  if (value.includes('\0')) throw refusal(what, 'has a NUL in it, where a text ends for the kernel')
-  if (!value.isWellFormed()) throw refusal(what, 'has half a surrogate pair in it, which has no UTF-8')
-  return value
-}
-
-/** Notes the value, if it is a new one: of two the guest would keep the last. */
-export function checkOnce(what: string, value: string, known: Set<string>): void {
-  if (known.has(value)) throw refusal(what, `${show(value)} is there twice`)
-  known.add(value)
-}
-
-export function checkNumber(what: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw refusal(what, `${value} is not a whole number from ${least} to ${most}`)
-}
-
-export function checkHostname(what: string, name: string): string {
-  const wrong = hostnameProblem(name)
-  if (wrong !== undefined) throw refusal(what, `${show(name)} ${wrong}`)
-  return name
-}
-
-/** A name for a variable: what execve(2) can pass, which is more than a shell can. */
-export function checkVariable(what: string, name: string): void {
-  if (name === '') throw refusal(what, 'a variable without a name')
-  if (name.includes('=')) throw refusal(what, 'no variable can have = in its name')
-  checkText(what, name)
-}
-
-/** The target as the guest will have it, if it is one and a new one. */
-export function checkTarget(what: string, target: string, known: Set<string>): string {
-  const path = normalizeTarget(checkText(what, target))
-  if (path === undefined)
-    throw refusal(what, `${show(target)} is not a valid mount point: it must be a path below /`)
-  checkOnce(what, path, known)
-  return path
-}
-
-export function readIp(what: string, value: string): Ip {
-  const address = parseIp(value)
-  if (address === undefined) throw refusal(what, `${show(value)} is not an IP address`)
-  return address
-}
-
-export function readCidr(what: string, value: string): Cidr {
-  const network = parseCidr(value)
-  if (network === undefined) throw refusal(what, `${show(value)} is not an address like 10.0.0.2/24`)
-  return network
-}
-
-export const entriesOf = (environment: Environment): readonly (readonly [string, string])[] =>
-  environment instanceof Map ? [...environment.entries()] : Object.entries(environment)
-
-/** dev_valid_name of the kernel's net/core/dev.c, less what netplan would take for a pattern. */
+/** As dev_valid_name in the kernel's net/core/dev.c, without what netplan would take for a pattern. */
 function checkInterface(what: string, name: string): string {
-  if (!/^(?!\.\.?$)[\w.@+-]{1,15}$/.test(name))
-    throw refusal(what, `${show(name)} is not an interface's name`)
+  if (!/^(?!\.\.?$)[\w.@+-]{1,15}$/.test(name)) throw refusal(what, `${show(name)} is not an interface name`)
   return name
 }
 
@@ -328,11 +222,11 @@ function checkMac(what: string, value: string): string {
   return mac
 }
 
-/** One line, since of several each would be a key. */
+/** A single line, since each line would be a key. */
 function checkKey(what: string, value: string): string {
   const key = trim(checkText(what, value))
   if (key === '') throw refusal(what, 'is empty')
   if (key.startsWith('#')) throw refusal(what, 'is a comment, not a key')
-  if (key.includes('\n')) throw refusal(what, 'has several lines; each key is an item of its own')
+  if (key.includes('\n')) throw refusal(what, 'has several lines; each key needs an item of its own')
   return key
 }

@@ -1,12 +1,12 @@
 /**
- * A seed's disk: a FAT12 or FAT16 file system with long names, labelled `cidata`. Written to Microsoft's "FAT32 File
- * System Specification" 1.03 (fatgen103), whose names for the fields are used. Pure: the same files give the same
- * bytes, so there is no time and no serial number of the computer that makes it.
+ * Makes a seed's disk: a FAT12 or FAT16 file system with long names, labelled `cidata`, by Microsoft's "FAT32 File System
+ * Specification" 1.03 (fatgen103), whose field names are used. Pure: the same files give the same bytes, without times
+ * or a serial number.
  */
 
 import { type Bytes, putU16, putU32 } from '../../lib/bytes.ts'
 import { MAX_FILE_SIZE } from '../../lib/limits.ts'
-import { refusal, show } from './encode-seed.ts'
+import { refusal, show } from './checks.ts'
 
 const MOST_FILES = 100
 
@@ -19,24 +19,24 @@ const MEDIA = 0xf8
 const LABEL = 'CIDATA'
 const SERIAL = 0xc1da7a00
 
-/** A geometry that divides the size without a rest, which mtools insists on. */
+/** A geometry that divides the size evenly, as mtools requires. */
 const SECTORS_PER_TRACK = 32
 const HEADS = 2
 const CYLINDER = SECTORS_PER_TRACK * HEADS
 /** 64 KB. */
 const FEWEST_SECTORS = 2 * CYLINDER
 
-/** 1980-01-01, the first day that FAT has. */
+/** 1980-01-01, FAT's first day. */
 const DATE = 0x21
 
 const ATTR_VOLUME_ID = 0x08
 const ATTR_ARCHIVE = 0x20
-/** Read-only, hidden, system and volume at once: no file is that, so that what knows no long names skips it. */
+/** Read-only, hidden, system and volume at once: readers without long names skip such an entry. */
 const ATTR_LONG_NAME = 0x0f
 
 interface File {
   readonly name: string
-  /** Base and extension, filled up with blanks: 11 characters. */
+  /** Base and extension, padded with blanks to 11 characters. */
   readonly shortName: string
   readonly content: Uint8Array
 }
@@ -46,17 +46,17 @@ interface Layout {
   readonly sectorsPerCluster: number
   readonly fatSectors: number
   readonly rootEntries: number
-  /** Altogether. */
+  /** Of the whole image. */
   readonly sectors: number
-  /** Where the root directory begins, and the first cluster. */
+  /** Where the root directory and the first cluster start. */
   readonly rootSector: number
   readonly dataSector: number
 }
 
 /**
- * An image, as small as its files let it be and 64 KB at least.
- * @param files by name: at most 100, in ASCII, of at most 1 MB each; a text is written as UTF-8
- * @throws RangeError for others
+ * @param files by name: at most 100, names in ASCII, at most 1 MB each; texts are written as UTF-8
+ * @returns an image as small as the files allow, at least 64 KB
+ * @throws RangeError for other files
  */
 export function seedImage(files: Readonly<Record<string, string | Uint8Array>>): Uint8Array {
   const all = readFiles(files)
@@ -79,33 +79,34 @@ export function seedImage(files: Readonly<Record<string, string | Uint8Array>>):
 function readFiles(files: Readonly<Record<string, string | Uint8Array>>): readonly File[] {
   const entries = Object.entries(files)
   if (entries.length > MOST_FILES)
-    throw refusal('a seed', `${entries.length} files, and not ${MOST_FILES} at most`)
+    throw refusal('a seed', `${entries.length} files; at most ${MOST_FILES} fit`)
   const names = new Set<string>()
   const shortNames = new Set<string>()
   return entries.map(([name, content]) => {
     checkName(name, names)
     const bytes = typeof content === 'string' ? encode(name, content) : content
     if (bytes.length > MAX_FILE_SIZE)
-      throw refusal(show(name), `${bytes.length} bytes, and PID 1 reads files of ${MAX_FILE_SIZE} at most`)
+      throw refusal(show(name), `${bytes.length} bytes; PID 1 reads at most ${MAX_FILE_SIZE}`)
     return { name, shortName: shortNameOf(name, shortNames), content: bytes }
   })
 }
 
-/** FAT takes more, but by the reader's code page and with its own rules for blanks and dots at the end. */
+/** FAT allows more, but by the reader's code page and with special rules for trailing blanks and dots. */
 function checkName(name: string, names: Set<string>): void {
   if (!/^[\w-][\w.-]{0,254}$/.test(name) || name.endsWith('.'))
     throw refusal(show(name), 'not a file name of letters, digits, -, _ and .')
-  if (names.has(name.toLowerCase())) throw refusal(show(name), 'for FAT another file has this name')
+  if (names.has(name.toLowerCase()))
+    throw refusal(show(name), 'another file has this name, as FAT ignores case')
   names.add(name.toLowerCase())
 }
 
 function encode(name: string, content: string): Uint8Array {
   if (!content.isWellFormed())
-    throw refusal(show(name), 'has half a surrogate pair in it, which has no UTF-8')
+    throw refusal(show(name), 'contains half a surrogate pair, which UTF-8 cannot encode')
   return new TextEncoder().encode(content)
 }
 
-/** "The Basis-Name Generation Algorithm": a name for those who know no long ones, made different by `~1`, `~2`, … */
+/** "The Basis-Name Generation Algorithm": a name for readers without long names, made unique by `~1`, `~2`, … */
 function shortNameOf(name: string, taken: Set<string>): string {
   const upper = name.toUpperCase()
   const dot = upper.includes('.') ? upper.lastIndexOf('.') : upper.length
@@ -121,12 +122,12 @@ function shortNameOf(name: string, taken: Set<string>): string {
   }
 }
 
-/** How many entries of the directory a file takes: one of its own, and one for each 13 characters of its name. */
+/** Directory entries that a file takes: its own, and one for each 13 characters of its name. */
 const entryCount = ({ name }: File): number => 1 + Math.ceil(name.length / LONG_NAME_PLACES.length)
 
 /**
- * The type of a FAT is told by nothing but the number of clusters: below 4085 it is FAT12, below 65525 FAT16. Like the
- * specification we keep away from both, since drivers are off by some.
+ * Only the number of clusters determines a FAT's type: below 4085 it is FAT12, below 65525 FAT16. As the specification
+ * advises, both limits are avoided, since drivers are off by a few.
  */
 const MOST_FAT12 = 4000
 const FEWEST_FAT16 = 4150
@@ -134,14 +135,14 @@ const MOST_FAT16 = 65_000
 
 function layOut(files: readonly File[]): Layout {
   const entries = files.reduce((sum, file) => sum + entryCount(file), 1)
-  // 512 is what the specification wants of FAT16, for compatibility.
+  // The specification asks for 512 on FAT16, for compatibility.
   const rootEntries = Math.max(512, roundUp(entries, SECTOR / ENTRY))
   const rootSectors = (rootEntries * ENTRY) / SECTOR
   const sectorsPerCluster = [1, 2].find((count) => clustersOf(files, count) <= MOST_FAT16) ?? 4
   const needed = clustersOf(files, sectorsPerCluster)
   const isFat12 = needed <= MOST_FAT12
   const clusters = isFat12 ? needed : Math.max(needed, FEWEST_FAT16)
-  // Room for the clusters that come of rounding up as well.
+  // Rounding up adds clusters, which need room as well.
   const links = clusters + FEWEST_SECTORS + 2
   const fatSectors = Math.ceil((links * (isFat12 ? 1.5 : 2)) / SECTOR)
   const rootSector = RESERVED + FATS * fatSectors
@@ -165,7 +166,7 @@ function clustersOf(files: readonly File[], sectorsPerCluster: number): number {
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step
 
-/** "Boot Sector and BPB Structure". What is not set is 0. */
+/** "Boot Sector and BPB Structure". Other fields are 0. */
 function writeBootSector(image: Bytes, layout: Layout): void {
   image.set([0xeb, 0x3c, 0x90]) // BS_jmpBoot
   putText(image, 3, 'MSWIN4.1') // BS_OEMName: what the specification recommends
@@ -174,7 +175,7 @@ function writeBootSector(image: Bytes, layout: Layout): void {
   putU16(image, 14, RESERVED) // BPB_RsvdSecCnt
   image[16] = FATS // BPB_NumFATs
   putU16(image, 17, layout.rootEntries) // BPB_RootEntCnt
-  // BPB_TotSec16, or BPB_TotSec32 where that is too small
+  // BPB_TotSec16, or BPB_TotSec32 if that is too small
   if (layout.sectors < 0x10000) putU16(image, 19, layout.sectors)
   else putU32(image, 32, layout.sectors)
   image[21] = MEDIA // BPB_Media
@@ -189,7 +190,10 @@ function writeBootSector(image: Bytes, layout: Layout): void {
   putU16(image, 510, 0xaa55) // Signature_word
 }
 
-/** The label again, which some look for in the root directory only. Returns where the next entry belongs. */
+/**
+ * The label again, since some readers look for it only in the root directory.
+ * @returns where the next entry belongs
+ */
 function writeVolumeEntry(image: Bytes, at: number): number {
   putText(image, at, LABEL.padEnd(11))
   image[at + 11] = ATTR_VOLUME_ID
@@ -197,10 +201,10 @@ function writeVolumeEntry(image: Bytes, at: number): number {
   return at + ENTRY
 }
 
-/** Where an entry of a long name has its characters: LDIR_Name1, 2 and 3. */
+/** Where the characters are in an entry of a long name: LDIR_Name1, 2 and 3. */
 const LONG_NAME_PLACES = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30]
 
-/** "FAT Long Directory Entries": the end of the name first, and the short entry behind them. */
+/** "FAT Long Directory Entries": the end of the name comes first, the short entry last. */
 function writeDirectoryEntries(image: Bytes, start: number, file: File, cluster: number): number {
   const count = entryCount(file) - 1
   const checksum = checksumOf(file.shortName)
@@ -223,13 +227,13 @@ function writeDirectoryEntries(image: Bytes, start: number, file: File, cluster:
   return at + ENTRY
 }
 
-/** A name that doesn't fill its entries ends with a NUL, and 0xffff follows. */
+/** A name that doesn't fill its entries is followed by a NUL and then by 0xffff. */
 function longNameUnit(name: string, index: number): number {
   if (index < name.length) return name.charCodeAt(index)
   return index === name.length ? 0 : 0xffff
 }
 
-/** ChkSum(): by it a long name is known to belong to the short one behind it. */
+/** ChkSum(): ties a long name to the short one that follows it. */
 function checksumOf(shortName: string): number {
   let sum = 0
   for (let i = 0; i < shortName.length; i++) {
@@ -238,7 +242,7 @@ function checksumOf(shortName: string): number {
   return sum
 }
 
-/** Puts a file into the clusters behind the last one, and says so in the FAT. */
+/** Puts a file into the next free clusters and links them in the FAT. */
 function writeContent(image: Bytes, layout: Layout, content: Uint8Array, links: number[]): void {
   const size = layout.sectorsPerCluster * SECTOR
   // The first cluster has the number 2.
@@ -248,7 +252,7 @@ function writeContent(image: Bytes, layout: Layout, content: Uint8Array, links: 
   }
 }
 
-/** Numbers of 16 bits, or of 12: two in three bytes. */
+/** Numbers of 16 bits, or of 12: two of these share three bytes. */
 function writeFat(image: Bytes, start: number, links: readonly number[], isFat12: boolean): void {
   links.forEach((link, index) => {
     if (!isFat12) {

@@ -1,4 +1,4 @@
-/** A seed on this computer, with the files that PID 1 would find: in a folder, or in a FAT or ISO 9660 image. */
+/** Reads the files of a seed that PID 1 would find: from a folder, or from a FAT or ISO 9660 image. */
 
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,16 +12,16 @@ import { UsageError } from '../lib/usage.ts'
 
 export interface SeedInput {
   readonly files: SeedFiles
-  /** What PID 1 could not read, or would not take for a seed. */
+  /** What PID 1 could not read, or would not accept as a seed. */
   readonly problems: readonly Problem[]
 }
 
-/** The name that PID 1 gives to the seed in its messages. */
+/** PID 1's name for the seed in its messages. */
 const SOURCE = 'seed'
 
 const OPTION = '--seed'
 
-/** @param path a folder or an image; a UsageError where it is neither */
+/** @throws UsageError if the path is neither a folder nor an image */
 export function readSeedInput(path: string): SeedInput {
   if (kindOf(path, OPTION) === 'directory') {
     return collect((name) => readBounded(join(path, name)), 'the folder')
@@ -29,7 +29,7 @@ export function readSeedInput(path: string): SeedInput {
   const superblock = probe(path)
   const reader = readerOf(path, superblock)
   if (superblock?.label.toLowerCase() !== 'cidata') {
-    const message = `the image is labelled ${shown(superblock?.label ?? '')}, and PID 1 looks for cidata: nothing of it is used`
+    const message = `the image is labelled ${shown(superblock?.label ?? '')}, not cidata, so PID 1 ignores it`
     return { files: {}, problems: [{ source: SOURCE, message }] }
   }
   return collect(reader, 'the image')
@@ -47,7 +47,7 @@ function collect(read: ImageReader, what: string): SeedInput {
   }
   if (Object.keys(files).length === 0 && problems.length === 0) {
     const names = SEED_FILE_NAMES.map(([, name]) => name).join(', ')
-    problems.push({ source: SOURCE, message: `${what} holds none of ${names}: it is no seed` })
+    problems.push({ source: SOURCE, message: `${what} has none of ${names}: it is not a seed` })
   }
   return { files, problems }
 }
@@ -56,12 +56,12 @@ function readerOf(path: string, superblock: Superblock | undefined): ImageReader
   if (superblock?.type === 'vfat') return openFat(path)
   if (superblock?.type === 'iso9660') return openIso(path)
   throw new UsageError(
-    `${OPTION} ${JSON.stringify(path)}: found ${superblock?.type ?? 'no known file system'} in it`,
+    `${OPTION} ${JSON.stringify(path)}: it holds ${superblock?.type ?? 'no known file system'}`,
     `a folder with ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}, or a FAT or ISO 9660 image of one`,
   )
 }
 
-/** What an image holds, by the functions that PID 1 knows a device with. */
+/** What an image holds, by the same functions as PID 1. */
 function probe(path: string): Superblock | undefined {
   try {
     const fd = openSync(path, 'r')

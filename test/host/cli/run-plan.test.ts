@@ -274,9 +274,17 @@ test.each<readonly [what: string, argv: readonly string[], said: RegExp]>([
   ['DHCP', ['--network', 'tap=tap0'], /has no key for DHCP; give --ip/],
   ['a disk’s type', ['--disk', '/a:/b:xfs'], /has no key for the type xfs of \/b/],
   ['a disk’s options', ['--disk', '/a:/b::ro'], /has no key for the options ro of \/b/],
-  ['quotes and blanks in one variable', ['-e', 'A=a "b" c d" e'], /double quotes and white space/],
-  ['more than a kernel takes', ['-e', `A=${'x'.repeat(2048)}`], /bytes, and a kernel takes 2047; a seed can/],
-  ['more arguments than a kernel takes', ['--', ...Array.from({ length: 34 }, () => 'x')], /32 the kernel/],
+  ['quotes and blanks in one variable', ['-e', 'A=a "b" c d" e'], /double quotes with white space/],
+  [
+    'more than a kernel takes',
+    ['-e', `A=${'x'.repeat(2048)}`],
+    /bytes; the kernel takes at most 2047, and a seed holds more/,
+  ],
+  [
+    'more arguments than a kernel takes',
+    ['--', ...Array.from({ length: 34 }, () => 'x')],
+    /panics if there are more than 32/,
+  ],
 ])('--protocol cmdline refuses %s, which a seed can hold', (_, argv, said) => {
   expect(refusal(['--protocol', 'cmdline', ...argv])).toMatch(said)
   expect(refusal(argv)).toBe('none')

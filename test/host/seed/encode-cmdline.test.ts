@@ -241,7 +241,7 @@ describe('encodeCmdline', () => {
               ['B', expect.anything()],
             ],
           })
-        else expect(encode).toThrow('environment["A"]: has double quotes and white space')
+        else expect(encode).toThrow('environment["A"]: combines double quotes with white space')
       }),
       { numRuns: 3000 },
     )
@@ -252,31 +252,31 @@ describe('encodeCmdline', () => {
   })
 
   test.each<[message: string, data: CmdlineData]>([
-    ['environment["A"]: has double quotes and white space', { environment: { A: 'say "a b" c d' } }],
-    ['args[1]: has double quotes', { args: ['a', '"a b" c d'] }],
-    ['args[0]: has a NUL', { args: ['\0'] }],
-    ['args[0]: has half a surrogate pair', { args: ['\udc00'] }],
+    ['environment["A"]: combines double quotes with white space', { environment: { A: 'say "a b" c d' } }],
+    ['args[1]: combines double quotes', { args: ['a', '"a b" c d'] }],
+    ['args[0]: contains a NUL', { args: ['\0'] }],
+    ['args[0]: contains half a surrogate pair', { args: ['\udc00'] }],
     ['init: is empty', { init: '' }],
     ['root.source: is empty', { root: { source: '' } }],
     ['root.type: is empty', { root: { type: '' } }],
     ['root.delay: 0.5 is not a whole number', { root: { delay: 0.5 } }],
     ['hostname: "a b" has', { hostname: 'a b' }],
-    ['environment["A=B"]: no variable can have =', { environment: { 'A=B': '' } }],
-    ['environment[""]: a variable without a name', { environment: { '': '' } }],
-    ['environment["A"]: has a NUL', { environment: { A: '\0' } }],
+    ['environment["A=B"]: the name of a variable cannot contain =', { environment: { 'A=B': '' } }],
+    ['environment[""]: a variable needs a name', { environment: { '': '' } }],
+    ['environment["A"]: contains a NUL', { environment: { A: '\0' } }],
     ['nics[0].name: "wlan0" is not a name like eth0', { nics: [{ name: 'wlan0', addresses: [] }] }],
     ['nics[0].addresses[0]: "x" is not an address', { nics: [{ name: 'eth0', addresses: ['x'] }] }],
     ['nameservers[0]: "x" is not an IP address', { nameservers: ['x'] }],
     ['routes[0].to: "x" is not an address', { routes: [{ to: 'x', via: 'eth0' }] }],
     ['routes[0].via: "10.0.0" is not an IP address', { routes: [{ to: 'default', via: '10.0.0' }] }],
-    ['routes[0]: leads to "10.0.0.0/8" by', { routes: [{ to: '10.0.0.0/8', via: '::1' }] }],
+    ['routes[0]: "10.0.0.0/8" and its gateway', { routes: [{ to: '10.0.0.0/8', via: '::1' }] }],
     ['disks[0]: "sda" is not a disk like vda', { disks: [{ name: 'sda', target: '/a' }] }],
     ['disks[0]: "vdso" is not a disk', { disks: [{ name: 'vdso', target: '/a' }] }],
     ['disks[0].target: "/" is not a valid mount point', { disks: [{ name: 'vda', target: '/' }] }],
     ['shares[0].tag: is empty', { shares: [{ tag: '', target: '/a' }] }],
-    ['shares[0].tag: "a=b" has = in it', { shares: [{ tag: 'a=b', target: '/a' }] }],
+    ['shares[0].tag: "a=b" contains =', { shares: [{ tag: 'a=b', target: '/a' }] }],
     [
-      'shares[0].target: "/a" is there twice',
+      'shares[0].target: "/a" is given twice',
       { disks: [{ name: 'vda', target: '/a' }], shares: [{ tag: 'a', target: '/a/' }] },
     ],
     ['settings.cwd: "app" is not an absolute path', { settings: { cwd: 'app' } }],
@@ -295,7 +295,7 @@ describe('encodeCmdline', () => {
 
   it('refuses two NICs of one name, of which the guest would keep the last', () => {
     const nic = { name: 'eth0', addresses: [] }
-    expect(() => encodeCmdline({ nics: [nic, nic] })).toThrow('nics[1].name: "eth0" is there twice')
+    expect(() => encodeCmdline({ nics: [nic, nic] })).toThrow('nics[1].name: "eth0" is given twice')
   })
 
   it('shows no value of a variable or an argument', () => {

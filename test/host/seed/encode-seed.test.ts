@@ -423,25 +423,25 @@ set -- 'a b' ''
   })
 
   test.each<[message: string, data: SeedData]>([
-    ['environment["A"]: has a NUL', { environment: { A: 'x\0' } }],
-    ['environment["A\\u0000"]: has a NUL', { environment: { 'A\0': 'x' } }],
-    ['environment["A=B"]: no variable can have =', { environment: { 'A=B': 'x' } }],
-    ['environment[""]: a variable without a name', { environment: new Map([['', 'x']]) }],
-    ['environment["A"]: has half a surrogate pair', { environment: { A: '\ud800' } }],
+    ['environment["A"]: contains a NUL', { environment: { A: 'x\0' } }],
+    ['environment["A\\u0000"]: contains a NUL', { environment: { 'A\0': 'x' } }],
+    ['environment["A=B"]: the name of a variable cannot contain =', { environment: { 'A=B': 'x' } }],
+    ['environment[""]: a variable needs a name', { environment: new Map([['', 'x']]) }],
+    ['environment["A"]: contains half a surrogate pair', { environment: { A: '\ud800' } }],
     ['entrypoint.init: is empty', { entrypoint: { init: '', args: [] } }],
-    ['entrypoint.args[1]: has a NUL', { entrypoint: { init: '/a', args: ['a', '\0'] } }],
+    ['entrypoint.args[1]: contains a NUL', { entrypoint: { init: '/a', args: ['a', '\0'] } }],
     ['hostname: "a b" has', { hostname: 'a b' }],
-    ['instanceId: has a NUL', { instanceId: '\0' }],
+    ['instanceId: contains a NUL', { instanceId: '\0' }],
     ['authorizedKeys[0]: is empty', { authorizedKeys: [' \n'] }],
     ['authorizedKeys[1]: has several lines', { authorizedKeys: ['a', 'b\nc'] }],
     ['authorizedKeys[0]: is a comment', { authorizedKeys: ['# key'] }],
     ['mounts[0].source: is empty', { mounts: [{ source: '', target: '/a' }] }],
     ['mounts[0].type: is empty', { mounts: [{ source: 'a', target: '/a', type: '' }] }],
     ['mounts[0].target: "/.." is not a valid mount point', { mounts: [{ source: 'a', target: '/..' }] }],
-    ['mounts[0]: "a" has no place', { mounts: [{ source: 'a', target: 'none' }] }],
-    ['mounts[0]: "a" has no place', { mounts: [{ source: 'a', target: '/a', type: 'swap' }] }],
+    ['mounts[0]: "a" has no mount point', { mounts: [{ source: 'a', target: 'none' }] }],
+    ['mounts[0]: "a" has no mount point', { mounts: [{ source: 'a', target: '/a', type: 'swap' }] }],
     [
-      'mounts[1].target: "/a" is there twice',
+      'mounts[1].target: "/a" is given twice',
       {
         mounts: [
           { source: 'a', target: '/a' },
@@ -469,11 +469,11 @@ set -- 'a b' ''
     ['nics[0].routes[0].to: "x" is not an address', { routes: [{ to: 'x' }] }],
     ['nics[0].routes[0].via: "<nil>" is not an IP', { routes: [{ to: 'default', via: '<nil>' }] }],
     ['nics[0].routes[0].metric: -1 is not', { routes: [{ to: 'default', metric: -1 }] }],
-    ['nics[0].routes[0]: leads to "10.0.0.0/8" by', { routes: [{ to: '10.0.0.0/8', via: 'fe80::1' }] }],
+    ['nics[0].routes[0]: "10.0.0.0/8" and its gateway', { routes: [{ to: '10.0.0.0/8', via: 'fe80::1' }] }],
   ])('refuses a NIC that the guest would not take: %s', (message, nic) => {
     const good = { name: 'eth0', mac: '52:54:00:00:00:01', addresses: [] }
     expect(() => encodeSeed({ nics: [{ ...good, ...nic }] })).toThrow(message)
-    expect(() => encodeSeed({ nics: [good, good] })).toThrow('nics[1].name: "eth0" is there twice')
+    expect(() => encodeSeed({ nics: [good, good] })).toThrow('nics[1].name: "eth0" is given twice')
   })
 
   it('shows no value of a variable or an argument', () => {

@@ -139,7 +139,7 @@ describe('seedImage', () => {
   }, 60_000)
 
   test.each<[message: string, files: Files]>([
-    ['"a": 1048577 bytes, and PID 1 reads', { a: content((1 << 20) + 1) }],
+    ['"a": 1048577 bytes; PID 1 reads', { a: content((1 << 20) + 1) }],
     ['a seed: 101 files', Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`f${i}`, '']))],
     ['"": not a file name', { '': '' }],
     ['"a/b": not a file name', { 'a/b': '' }],
@@ -147,8 +147,8 @@ describe('seedImage', () => {
     ['"a.": not a file name', { 'a.': '' }],
     ['"ä": not a file name', { ä: '' }],
     ['not a file name', { ['a'.repeat(256)]: '' }],
-    ['"A": for FAT another file has this name', { a: '', A: '' }],
-    ['"a": has half a surrogate pair', { a: '\ud800' }],
+    ['"A": another file has this name', { a: '', A: '' }],
+    ['"a": contains half a surrogate pair', { a: '\ud800' }],
   ])('refuses what no seed has: %s', (message, files) => {
     expect(() => seedImage(files)).toThrow(RangeError)
     expect(() => seedImage(files)).toThrow(message)

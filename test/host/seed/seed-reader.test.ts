@@ -36,7 +36,7 @@ describe('readSeedInput', () => {
   it('tells of what holds no seed', () => {
     const seed = newFolder('other', { 'readme.txt': '' })
     const message = (what: string) =>
-      `${what} holds none of meta-data, network-config, user-data, zosrc: it is no seed`
+      `${what} has none of meta-data, network-config, user-data, zosrc: it is not a seed`
     expect(readSeedInput(seed).problems).toEqual([{ source: 'seed', message: message('the folder') }])
     if (!canMakeFat) return
     const image = makeFat(seed, join(folder, 'other.fat'))
@@ -64,7 +64,10 @@ describe('readSeedInput', () => {
     expect(readSeedInput(image)).toEqual({
       files: {},
       problems: [
-        { source: 'seed', message: expect.stringContaining('labelled DATA, and PID 1 looks for cidata') },
+        {
+          source: 'seed',
+          message: expect.stringContaining('labelled DATA, not cidata, so PID 1 ignores it'),
+        },
       ],
     })
   })
@@ -77,7 +80,7 @@ describe('readSeedInput', () => {
   it('refuses what is neither a folder nor an image', () => {
     const file = join(folder, 'text')
     writeFileSync(file, 'no image')
-    expect(() => readSeedInput(file)).toThrow(/found no known file system in it/)
+    expect(() => readSeedInput(file)).toThrow(/it holds no known file system/)
     symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling'))
     expect(() => readSeedInput(join(folder, 'dangling'))).toThrow('ENOENT')
   })
