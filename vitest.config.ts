@@ -7,10 +7,15 @@ const project = (name: string, include: string[], more: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('unit', [
-        'test/{lib,config,plan,boot,runtime,netlink,dhcp,supervise,build,host,fuzz,bench,mutants}/**/*.test.ts',
-        'test/*.test.ts',
-      ]),
+      project(
+        'unit',
+        [
+          'test/{lib,config,plan,boot,runtime,netlink,dhcp,supervise,build,host,fuzz,bench,mutants}/**/*.test.ts',
+          'test/*.test.ts',
+        ],
+        // Generated inputs take seconds where others compute too.
+        { testTimeout: 30_000 },
+      ),
       project('kernel', ['test/kernel/**/*.test.ts'], { testTimeout: 60_000 }),
       project('boot', ['test/qemu/**/*.test.ts'], {
         testTimeout: 300_000,

@@ -1,8 +1,8 @@
 /**
  * The DHCP client's state machine (RFC 2131, 4.4) as a pure function: state and event in, state and actions out.
  *
- * Left out: INIT-REBOOT (nothing is kept over a boot), DECLINE with the ARP check before it (4.4.1 wants it to be tried, it
- * would hold the address back for seconds), RELEASE and INFORM.
+ * Left out: INIT-REBOOT (nothing is kept across boots), the ARP check and DECLINE (4.4.1 recommends them, but they would
+ * delay the address by seconds), RELEASE and INFORM.
  */
 
 import { type Bytes, u32be } from '../lib/bytes.ts'
@@ -29,25 +29,25 @@ import {
   REQUEST,
 } from './packet.ts'
 
-/** Who asks; the same for as long as it asks. */
+/** The client; stays the same. */
 export interface Identity {
   /** The Ethernet address: 6 bytes. */
   readonly mac: Bytes
-  /** For the server's own names; a byte string. */
+  /** For the server's DNS; a byte string. */
   readonly hostname?: string | undefined
 }
 
-/** A lease and when it ends, in milliseconds of the clock. */
+/** A lease and its times, in milliseconds of the clock. */
 export interface Binding {
   readonly lease: Lease
-  /** What the lease was made of, to tell whether another one is different. */
+  /** What the lease was made from, to see whether another one differs. */
   readonly key: string
   readonly renewAt: number
   readonly rebindAt: number
   readonly expireAt: number
 }
 
-/** RFC 2131, figure 5. `init` waits before it begins anew; otherwise INIT passes in no time. */
+/** RFC 2131, figure 5. `init` waits before starting over; otherwise INIT takes no time. */
 export type Phase =
   | { readonly is: 'init' }
   | { readonly is: 'selecting' }
@@ -56,27 +56,27 @@ export type Phase =
 
 export interface State {
   readonly phase: Phase
-  /** When `next` wants a `time` event, in milliseconds of the clock; Infinity: never. */
+  /** When `next` needs a `time` event, in milliseconds of the clock; Infinity: never. */
   readonly deadline: number
-  /** What all that is random comes from: an unsigned 32-bit number, another one after each message. */
+  /** The source of randomness: an unsigned 32-bit number, a new one after each message. */
   readonly random: number
-  /** The exchange's; a DISCOVER and the REQUEST after it have one together, with its other fields (4.1, 4.4.1). */
+  /** Of the exchange: a DISCOVER and the REQUEST after it share this and the next two fields (4.1, 4.4.1). */
   readonly xid: number
   readonly secs: number
   readonly broadcast: boolean
   /** When the exchange began, and when its last message was sent. */
   readonly since: number
   readonly sentAt: number
-  /** How many messages the phase has sent. */
+  /** How many messages were sent in this phase. */
   readonly tries: number
 }
 
 export type Event = { readonly is: 'packet'; readonly message: Message } | { readonly is: 'time' }
 
 export type Action =
-  /** From `message.ciaddr`, to `to`, or to everybody where that is undefined. */
+  /** From `message.ciaddr`, to `to` or, if that is undefined, by broadcast. */
   | { readonly do: 'send'; readonly message: Message; readonly to: Ip | undefined }
-  /** The first lease, or one that is different: it stands instead of what was before. */
+  /** The first lease, or a different one, which replaces the one before. */
   | { readonly do: 'lease'; readonly lease: Lease }
   /** The address must not be used any longer. */
   | { readonly do: 'lost' }
@@ -88,28 +88,28 @@ export interface Transition {
 
 const SECOND = 1000
 /**
- * Seconds before the first retransmission, doubled for each up to 64. RFC 2131, 4.1 begins with 4; one quicker try before that,
- * since a bridge or a switch may not yet pass on what a VM sends right after its link went up.
+ * Seconds before the first retransmission, doubled each time up to 64. RFC 2131, 4.1 starts with 4; this adds one earlier
+ * try, since a bridge or switch may not forward yet what a VM sends right after its link went up.
  */
 const FIRST_WAIT = 2
 const LONGEST_WAIT = 64
-/** After so many REQUESTs (30 s) without an answer another server may offer something (3.1.5). */
+/** After this many REQUESTs (30 s) without an answer, start over: another server may offer something (3.1.5). */
 const MOST_REQUESTS = 4
-/** How long to wait before asking a server again that offered an address and then refused it; 3.1.5 has the number for DECLINE. */
+/** How long to wait after a server offered an address and then refused it; 3.1.5 has this number for DECLINE. */
 const REFUSED_WAIT = 10
-/** 4.4.5: how long to wait for the answer to a renewal, at least. */
+/** 4.4.5: the least time to wait for the answer to a renewal. */
 const RENEWAL_WAIT = 60
-/** How many tries may expect answers to the Ethernet address; then broadcasts are asked for, which more switches let through. */
+/** How many tries ask for unicast answers; after that for broadcasts, which more switches let through. */
 const UNICAST_TRIES = 2
-/** A message with its headers: no link that IPv6 may run on is too narrow for it (RFC 8200, 5). */
+/** A message with its headers: it fits on every link that can carry IPv6 (RFC 8200, 5). */
 const LARGEST_MESSAGE = 1280
 const NO_ADDRESS: Ip = new Uint8Array(4)
 
-/** The DISCOVER. It is sent at once and not after 1 to 10 s (4.4.1): the entrypoint may wait for its network. */
+/** Sends the DISCOVER, at once rather than after 1 to 10 s (4.4.1): the entrypoint may be waiting for its network. */
 export const start = (seed: number, now: number, self: Identity): Transition =>
   discover(seed >>> 0, now, self, [])
 
-/** One event at `now`, in milliseconds of a clock that never goes back. A `time` event before the deadline changes nothing. */
+/** Handles an event at `now`, in milliseconds of a monotonic clock. A `time` event before the deadline changes nothing. */
 export function next(state: State, event: Event, now: number, self: Identity): Transition {
   if (event.is === 'packet') return onMessage(state, event.message, now, self)
   return now < state.deadline ? { state, actions: [] } : onTime(state, now, self)
@@ -159,7 +159,7 @@ function onMessage(state: State, message: Message, now: number, self: Identity):
     }
   }
   if (type !== NAK) return ignored
-  // While all servers are asked, any may refuse; otherwise only the one that was.
+  // When all servers are asked, any may refuse; otherwise only the one that was asked.
   const { serverId } = phase.is === 'requesting' ? phase.offer : phase.binding.lease
   if (phase.is !== 'rebinding' && !sameIp(message.options.get(OPTION_SERVER) ?? NO_ADDRESS, serverId))
     return ignored
@@ -167,7 +167,7 @@ function onMessage(state: State, message: Message, now: number, self: Identity):
   return { state: { ...state, phase: { is: 'init' }, deadline: now + REFUSED_WAIT * SECOND }, actions: [] }
 }
 
-/** A new exchange that has sent nothing yet. */
+/** A new exchange, before its first message. */
 const begin = (random: number, now: number, phase: Phase): State => ({
   phase,
   deadline: now,
@@ -185,16 +185,16 @@ function discover(random: number, now: number, self: Identity, before: readonly 
   return { state, actions: [...before, ...actions] }
 }
 
-/** Sends what the phase sends, once more or for the first time. */
+/** Sends the phase's message, for the first time or again. */
 function transmit(before: State, now: number, self: Identity): Transition {
   const { phase, since, tries } = before
-  // The generator of Numerical Recipes: enough to keep machines apart that start together.
+  // The generator from Numerical Recipes: enough to spread machines that start together.
   const random = (Math.imul(before.random, 1664525) + 1013904223) >>> 0
   const state: State = {
     ...before,
     random,
     deadline: deadlineAfter(phase, tries, random, now),
-    // 4.1: relays choose by it where a message goes, and a REQUEST must reach the same servers.
+    // 4.1: relays route messages by it, and a REQUEST must reach the same servers.
     ...(phase.is !== 'requesting' && {
       secs: Math.min(Math.floor((now - since) / SECOND), 0xffff),
       broadcast: phase.is === 'selecting' && tries >= UNICAST_TRIES,
@@ -206,16 +206,16 @@ function transmit(before: State, now: number, self: Identity): Transition {
   return { state, actions: [{ do: 'send', message: messageOf(state, self), to }] }
 }
 
-/** Until when an answer is waited for. */
+/** Until when to wait for an answer. */
 function deadlineAfter(phase: Phase, tries: number, random: number, now: number): number {
   if ('binding' in phase) {
     const { rebindAt, expireAt } = phase.binding
     const end = phase.is === 'renewing' ? rebindAt : expireAt
-    // 4.4.5: half of what is left.
+    // 4.4.5: half of the remaining time.
     return Math.min(end, now + Math.max((end - now) / 2, RENEWAL_WAIT * SECOND))
   }
   const wait = Math.min(FIRST_WAIT << Math.min(tries, 8), LONGEST_WAIT)
-  // 4.1: a second more or less.
+  // 4.1: plus or minus a second.
   return now + (wait - 1 + 2 * fraction(random)) * SECOND
 }
 
@@ -250,7 +250,7 @@ function messageOf({ phase, xid, secs, broadcast }: State, { mac, hostname }: Id
   }
 }
 
-/** 4.4.1, 4.4.5: a lease counts from when it was asked for; T1 is half of it and T2 seven eighths unless the server says. */
+/** 4.4.1, 4.4.5: a lease counts from its request; unless the server says otherwise, T1 is half of it and T2 seven eighths. */
 function bind({ sentAt, random }: State, lease: Lease, { options }: Message): Binding {
   const { seconds } = lease
   let t1 = secondsOf(options.get(OPTION_T1))
@@ -260,7 +260,7 @@ function bind({ sentAt, random }: State, lease: Lease, { options }: Message): Bi
   return {
     lease,
     key: [lease.address.address, ...LEASE_OPTIONS.map((code) => options.get(code))].join(),
-    // A little earlier, so that machines that started together do not renew together for ever.
+    // A little earlier, so that machines that started together don't keep renewing together.
     renewAt: sentAt + t1 * (1 - fraction(random) / 16) * SECOND,
     rebindAt: sentAt + t2 * SECOND,
     expireAt: sentAt + seconds * SECOND,

@@ -1,6 +1,6 @@
 /**
- * The IPv4 and UDP headers around a DHCP message (RFC 791, 768): before it has an address, a client writes and reads
- * them itself.
+ * The IPv4 and UDP headers around a DHCP message (RFC 791, 768): a client without an address has to write and read them
+ * itself.
  */
 
 import { type Bytes, u8, u16be } from '../lib/bytes.ts'
@@ -17,7 +17,7 @@ export function putU16be(bytes: Bytes, at: number, value: number): void {
   bytes[at + 1] = value
 }
 
-/** A whole IPv4 datagram from the client's port to the server's. Both addresses are of 4 bytes. */
+/** A complete IPv4 datagram from the client's port to the server's. Both addresses have 4 bytes. */
 export function encodeDatagram(from: Ip, to: Ip, payload: Bytes): Bytes {
   const length = IP_HEADER + UDP_HEADER + payload.length
   const bytes = new Uint8Array(length)
@@ -33,7 +33,7 @@ export function encodeDatagram(from: Ip, to: Ip, payload: Bytes): Bytes {
   putU16be(bytes, 24, length - IP_HEADER)
   bytes.set(payload, IP_HEADER + UDP_HEADER)
   const checksum = ~sum(bytes, 12, length, UDP + length - IP_HEADER) & 0xffff
-  // 0 says that there is none; in ones' complement its other form is the same number.
+  // 0 means that there is no checksum; in ones' complement, 0xffff is the same number.
   putU16be(bytes, 26, checksum === 0 ? 0xffff : checksum)
   return bytes
 }
@@ -43,11 +43,11 @@ export interface Payload {
   readonly end: number
 }
 
-/** Where the payload of a datagram to the client's port lies; undefined where it is anything else, or damaged. */
+/** Where the payload of a datagram to the client's port is; undefined if it is anything else, or damaged. */
 export function decodeDatagram(bytes: Bytes, received: number): Payload | undefined {
   const limit = Math.min(received, bytes.length)
   const udp = (u8(bytes, 0) & 15) * 4
-  // What is behind its length is padding of Ethernet's.
+  // Anything beyond its length is Ethernet's padding.
   const end = u16be(bytes, 2)
   if (u8(bytes, 0) >> 4 !== 4 || udp < IP_HEADER || end > limit || end < udp + UDP_HEADER) return undefined
   // A fragment: neither the first, since more follow, nor a later one.
@@ -57,13 +57,13 @@ export function decodeDatagram(bytes: Bytes, received: number): Payload | undefi
   if (length < UDP_HEADER || length > end - udp) return undefined
   const checksum = u16be(bytes, udp + 6)
   const pseudoHeader = sum(bytes, 12, 20, UDP + length)
-  // A server on the same host leaves the sum to hardware that there is not, and only the pseudo-header's arrives.
+  // A server on the same host leaves the checksum to hardware that does not exist, so only the pseudo-header's arrives.
   const intact =
     checksum === 0 || checksum === pseudoHeader || sum(bytes, udp, udp + length, pseudoHeader) === 0xffff
   return intact ? { start: udp + UDP_HEADER, end: udp + length } : undefined
 }
 
-/** The ones' complement sum of 16-bit words (RFC 1071) between two offsets, onto `total`; less than 2^32 before it is folded. */
+/** Adds the 16-bit words between two offsets to `total`, in ones' complement (RFC 1071); below 2^32 until it is folded. */
 function sum(bytes: Bytes, start: number, end: number, total: number): number {
   for (let at = start; at < end; at += 2)
     total += ((bytes[at] ?? 0) << 8) | (at + 1 < end ? (bytes[at + 1] ?? 0) : 0)

@@ -10,42 +10,42 @@ import { decodeMessage, encodeMessage, type Message } from './packet.ts'
 import { lastSender, openDhcpSocket, receiveInto, sendTo } from './socket.ts'
 
 export interface DhcpNic {
-  /** For error texts. */
+  /** For error messages. */
   readonly nic: string
   readonly index: number
-  /** As `parseMac` writes it. */
+  /** As returned by `parseMac`. */
   readonly mac: string
-  /** What the server may call this machine. */
+  /** What the server may call this machine in its DNS. */
   readonly hostname?: string | undefined
 }
 
 export interface DhcpClient {
   readonly nic: string
   readonly index: number
-  /** Readable (or in error) where `handle` is to be called. */
+  /** Call `handle` when it is readable or in error. */
   readonly fd: number
   readonly mac: Bytes
   readonly hostname: string | undefined
   state: State
-  /** Where renewals go: the Ethernet address of who gave the lease, the server or the router before it. */
+  /** Where renewals go: the Ethernet address that the lease came from, the server's or a router's. */
   peer: Bytes
 }
 
 export type DhcpChange =
-  /** The first lease, or one that is different from the last one. */
+  /** The first lease, or one that differs from the last. */
   | { readonly is: 'lease'; readonly lease: Lease }
-  /** It ended, or was taken back (NAK): the address must not be used any longer. The client goes on. */
+  /** It expired or was revoked (NAK): the address must no longer be used. The client keeps trying. */
   | { readonly is: 'lost' }
 
 const EVERYBODY: Bytes = new Uint8Array(6).fill(0xff)
 const BROADCAST: Ip = EVERYBODY.subarray(0, 4)
-/** What Ethernet carries; a client asks for less. */
+/** The most that Ethernet carries; a client asks for less. */
 const RECEIVED = new Uint8Array(1500)
 
 /**
- * Opens the socket and sends the DISCOVER. The NIC should be up: otherwise only a later try is heard.
- * Throws a SysError where there can be no socket.
- * @param now as `uptime` counts, in milliseconds
+ * Opens the socket and sends the DISCOVER. The NIC should be up, otherwise only a later try is heard. Throws a SysError if
+ * there can be no socket.
+ * @param now `uptime()`, in milliseconds
  */
 export function startDhcp({ nic, index, mac: text, hostname }: DhcpNic, now: number): DhcpClient {
   const mac = macBytes(text)
@@ -55,12 +55,12 @@ export function startDhcp({ nic, index, mac: text, hostname }: DhcpNic, now: num
   return client
 }
 
-/** When `handle` is to be called even if nothing comes; Infinity: never. */
+/** When to call `handle` even if nothing arrives; Infinity: never. */
 export const deadlineOf = (client: DhcpClient): number => client.state.deadline
 
 /**
- * To be called when the descriptor is readable or the deadline has come, or at any other time. It takes one datagram at a
- * time, so poll(2) tells of the next one.
+ * Call it when the descriptor is readable or the deadline has come; any other time is fine, too. It reads one datagram at
+ * a time, so poll(2) reports the next one.
  */
 export function handle(client: DhcpClient, now: number): DhcpChange | undefined {
   const message = receiveMessage(client.fd)
@@ -84,7 +84,7 @@ function feed(client: DhcpClient, event: Event, now: number): DhcpChange | undef
   return perform(client, transition)
 }
 
-/** A message that can't be sent (no link, no memory) is lost like any other, and sent again. */
+/** A message that can't be sent (no link, no memory) is lost like any other, and sent again later. */
 function perform(client: DhcpClient, { state, actions }: Transition): DhcpChange | undefined {
   client.state = state
   let change: DhcpChange | undefined

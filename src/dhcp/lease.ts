@@ -1,4 +1,4 @@
-/** What a server's answer gives: its options as values, each checked, since they come from the network. */
+/** Reads a lease from a server's answer; each option is checked, since it comes from the network. */
 
 import { type Bytes, u8, u16be, u32be } from '../lib/bytes.ts'
 import type { Cidr, Ip } from '../lib/ip.ts'
@@ -20,31 +20,31 @@ import {
 export interface LeaseRoute {
   /** undefined: default */
   readonly destination: Cidr | undefined
-  /** undefined: on the link itself (RFC 3442 writes it 0.0.0.0) */
+  /** undefined: on-link (0.0.0.0 in RFC 3442) */
   readonly gateway: Ip | undefined
 }
 
 export interface Lease {
   readonly address: Cidr
-  /** The first is preferred. None where the server gives classless routes: they stand instead (RFC 3442). */
+  /** The first is preferred. None if the server sends classless routes, which replace them (RFC 3442). */
   readonly routers: readonly Ip[]
   readonly nameServers: readonly Ip[]
   readonly searchDomains: readonly string[]
   readonly mtu?: number
   readonly hostname?: string
-  /** All that are to be made: the default one through the first router, or the classless ones. */
+  /** All routes to add: the default route through the first router, or the classless ones. */
   readonly routes: readonly LeaseRoute[]
   readonly serverId: Ip
-  /** From when it was asked for; Infinity where it does not end. */
+  /** From the request on; Infinity if it does not end. */
   readonly seconds: number
 }
 
-/** Every IPv4 host takes datagrams of so many bytes (RFC 791, 3.1): a smaller MTU (RFC 2132, 5.1 allows 68) is an error or an attack. */
+/** Every IPv4 host accepts datagrams of this size (RFC 791, 3.1): a smaller MTU (RFC 2132, 5.1 allows 68) is a mistake or an attack. */
 const SMALLEST_MTU = 576
 /** RFC 2131, 3.3 */
 const FOREVER = 0xffffffff
 
-/** The options that a lease is made of. RFC 3442: classless routes are asked for before routers. */
+/** The options that make up a lease. RFC 3442: classless routes must come before routers. */
 export const LEASE_OPTIONS: readonly number[] = [
   OPTION_MASK,
   OPTION_ROUTES,
@@ -56,7 +56,7 @@ export const LEASE_OPTIONS: readonly number[] = [
   OPTION_SEARCH,
 ]
 
-/** The lease of an ACK (or OFFER); undefined where it has no address that a host may use, no server or no time. */
+/** The lease in an ACK or OFFER; undefined if it has no usable address, no server or no lease time. */
 export function leaseOf({ yiaddr, options }: Message): Lease | undefined {
   const serverId = addresses(options.get(OPTION_SERVER))[0]
   const seconds = options.get(OPTION_SECONDS) ?? NOTHING
@@ -73,7 +73,7 @@ export function leaseOf({ yiaddr, options }: Message): Lease | undefined {
     address: { address: yiaddr, prefix: prefixOf(options.get(OPTION_MASK), yiaddr) },
     routers,
     nameServers: addresses(options.get(OPTION_NAME_SERVERS)),
-    // Option 15 is one name by the book; servers are known to write several.
+    // By the RFC, option 15 is one name; some servers send several.
     searchDomains:
       searched.length > 0
         ? searched
@@ -91,13 +91,13 @@ export function leaseOf({ yiaddr, options }: Message): Lease | undefined {
 
 const NOTHING: Bytes = new Uint8Array(0)
 
-/** Not 0.0.0.0/8, not the loopback network, no multicast, not 255.255.255.255 (RFC 6890). */
+/** Not 0.0.0.0/8, loopback, multicast or 255.255.255.255 (RFC 6890). */
 function isHost(ip: Ip): boolean {
   const first = u8(ip, 0)
   return first !== 0 && first !== 127 && first < 224
 }
 
-/** An option's addresses, less those that are none of a host; what is left over at the end is not looked at. */
+/** An option's addresses, without those that no host can have; a remainder at the end is ignored. */
 function addresses(option: Bytes = NOTHING): Ip[] {
   const found: Ip[] = []
   for (let at = 0; at + 4 <= option.length; at += 4) {
@@ -107,18 +107,18 @@ function addresses(option: Bytes = NOTHING): Ip[] {
   return found
 }
 
-/** Without a mask that is one, the class of the address decides (RFC 791, 3.2), as for every client of that time. */
+/** Without a valid mask, the address's class decides (RFC 791, 3.2), as in every client of that time. */
 function prefixOf(mask: Bytes | undefined, address: Ip): number {
   if (mask !== undefined && mask.length >= 4) {
     const hosts = ~u32be(mask, 0) >>> 0
-    // The hosts' bits are the lowest: one more carries through all of them.
+    // The host bits are the lowest ones: adding one carries through all of them.
     if (hosts < 0xffffffff && (hosts & (hosts + 1)) === 0) return Math.clz32(hosts)
   }
   const first = u8(address, 0)
   return first < 128 ? 8 : first < 192 ? 16 : 24
 }
 
-/** RFC 3442: the prefix, as many bytes of the network as it reaches into, the router. None where one is damaged. */
+/** RFC 3442: prefix length, the significant bytes of the network, router. No routes if one is damaged. */
 function classlessRoutes(option: Bytes): LeaseRoute[] {
   const routes: LeaseRoute[] = []
   for (let at = 0; at < option.length; ) {
@@ -138,7 +138,7 @@ function classlessRoutes(option: Bytes): LeaseRoute[] {
   return routes
 }
 
-/** Up to a NUL: RFC 2132, 2 tells servers to write none and clients to expect it. */
+/** Up to a NUL, which servers should not send and clients must expect (RFC 2132, 2). */
 function text(option: Bytes): string {
   let text = ''
   for (const byte of option) {
@@ -148,24 +148,24 @@ function text(option: Bytes): string {
   return text
 }
 
-/** Each label as a hostname may be, since the names go into a file that programs parse. A name has at most 253 characters. */
+/** Labels must be valid hostnames, since the names go into a file that programs parse; a name has at most 253 characters. */
 const isDomain = (name: string): boolean =>
   name.length <= 253 &&
   name.split('.').every((label) => label.length < 64 && hostnameProblem(label) === undefined)
 
-/** A name has no more labels than that (RFC 1035, 3.1): it ends a ring of pointers. */
+/** No name has more labels (RFC 1035, 3.1): this ends loops of pointers. */
 const MOST_LABELS = 128
 
 /**
- * RFC 3397: names as the DNS writes them (RFC 1035, 4.1.4), with pointers into the option itself. Ends at the first name
- * that is damaged, and leaves out those that are no host's.
+ * RFC 3397: names in DNS encoding (RFC 1035, 4.1.4), with pointers into the option itself. Stops at the first damaged
+ * name, and leaves out those that are not valid hostnames.
  */
 function searchDomains(option: Bytes): string[] {
   const found: string[] = []
   let at = 0
   while (at < option.length) {
     const labels: string[] = []
-    /** Where the next name starts, once a pointer has led away. */
+    /** Where the next name starts, once a pointer has been followed. */
     let next = -1
     let length = u8(option, at++)
     for (let steps = 0; length !== 0; steps++) {

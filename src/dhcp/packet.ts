@@ -1,4 +1,4 @@
-/** DHCP messages (RFC 2131, 2) and their options (RFC 2132, 2; 3396 for long ones), both ways. */
+/** Encodes and decodes DHCP messages (RFC 2131, 2) and their options (RFC 2132, 2; long ones by RFC 3396). */
 
 import { type Bytes, u8, u16be, u32be } from '../lib/bytes.ts'
 import type { Ip } from '../lib/ip.ts'
@@ -44,16 +44,16 @@ const SNAME = 44
 const FILE = 108
 const COOKIE = 236
 const OPTIONS = 240
-/** RFC 1542, 2.1: relays throw away what is shorter than BOOTP's own messages. */
+/** RFC 1542, 2.1: relays discard messages that are shorter than BOOTP's. */
 const SHORTEST = 300
 
 export interface Message {
   readonly op: number
   readonly xid: number
   readonly secs: number
-  /** That answers be broadcast (RFC 2131, 4.1; 1542, 3.1.1). */
+  /** Ask for answers by broadcast (RFC 2131, 4.1; 1542, 3.1.1). */
   readonly broadcast: boolean
-  /** The client's address, where it has one, and the one that it is given: 4 bytes. */
+  /** The client's current address, and the one that it is offered; 4 bytes each. */
   readonly ciaddr: Ip
   readonly yiaddr: Ip
   /** The client's Ethernet address: 6 bytes. */
@@ -62,7 +62,7 @@ export interface Message {
   readonly options: ReadonlyMap<number, Bytes>
 }
 
-/** The payload of the UDP datagram. Options go out in the map's order, those longer than 255 bytes in parts (RFC 3396). */
+/** The payload of the UDP datagram. Options keep the map's order; those longer than 255 bytes are split (RFC 3396). */
 export function encodeMessage({ op, xid, secs, broadcast, ciaddr, yiaddr, chaddr, options }: Message): Bytes {
   const tail: number[] = []
   for (const [code, value] of options) {
@@ -95,9 +95,8 @@ function putU32be(bytes: Bytes, at: number, value: number): void {
 }
 
 /**
- * The message between two offsets; undefined where it is none for Ethernet, or an option goes beyond its field.
- * Parts of an option are put together (RFC 3396), also across the fields that option 52 turns into room for options
- * (RFC 2132, 9.3).
+ * Decodes the message between two offsets; undefined if it is not for Ethernet, or an option exceeds its field. Split
+ * options are joined (RFC 3396), also across the fields that option 52 makes room for options (RFC 2132, 9.3).
  */
 export function decodeMessage(bytes: Bytes, start: number, end: number): Message | undefined {
   const limit = Math.min(end, bytes.length)
@@ -120,7 +119,7 @@ export function decodeMessage(bytes: Bytes, start: number, end: number): Message
   }
 }
 
-/** False where an option is not whole. That the last one is missing (END) is forgiven: nothing is lost by it. */
+/** False if an option is incomplete. A missing END is fine: nothing is lost. */
 function readOptions(options: Map<number, Bytes>, bytes: Bytes, start: number, end: number): boolean {
   for (let at = start; at < end; ) {
     const code = u8(bytes, at++)

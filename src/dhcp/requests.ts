@@ -1,4 +1,4 @@
-/** What a lease asks of the kernel. */
+/** The netlink requests that apply a lease. */
 
 import { putU32 } from '../lib/bytes.ts'
 import { covers, sameIp } from '../lib/ip.ts'
@@ -12,16 +12,16 @@ import type { Lease, LeaseRoute } from './lease.ts'
 export const RTM_DELROUTE = 25
 
 /**
- * The metric of a lease's routes, to which the link's index is added: a route that is configured wins over them, and those of several
+ * The metric of a lease's routes, to which the link's index is added: configured routes win, and the routes of several
  * NICs do not replace one another.
  */
 const METRIC = 100
 
 /**
- * The requests that put a lease into the kernel, in order. The same lease twice is as once.
- * @param lease undefined: the previous one was lost, and nothing stands instead of it
- * @param previous what the NIC had before: what of it is not in the new one is taken away. With its last address the kernel
- * takes away all IPv4 routes of a NIC
+ * The requests that apply a lease, in order. Idempotent.
+ * @param lease undefined: the previous one was lost without a new one
+ * @param previous what the NIC had before: whatever the new one lacks is removed. With a NIC's last address the kernel
+ * removes all its IPv4 routes
  */
 export function leaseRequests(
   index: number,
@@ -39,7 +39,7 @@ export function leaseRequests(
   return requests
 }
 
-/** First of all, since the kernel takes an address's secondary ones away with it: the new one must not be among them. */
+/** First of all, since the kernel deletes an address's secondary ones with it: the new one must not be among them. */
 function removals(index: number, nic: string, lease: Lease | undefined, previous: Lease): Request[] {
   const requests: Request[] = []
   for (const route of previous.routes) {
@@ -67,7 +67,7 @@ function routeOf(
   return { family: 4, destination, gateway, index, nic, metric: METRIC + index, onLink }
 }
 
-/** The same message with another type: the kernel looks for a route that has all that it says. */
+/** The same message with another type: the kernel deletes a route that matches all of it. */
 function routeDelete(route: RouteAdd): Request {
   const { message, describe } = routeAdd(route)
   putU32(message, 4, RTM_DELROUTE | (NLM_F_REQUEST << 16))

@@ -1,6 +1,6 @@
 /**
- * The client's socket: packet(7), since a NIC without an address has no other. It gets the datagrams that come in, with their
- * IPv4 header, and PID 1 is woken by those for the client's port only: a filter in the kernel passes over the rest.
+ * The client's socket: packet(7), since a NIC without an address has no other. It receives datagrams with their IPv4
+ * headers; a filter in the kernel drops those that are not for the client's port, so that they don't wake PID 1.
  */
 
 import { putWord64 } from '../lib/bytes.ts'
@@ -56,7 +56,7 @@ const FILTER = Uint32Array.of(
   6,
   BPF_JMP | BPF_JSET | BPF_K | (4 << 16),
   0x1fff,
-  // and behind an IPv4 header of any length is the client's port.
+  // and after an IPv4 header of any length comes the client's port.
   BPF_LDX | BPF_B | BPF_MSH,
   0,
   BPF_LD | BPF_H | BPF_IND,
@@ -80,12 +80,12 @@ function linkAddress(index: number, mac?: Memory): Memory {
   return address
 }
 
-/** Throws a SysError: without CONFIG_PACKET or its module `af_packet` in the kernel, EAFNOSUPPORT. */
+/** Throws a SysError: EAFNOSUPPORT if the kernel has neither CONFIG_PACKET nor its module `af_packet`. */
 export function openDhcpSocket(index: number): number {
   const describe = (): string => `open packet socket on link ${index}`
-  // Protocol 0 receives nothing: first the filter, then bind(2) says the protocol and the NIC.
+  // Protocol 0 receives nothing: set the filter first, then the protocol and the NIC by bind(2).
   const fd = must(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0), describe)
-  // struct sock_fprog: the count (u16), and at 8 where they are.
+  // struct sock_fprog: the count (u16), and at 8 a pointer.
   const program = new Uint32Array(4)
   program[0] = FILTER.length / 2
   putWord64(program, 2, currentRuntime().addressOf(FILTER))
@@ -94,7 +94,7 @@ export function openDhcpSocket(index: number): number {
   return fd
 }
 
-/** One IPv4 datagram to an Ethernet address. A negative errno where it was not sent: it may be lost on its way as well. */
+/** Sends an IPv4 datagram to an Ethernet address. A negative errno means that it was not sent; no error does not mean that it arrived. */
 export function sendTo(fd: number, index: number, mac: Memory, datagram: Memory): number {
   const to = linkAddress(index, mac)
   return syscall(SYS_sendto, fd, datagram, datagram.length, 0, to, to.length)
@@ -102,7 +102,7 @@ export function sendTo(fd: number, index: number, mac: Memory, datagram: Memory)
 
 const SENDER = new Uint8Array(SOCKADDR_LL_LEN)
 
-/** One datagram without waiting: its length, or a negative errno, -EAGAIN where there is none. */
+/** Receives a datagram without waiting: its length, or a negative errno, -EAGAIN if there is none. */
 export const receiveInto = (fd: number, buffer: Memory): number =>
   syscall(
     SYS_recvfrom,
@@ -114,5 +114,5 @@ export const receiveInto = (fd: number, buffer: Memory): number =>
     Uint8Array.of(SOCKADDR_LL_LEN, 0, 0, 0),
   )
 
-/** The Ethernet address that the last one came from. */
+/** The Ethernet address that the last datagram came from. */
 export const lastSender = (): Memory => SENDER.slice(12, 12 + ETH_ALEN)

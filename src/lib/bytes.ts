@@ -2,7 +2,7 @@
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
-/** Memory seen as 32-bit words: one access where bytes take four. Structures of the kernel's are read through it. */
+/** Memory as 32-bit words: one access instead of four. The kernel's structures are read through it. */
 export type Words = Uint32Array<ArrayBuffer>
 
 export const word = (words: Words, index: number): number => words[index] ?? 0
@@ -11,22 +11,22 @@ export const word = (words: Words, index: number): number => words[index] ?? 0
 export function word64(words: Words, index: number): number {
   const low = words[index] ?? 0
   const high = words[index + 1] ?? 0
-  // Nearly all are small: no arithmetic with floating-point numbers for them.
+  // Nearly all are small: they need no floating-point arithmetic.
   return high === 0 ? low : low + high * 0x1_0000_0000
 }
 
-/** Any integer of up to 53 bits and a sign, as two's complement. */
+/** Writes any integer of up to 53 bits and a sign, as two's complement. */
 export function putWord64(words: Words, index: number, value: number): void {
   words[index] = value
   const isShort = value >= -0x7fff_ffff && value <= 0x7fff_ffff
   words[index + 1] = isShort ? value >> 31 : Math.floor(value / 0x1_0000_0000)
 }
 
-/** A view from an offset on; from 0, the memory itself, since making a view costs as much as a system call. */
+/** A view from an offset on. From 0 it is the memory itself, since creating a view costs as much as a system call. */
 export const bytesFrom = (bytes: Bytes, from: number): Bytes => (from === 0 ? bytes : bytes.subarray(from))
 
-// A read outside gives 0 and a write outside is lost, as typed arrays have it: callers check lengths first.
-// Written out, since a call costs the engine more than the arithmetic: these run for every attribute of every message.
+// As with typed arrays, a read out of bounds gives 0 and a write is lost: callers check lengths first.
+// Written out, since a call costs more than the arithmetic: these run for every attribute of every message.
 export const u8 = (bytes: Bytes, at: number): number => bytes[at] ?? 0
 export const u16 = (bytes: Bytes, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
 export const u32 = (bytes: Bytes, at: number): number =>

@@ -1,4 +1,4 @@
-/** What the first bytes of a program say: an ELF file's machine and loader, a script's interpreter. Pure. */
+/** Reads a program's first bytes: an ELF file's machine and loader, a script's interpreter. Pure. */
 
 import { type Bytes, u16, u32, u64 } from './bytes.ts'
 
@@ -9,7 +9,7 @@ const PT_INTERP = 3
 
 export const isElf = (head: Bytes): boolean => u32(head, 0) === 0x464c457f
 
-/** Of `e_machine`, elf(5). */
+/** The name of an `e_machine`, elf(5). */
 export function machineName(machine: number): string {
   const names: Readonly<Record<number, string>> = {
     [EM_386]: 'i386',
@@ -25,7 +25,7 @@ export function machineName(machine: number): string {
   return names[machine] ?? `ELF machine ${machine}`
 }
 
-/** Where an ELF file of 64 bits names its dynamic loader (elf(5), PT_INTERP), and how much of that is worth reading. */
+/** Where a 64-bit ELF file names its dynamic loader (elf(5), PT_INTERP), at most 256 bytes of it. */
 export function interpreterSegment(
   head: Bytes,
 ): { readonly offset: number; readonly size: number } | undefined {
@@ -42,13 +42,13 @@ export function interpreterSegment(
 
 export const isScript = (head: Bytes): boolean => head[0] === 0x23 && head[1] === 0x21
 
-/** A script's interpreter, as the kernel reads it (fs/binfmt_script.c); undefined where the file names none. */
+/** A script's interpreter, as the kernel reads it (fs/binfmt_script.c); undefined if it has none. */
 export function shebang(head: Bytes): string | undefined {
   if (!isScript(head)) return undefined
   let line = ''
   for (let at = 2; at < head.length && at < 256 && head[at] !== 0x0a; at++)
     line += String.fromCharCode(head[at] ?? 0)
-  // Only blanks and tabs count: a carriage return is part of the name, and then the reason why it is not found.
+  // Only spaces and tabs separate. A carriage return belongs to the name, and is why it is not found.
   return line
     .split('\t')
     .join(' ')

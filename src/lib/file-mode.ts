@@ -1,4 +1,4 @@
-/** The file types in `st_mode`, inode(7). Here and not in `sys`, since the host command looks at them too. */
+/** The file types in `st_mode`, inode(7). Not in `sys`, since the host command uses them too. */
 
 export const S_IFMT = 0o170000
 export const S_IFREG = 0o100000

@@ -1,6 +1,6 @@
-/** Programs that want to be PID 1. Pure: PID 1 asks it of the running root, `zmachine inspect` of one that does not run. */
+/** Recognizes programs that want to be PID 1. Pure: PID 1 asks about its own root, `zmachine inspect` about one on disk. */
 
-/** By the name of the file that the entrypoint's symlinks lead to. */
+/** Names of the file that the entrypoint's symlinks lead to. */
 const INITS: readonly string[] = [
   'systemd',
   'openrc-init',
@@ -15,11 +15,11 @@ const INITS: readonly string[] = [
 ]
 
 /**
- * Whether an entrypoint is an init beyond doubt.
- * @param path the entrypoint's
- * @param target gives the file that its symlinks lead to; asked only where the path does not decide
- * @param args the entrypoint's, without its own name
- * @param head gives the file's beginning as text; asked only where the name does not decide
+ * Whether the entrypoint is certainly an init.
+ * @param path the entrypoint's path
+ * @param target returns the file that its symlinks lead to; called only if the path does not decide
+ * @param args the entrypoint's arguments, without its own name
+ * @param head returns the beginning of the file; called only if the name does not decide
  */
 export function isInit(
   path: string,
@@ -33,7 +33,7 @@ export function isInit(
   if (INITS.includes(file)) return true
   if (file === 'zinit') return args[0] === 'init'
   if (path !== '/init') return false
-  // s6-overlay's is a script of its own kind; other images call anything /init. Version 3 names itself in its last lines.
+  // Images call anything /init. s6-overlay's is a script; version 3 names itself in its last lines.
   const start = head()
   return start.includes('execlineb') || start.includes('s6-overlay')
 }

@@ -1,4 +1,4 @@
-/** IP and MAC addresses as the text formats of a seed and of a command line write them, and as netlink wants them. */
+/** IP and MAC addresses: between the text of seeds and command lines, and the bytes of netlink. */
 
 import { type Bytes, u16be, u32be } from './bytes.ts'
 import { hex } from './text.ts'
@@ -6,7 +6,7 @@ import { hex } from './text.ts'
 /** An address in network byte order: 4 bytes for IPv4, 16 for IPv6. */
 export type Ip = Bytes
 
-/** An address with the length of its network's prefix: 0 to 32, or to 128. */
+/** An address with a prefix length: 0 to 32, or to 128. */
 export interface Cidr {
   readonly address: Ip
   readonly prefix: number
@@ -29,9 +29,9 @@ export function sameIp(a: Ip, b: Ip): boolean {
 }
 
 /**
- * An IPv4 address of four decimal numbers, or an IPv6 address as RFC 4291 writes them (2.2: `::`, and IPv4 at the
- * end). A number with a leading zero is refused, since C libraries read it as octal and people as decimal. So are
- * zones (`%eth0`): nothing that we read has them.
+ * An IPv4 address of four decimal numbers, or an IPv6 address by RFC 4291 (2.2: `::`, and IPv4 at the end). Leading zeros
+ * are refused, since C libraries read such numbers as octal and people as decimal; so are zones (`%eth0`), which none of
+ * our inputs has.
  */
 export function parseIp(text: string): Ip | undefined {
   if (text.includes(':')) return parseIpv6(text)
@@ -39,7 +39,7 @@ export function parseIp(text: string): Ip | undefined {
   return readIpv4(text, ip, 0) ? ip : undefined
 }
 
-/** An address by itself is a network of one: `10.0.0.1` is `10.0.0.1/32`. */
+/** Without a prefix length it is a network of one address: `10.0.0.1` is `10.0.0.1/32`. */
 export function parseCidr(text: string): Cidr | undefined {
   const slash = text.indexOf('/')
   const address = parseIp(slash < 0 ? text : text.slice(0, slash))
@@ -56,7 +56,7 @@ export function formatIp(ip: Ip): string {
 
 export const formatCidr = ({ address, prefix }: Cidr): string => `${formatIp(address)}/${prefix}`
 
-/** The network that the address lies in: the host's bits cleared. */
+/** The address's network: its host bits cleared. */
 export function network({ address, prefix }: Cidr): Cidr {
   const cleared = new Uint8Array(address)
   for (let i = 0, left = prefix; i < cleared.length; i++, left -= 8) {
@@ -65,7 +65,7 @@ export function network({ address, prefix }: Cidr): Cidr {
   return { address: cleared, prefix }
 }
 
-/** Whether the address lies in the network; never for the other family. */
+/** Whether the address is in the network; never for the other family. */
 export function covers({ address, prefix }: Cidr, ip: Ip): boolean {
   if (address.length !== ip.length) return false
   const whole = prefix >> 3
@@ -74,15 +74,15 @@ export function covers({ address, prefix }: Cidr, ip: Ip): boolean {
   return rest === 0 || (((address[whole] ?? 0) ^ (ip[whole] ?? 0)) & (0xff00 >> rest) & 0xff) === 0
 }
 
-/** Tells addresses of one family apart, as a Map's key; not for people. */
+/** A Map key, different for different addresses of one family; not for people. */
 export function ipKey(ip: Ip): string {
-  // Signed, since the engine writes an integer of 32 bits fifty times faster than a larger one.
+  // Signed, since the engine formats 32-bit integers fifty times faster than larger numbers.
   let key = `${u32be(ip, 0) | 0}`
   for (let at = 4; at < ip.length; at += 4) key += ` ${u32be(ip, at) | 0}`
   return key
 }
 
-/** An Ethernet address as the kernel writes it, `52:54:00:12:34:56`, from either case and either of `:` and `-`. */
+/** An Ethernet address as the kernel writes it, `52:54:00:12:34:56`, in either case, with `:` or `-`. */
 export function parseMac(text: string): string | undefined {
   if (text.length !== 17) return undefined
   let isPlain = true
@@ -95,7 +95,7 @@ export function parseMac(text: string): string | undefined {
   return isPlain ? text : text.toLowerCase().replaceAll('-', ':')
 }
 
-/** @param mac as `parseMac` writes it */
+/** @param mac as returned by `parseMac` */
 export function macBytes(mac: string): Bytes {
   const bytes = new Uint8Array(6)
   for (let i = 0; i < 6; i++)
@@ -104,8 +104,8 @@ export function macBytes(mac: string): Bytes {
 }
 
 /**
- * The link-local address that the kernel itself would give a link with this Ethernet address (RFC 4291, appendix A).
- * @param mac as `parseMac` writes it
+ * The link-local address that the kernel would give a link with this Ethernet address (RFC 4291, appendix A).
+ * @param mac as returned by `parseMac`
  */
 export function linkLocalOf(mac: string): Cidr {
   const bytes = macBytes(mac)
@@ -127,10 +127,10 @@ const HYPHEN = 45
 const UPPER_A = 65
 const UPPER_F = 70
 
-/** A decimal integer without sign or leading zero; NaN for anything else, and for none. */
+/** A decimal integer without sign or leading zero; otherwise NaN. */
 function canonical(text: string): number {
   const value = +text
-  // Numbers take signs, exponents, spaces and zeros in front; what is written back in the same way has none of them.
+  // Conversion allows signs, exponents, spaces and leading zeros; text that formats back to itself has none of them.
   return value >= 0 && (value | 0) === value && `${value}` === text ? value : Number.NaN
 }
 
@@ -140,8 +140,8 @@ function hexDigit(char: number): number {
   return letter >= 97 && letter <= 102 ? letter - 87 : -1
 }
 
-// Both readers leave the work to split and Number: a call of the engine's own costs as much as looking at one character
-// here, and an interpreter reads some forty addresses at a boot.
+// Both readers leave the work to split and number conversion: a native call costs as much as looking at one character
+// in bytecode, and a boot parses some forty addresses.
 
 /** Reads four decimal numbers. */
 function readIpv4(text: string, into: Bytes, start: number): boolean {
@@ -163,13 +163,13 @@ function parseIpv6(text: string): Ip | undefined {
   if (tail === undefined) return headEnd === 16 ? ip : undefined
   const end = new Uint8Array(16)
   const tailEnd = readGroups(tail, true, end)
-  // `::` stands for at least one group (RFC 5952, 4.2.2 wants two to be written so, but RFC 4291 allows one).
+  // `::` stands for at least one group (RFC 5952, 4.2.2 wants at least two, but RFC 4291 allows one).
   if (headEnd < 0 || tailEnd < 0 || headEnd + tailEnd > 14) return undefined
   ip.set(end.subarray(0, tailEnd), 16 - tailEnd)
   return ip
 }
 
-/** Reads groups of up to four hexadecimal digits, and IPv4 at the end where `isLast`; the length in bytes, or -1. */
+/** Reads groups of up to four hexadecimal digits, and if `isLast`, IPv4 at the end. Returns the length in bytes, or -1. */
 function readGroups(text: string, isLast: boolean, into: Bytes): number {
   if (text === '') return 0
   const groups = text.split(':')
@@ -181,7 +181,7 @@ function readGroups(text: string, isLast: boolean, into: Bytes): number {
     if (group.length > 4 || group.length === 0) {
       return isLast && i === count - 1 && at <= 12 && readIpv4(group, into, at) ? at + 4 : -1
     }
-    // A digit more at the end, and taken off again: Number lets spaces at the end pass.
+    // One digit appended and divided off again, since conversion ignores trailing spaces.
     const value = +`0x${group}0` / 16
     if (!(value >= 0)) return -1
     into[at++] = value >> 8
@@ -202,7 +202,7 @@ function formatIpv6(ip: Ip): string {
       best = i - run + 1
     }
   }
-  // ::ffff:0:0/96 holds IPv4 addresses (RFC 5952, 5).
+  // ::ffff:0:0/96 contains IPv4 addresses (RFC 5952, 5).
   if (best === 0 && longest === 5 && u16be(ip, 10) === 0xffff) return `::ffff:${formatIpv4(ip, 12)}`
   let text = ''
   for (let i = 0; i < 8; i++) {

@@ -1,4 +1,4 @@
-/** How much is read of what comes from outside. */
+/** Limits on untrusted input. */
 
-/** Of a file, in bytes: configuration files are far smaller, so a hostile one ends here. */
+/** The largest file that is read, in bytes. Configuration files are far smaller; hostile ones end here. */
 export const MAX_FILE_SIZE = 1024 * 1024

@@ -1,4 +1,4 @@
-/** mount(2)'s flags, as linux/mount.h spells them. Here and not in `sys` since options are parsed into them. */
+/** mount(2)'s flags, as linux/mount.h spells them. Not in `sys`, since mount options are parsed into them. */
 
 export const MS_RDONLY = 1
 export const MS_NOSUID = 2

@@ -1,19 +1,19 @@
-/** What a parser found wrong, and where: parsers never throw, they collect these. */
+/** Problems: what a parser found wrong, and where. Parsers never throw; they collect these. */
 
 export interface Problem {
   /** The input's name: `kernel command line`, `/.zosrc`. */
   readonly source: string
-  /** From 1; left out where the input is one line. */
+  /** From 1; left out if the input is a single line. */
   readonly line?: number
   /** From 1, in bytes. */
   readonly column?: number
   readonly message: string
 }
 
-/** A file of garbage has a mistake in every line; nobody reads more than these. */
+/** Garbage has a mistake in every line; nobody reads more than these. */
 const MAX_PROBLEMS = 100
 
-/** Adds a problem to those of one input, as long as somebody would read it. */
+/** Adds a problem to those of one input, up to a limit. */
 export function report(problems: Problem[], problem: Problem): void {
   if (problems.length < MAX_PROBLEMS) problems.push(problem)
   else if (problems.length === MAX_PROBLEMS)

@@ -1,14 +1,14 @@
-/** Which file system a block device holds, told by its superblock. Pure. */
+/** Identifies file systems by their superblocks. Pure. */
 
 import { type Bytes, u8, u16, u32, u32be, u64 } from './bytes.ts'
 import { hex } from './text.ts'
 
 export interface Superblock {
-  /** The kernel's name of the file system: `ext4` also for ext2 and ext3, which its driver mounts. */
+  /** The kernel's name of the file system; `ext4` also for ext2 and ext3, which the same driver mounts. */
   readonly type: string
-  /** A byte string, '' where there is none. */
+  /** A byte string; '' if there is none. */
   readonly label: string
-  /** As blkid(8) writes it, in lower case; '' where the file system has none. */
+  /** As blkid(8) writes it, in lower case; '' if there is none. */
   readonly uuid: string
   /** Of file systems that can grow. */
   readonly space?: Space
@@ -26,7 +26,7 @@ export interface Space {
   readonly inodeLimit?: number
 }
 
-/** Where superblocks lie, in bytes, in the order in which they are looked for. */
+/** Where to look for superblocks, in order; in bytes. */
 const PROBES: readonly {
   offset: number
   length: number
@@ -38,8 +38,8 @@ const PROBES: readonly {
 ]
 
 /**
- * What a disk holds; undefined where it is nothing known.
- * @param read as pread(2): fewer bytes, or none, where the disk ends
+ * The file system on a disk; undefined if it is none that is known here.
+ * @param read as pread(2): fewer bytes, or none, at the end of the disk
  */
 export function identify(read: (offset: number, length: number) => Bytes): Superblock | undefined {
   for (const { offset, length, parse } of PROBES) {
@@ -96,7 +96,7 @@ function parseSquashfs(bytes: Bytes): Superblock | undefined {
   return startsWith(bytes, 0, 'hsqs') ? { type: 'squashfs', label: '', uuid: '' } : undefined
 }
 
-/** struct fat_boot_sector in include/uapi/linux/msdos_fs.h; FAT32 keeps its fields 28 bytes further back. */
+/** struct fat_boot_sector in include/uapi/linux/msdos_fs.h; FAT32's fields are 28 bytes further on. */
 function parseFat(bytes: Bytes): Superblock | undefined {
   if (bytes.length < 512 || u8(bytes, 510) !== 0x55 || u8(bytes, 511) !== 0xaa) return undefined
   const fat32 = startsWith(bytes, 82, 'FAT32   ')
@@ -119,7 +119,7 @@ function parseBtrfs(bytes: Bytes): Superblock | undefined {
   return { type: 'btrfs', label: field(bytes, 299, 256), uuid: uuid(bytes, 32), space }
 }
 
-/** ECMA-119, 8.4: the primary volume descriptor, 32 KiB in. blkid's uuid is the creation's date and time. */
+/** ECMA-119, 8.4: the primary volume descriptor, 32 KiB in. Like blkid, the uuid is the date and time of creation, or of modification if it is set. */
 function parseIso9660(bytes: Bytes): Superblock | undefined {
   if (!startsWith(bytes, 1, 'CD001')) return undefined
   const modified = field(bytes, 830, 16)
@@ -140,7 +140,7 @@ function field(bytes: Bytes, at: number, length: number): string {
   return found
 }
 
-/** A field that is filled up with blanks. */
+/** A field padded with spaces. */
 function padded(bytes: Bytes, at: number, length: number): string {
   const text = field(bytes, at, length)
   let end = text.length
@@ -148,7 +148,7 @@ function padded(bytes: Bytes, at: number, length: number): string {
   return text.slice(0, end)
 }
 
-/** '' for the one of zeros, which means none. */
+/** '' if it is all zeros, which means that there is none. */
 function uuid(bytes: Bytes, at: number): string {
   let found = ''
   let isSet = false

@@ -1,13 +1,13 @@
-/** Small text tools without regular expressions: the lean engine has none. */
+/** Text functions without regular expressions, which the lean engine does not have. */
 
-/** Unicode's ASCII white space, as isspace(3) has it in the C locale. */
+/** ASCII white space, as isspace(3) in the C locale. */
 export const isSpace = (char: string): boolean =>
   char === ' ' || char === '\n' || char === '\t' || char === '\r' || char === '\v' || char === '\f'
 
-/** Without white space at the ends. String's own trim would take a byte of UTF-8 as well: 0xA0, the last of `à`. */
+/** Removes white space at both ends. String's trim would also remove 0xA0, the last byte of `à` in UTF-8. */
 export function trim(text: string): string {
   if (text === '') return text
-  // Above the blank nothing is white space: one look at each end is all that most texts need.
+  // Nothing above the space is white space, so for most text one look at each end is enough.
   if (text.charCodeAt(0) > 0x20 && text.charCodeAt(text.length - 1) > 0x20) return text
   let start = 0
   let end = text.length
@@ -16,7 +16,7 @@ export function trim(text: string): string {
   return text.slice(start, end)
 }
 
-/** The words of a text: what white space separates, without empty ones. */
+/** The words of a text, separated by any white space. */
 export function words(text: string): string[] {
   let blanks = text
   for (const space of ['\n', '\t', '\r', '\v', '\f']) {
@@ -48,8 +48,8 @@ export function parseDecimal(text: string): number | undefined {
 }
 
 /**
- * Milliseconds as seconds with three decimals: `12.005`. By integers where they are whole, as `uptime` counts: no toFixed,
- * which brings the engine's floating point along.
+ * Milliseconds as seconds with three decimals: `12.005`. Without toFixed, which would pull in the engine's floating-point
+ * formatting; whole milliseconds, as `uptime` counts, need integers only.
  */
 export function seconds(milliseconds: number): string {
   const whole = milliseconds % 1 === 0 ? milliseconds : Math.round(milliseconds)
@@ -59,7 +59,7 @@ export function seconds(milliseconds: number): string {
 
 const HEX_DIGITS = '0123456789abcdef'
 
-/** An unsigned 32-bit integer in hexadecimal, with zeros before it up to a length. */
+/** An unsigned 32-bit integer in hexadecimal, padded with zeros. */
 export function hex(value: number, length = 1): string {
   let text = ''
   for (let rest = value; rest !== 0 || text.length < length; rest >>>= 4)
@@ -78,16 +78,16 @@ export function utf8(point: number): string {
 }
 
 /**
- * Untrusted text for a log line: in single quotes, control characters and bytes that a terminal could take for a
- * command as `\xNN`, shortened to 120 characters. UTF-8 passes.
+ * Untrusted text for a log line: in single quotes, shortened to 120 characters, with `\xNN` for control characters and
+ * bytes that a terminal could take for a command. UTF-8 stays.
  */
 export const quote = (text: string): string => `'${brief(text)}'`
 
-/** The same without the quotes. */
+/** The same, without quotes. */
 export const brief = (text: string): string =>
   text.length > 120 ? `${visible(text.slice(0, 117))}...` : visible(text)
 
-/** Untrusted text without control characters: they become `\xNN`. UTF-8 passes. */
+/** Untrusted text with `\xNN` for control characters. UTF-8 stays. */
 export function visible(text: string): string {
   let escaped = ''
   for (let at = 0; at < text.length; ) {
@@ -98,7 +98,7 @@ export function visible(text: string): string {
   return escaped
 }
 
-/** How many bytes the printable character at a place has, in ASCII or in UTF-8; 0: there is none. */
+/** The length in bytes of the printable character (ASCII or UTF-8) at a place; 0: there is none. */
 function printable(text: string, at: number): number {
   const first = text.charCodeAt(at)
   if (first < 0x80) return first >= 0x20 && first !== 0x7f ? 1 : 0
@@ -112,7 +112,7 @@ function printable(text: string, at: number): number {
   return first === 0xc2 && text.charCodeAt(at + 1) < 0xa0 ? 0 : length
 }
 
-/** The candidate that a mistyped word most likely meant, or undefined where none is near. */
+/** The candidate that a mistyped word most likely meant; undefined if none is close. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
   let least = Math.max(2, Math.floor(word.length / 3)) + 1

@@ -28,13 +28,13 @@ const IFADDRMSG_LEN = 8
 export interface AddressAdd {
   readonly index: number
   readonly cidr: Cidr
-  /** For the error text; the index where it is left out. */
+  /** For error messages; default: the index. */
   readonly nic?: string
 }
 
 /**
- * Adds an address, or leaves it as it is where it is there. IPv6: without duplicate address detection, so that it is
- * usable at once (RFC 4862, 5.4 allows it), also where it is added before the link goes up.
+ * Adds an address, unless it is there already. IPv6: without duplicate address detection (RFC 4862, 5.4 allows that), so
+ * that it is usable at once, even if it is added before the link goes up.
  */
 export function addressAdd({ index, cidr, nic }: AddressAdd): Request {
   const { address, prefix } = cidr
@@ -45,7 +45,7 @@ export function addressAdd({ index, cidr, nic }: AddressAdd): Request {
   words[FAMILY_HEADER + 1] = index
   putAttribute(builder, IFA_LOCAL, address)
   putAttribute(builder, IFA_ADDRESS, address)
-  // RFC 3021: a network of two has no broadcast address.
+  // RFC 3021: a network of two addresses has no broadcast address.
   if (!ipv6 && prefix < 31) putAttribute(builder, IFA_BROADCAST, broadcast(cidr))
   return {
     message: finishMessage(builder),
@@ -53,7 +53,7 @@ export function addressAdd({ index, cidr, nic }: AddressAdd): Request {
   }
 }
 
-/** Takes an address away, and with it the route to its network; where it is not there, nothing is left to do. */
+/** Deletes an address, and with it the route to its network. It is not an error if there is no such address. */
 export function addressDelete({ index, cidr, nic }: AddressAdd): Request {
   const { address, prefix } = cidr
   const builder = buildMessage(RTM_DELADDR, 0, IFADDRMSG_LEN / 4)
@@ -61,7 +61,7 @@ export function addressDelete({ index, cidr, nic }: AddressAdd): Request {
   words[FAMILY_HEADER] = (isIpv6(address) ? AF_INET6 : AF_INET) | (prefix << 8)
   words[FAMILY_HEADER + 1] = index
   putAttribute(builder, IFA_LOCAL, address)
-  // With it the kernel minds the prefix as well.
+  // With it, the kernel matches the prefix as well.
   putAttribute(builder, IFA_ADDRESS, address)
   return {
     message: finishMessage(builder),

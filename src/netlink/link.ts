@@ -17,7 +17,7 @@ import {
 
 export const RTM_GETLINK = 18
 export const RTM_SETLINK = 19
-/** The multicast group of a session's `openMonitor` that tells of links. */
+/** The multicast group for changes of links (`openMonitor`). */
 export const RTMGRP_LINK = 1
 export const IFF_UP = 1
 export const IFLA_ADDRESS = 1
@@ -34,17 +34,17 @@ const IFINFOMSG_LEN = 16
 
 export interface LinkChange {
   readonly index: number
-  /** For the error text; the index where it is left out. */
+  /** For error messages; default: the index. */
   readonly nic?: string
   readonly up?: boolean
   readonly mtu?: number | undefined
-  /** A new name, of at most 15 bytes. The kernel takes it only while the link is down (before Linux 6.2). */
+  /** A new name of at most 15 bytes. Before Linux 6.2, a link can be renamed only while it is down. */
   readonly name?: string | undefined
-  /** The Ethernet address, as `parseMac` writes it. Setting the one that it has makes the kernel announce the link. */
+  /** The Ethernet address, as returned by `parseMac`. Setting the present one makes the kernel announce the link. */
   readonly mac?: string | undefined
   /** Whether the kernel announces its IPv4 addresses (gratuitous ARP) when the link goes up. */
   readonly arpNotify?: boolean
-  /** Whether the kernel gives the link an fe80:: address of its own; only where the kernel has IPv6. */
+  /** Whether the kernel gives the link an fe80:: address; set it only if the kernel has IPv6. */
   readonly linkLocal?: boolean
 }
 
@@ -56,8 +56,8 @@ export function linkGet(index: number): Request {
 }
 
 /**
- * One RTM_SETLINK. Within one message older kernels bring the link up before they apply what else it asks for:
- * send `up` as a request of its own, behind the addresses.
+ * One RTM_SETLINK. Older kernels bring the link up before they apply the rest of the message: send `up` as a separate
+ * request, after the addresses.
  */
 export function linkChange(change: LinkChange): Request {
   const { index, up, mtu, name, mac, arpNotify, linkLocal } = change

@@ -1,7 +1,7 @@
 /**
- * Netlink messages and their attributes (netlink(7), linux/netlink.h), both ways. All of it is made of 32-bit words.
+ * Encodes and decodes netlink messages and their attributes (netlink(7), linux/netlink.h), which consist of 32-bit words.
  *
- * Reading never throws and never loops: a walk ends where a length is wrong.
+ * Decoding never throws and never loops: a walk ends at a wrong length.
  */
 
 import { type Bytes, u16, u32 } from '../lib/bytes.ts'
@@ -16,39 +16,39 @@ export const NLMSG_HDRLEN = 16
 export const NLA_F_NESTED = 0x8000
 const NLA_TYPE_MASK = 0x3fff
 
-/** What is asked of the kernel. */
+/** A request to the kernel. */
 export interface Request {
-  /** One whole message with NLM_F_REQUEST; the session gives it a sequence number. */
+  /** A complete message with NLM_F_REQUEST; the session sets its sequence number. */
   readonly message: Bytes
   /** What it does, for the error text: `add address 10.0.0.1/24 to eth0`. */
   readonly describe: () => string
-  /** A positive errno that means that there is nothing left to do. */
+  /** A positive errno that means success: nothing is left to do. */
   readonly tolerated?: number
 }
 
 // ---- writing ----
 
-// What costs in an interpreter is calls: hence words and not bytes, headers stored in place, and one call an attribute.
+// Calls are what costs in an interpreter: hence words instead of bytes, headers in place, one call for each attribute.
 
 export interface Builder {
   words: Uint32Array<ArrayBuffer>
-  /** The same memory, for what comes as bytes. */
+  /** The same memory as bytes. */
   bytes: Bytes
   /** How many words are in use. */
   length: number
 }
 
-/** Where a family's own header starts, in words. */
+/** Where the family's header starts, in words. */
 export const FAMILY_HEADER = NLMSG_HDRLEN / 4
 
-/** A message with a family's header of so many words, all zero, from `words[FAMILY_HEADER]` on. */
+/** Begins a message. The family's header is all zeros, from `words[FAMILY_HEADER]` on. */
 export function buildMessage(type: number, flags: number, headerWords: number): Builder {
   const words = new Uint32Array(32)
   words[1] = type | ((flags | NLM_F_REQUEST) << 16)
   return { words, bytes: new Uint8Array(words.buffer), length: FAMILY_HEADER + headerWords }
 }
 
-/** Makes room for an attribute with so many bytes of payload, writes its header, and returns where its payload starts. */
+/** Writes an attribute's header, and returns where its payload of `size` bytes starts. */
 function putHeader(builder: Builder, type: number, size: number): number {
   const at = builder.length
   const end = at + 1 + ((size + 3) >> 2)
@@ -63,25 +63,25 @@ function putHeader(builder: Builder, type: number, size: number): number {
   return at + 1
 }
 
-/** An attribute of a u32 in the machine's byte order. */
+/** Adds a u32 in the machine's byte order. */
 export function putU32Attribute(builder: Builder, type: number, value: number): void {
   const at = putHeader(builder, type, 4)
   builder.words[at] = value
 }
 
-/** An attribute of a u8. */
+/** Adds a u8. */
 export function putU8Attribute(builder: Builder, type: number, value: number): void {
   const at = putHeader(builder, type, 1)
   builder.words[at] = value
 }
 
-/** An attribute of up to 65531 bytes: an address, a text with its NUL. */
+/** Adds up to 65531 bytes, such as an address. */
 export function putAttribute(builder: Builder, type: number, bytes: Bytes): void {
   const at = putHeader(builder, type, bytes.length)
   builder.bytes.set(bytes, at * 4)
 }
 
-/** A NUL-terminated attribute of a byte string. */
+/** Adds a byte string and a NUL. */
 export function putTextAttribute(builder: Builder, type: number, text: string): void {
   const at = putHeader(builder, type, text.length + 1) * 4
   for (let i = 0; i < text.length; i++) builder.bytes[at + i] = text.charCodeAt(i)
@@ -97,7 +97,7 @@ export function endNested(builder: Builder, start: number): void {
   builder.words[start] = ((builder.words[start] ?? 0) & 0xffff0000) | size
 }
 
-/** The message, its length filled in. */
+/** Sets the message's length and returns it. */
 export function finishMessage(builder: Builder): Bytes {
   const size = builder.length * 4
   builder.words[0] = size
@@ -112,12 +112,12 @@ export interface Walk {
   type: number
   start: number
   end: number
-  /** Where the next one would start, and where all of them end. */
+  /** Where the next one would start, and where they all end. */
   next: number
   readonly limit: number
 }
 
-/** A walk over the first `length` bytes, which stands before the first message. */
+/** A walk over the first `length` bytes, positioned before the first message. */
 export const walk = (bytes: Bytes, length: number): Walk => ({
   bytes,
   type: 0,
@@ -127,7 +127,7 @@ export const walk = (bytes: Bytes, length: number): Walk => ({
   limit: Math.min(length, bytes.length),
 })
 
-/** Goes to the next message; false where there is none that is whole. */
+/** Moves to the next message; false if there is no complete one. */
 export function nextMessage(messages: Walk): boolean {
   const { bytes, next, limit } = messages
   if (limit - next < NLMSG_HDRLEN) return false
@@ -143,15 +143,15 @@ export function nextMessage(messages: Walk): boolean {
 export const messageFlags = (message: Walk): number => u16(message.bytes, message.start - 10)
 export const messageSequence = (message: Walk): number => u32(message.bytes, message.start - 8)
 
-/** Where the payload of each attribute starts, by its type; 0 where there is none. */
+/** Where the payload of each attribute starts, by its type; 0 if there is none. */
 export type Attributes = Uint16Array<ArrayBuffer>
 
-/** Higher than the types that we read. */
+/** Higher than any type that is read here. */
 const ATTRIBUTE_TYPES = 64
 
 /**
- * Finds the attributes between two offsets, of which the first is a multiple of four. Of those that are repeated the last
- * counts. It ends at the first that is not whole.
+ * Finds the attributes between two offsets, the first of which must be a multiple of four. Of repeated ones the last
+ * counts. Stops at the first incomplete one.
  * @param bytes at most 64 KiB, from the start of their buffer
  */
 export function findAttributes(bytes: Bytes, start: number, end: number): Attributes {
@@ -166,17 +166,17 @@ export function findAttributes(bytes: Bytes, start: number, end: number): Attrib
     const length = header & 0xffff
     if (length < 4 || length > limit - at) break
     at += 4
-    // A type beyond the table is lost, as typed arrays have it.
+    // As typed arrays have it, a type beyond the table is lost.
     found[(header >>> 16) & NLA_TYPE_MASK] = at
     at += (length - 1) & ~3
   }
   return found
 }
 
-/** Where the payload that starts at `at` ends. */
+/** The end of the payload that starts at `at`. */
 export const attributeEnd = (bytes: Bytes, at: number): number => at - 4 + u16(bytes, at - 4)
 
-/** The payload as a byte string, up to its NUL; empty where `at` is 0. */
+/** The payload as a byte string, up to its NUL; empty if `at` is 0. */
 export function attributeText(bytes: Bytes, at: number): string {
   if (at === 0) return ''
   let text = ''

@@ -1,4 +1,4 @@
-/** Hears what the kernel announces: links and devices that come and go. */
+/** Listens to the kernel's announcements: links and devices that come and go. */
 
 import { putU16, putU32 } from '../lib/bytes.ts'
 import { EAGAIN, ENOBUFS, must } from '../sys/errno.ts'
@@ -8,18 +8,18 @@ import { openSocket, receive, SOCKADDR_NL_LEN, type Socket } from './socket.ts'
 
 export type Monitor = Socket
 
-/** What a listening socket can lose track of: it asks for this much memory. */
+/** The receive buffer, in bytes: announcements that do not fit are lost. */
 const MONITOR_BUFFER = 1 << 20
 
 /**
- * A socket that hears the kernel's announcements: RTMGRP_LINK of NETLINK_ROUTE, UEVENT_GROUP of
- * NETLINK_KOBJECT_UEVENT. Wait for its `fd` by ppoll(2), then read it. Open it *before* looking at the state that it
- * tells of, or a change may slip through between. Throws a SysError.
- * @param groups a mask
+ * Opens a socket for the kernel's announcements: RTMGRP_LINK of NETLINK_ROUTE, UEVENT_GROUP of NETLINK_KOBJECT_UEVENT.
+ * Wait for its `fd` with ppoll(2), then read it. Open it *before* looking at the state that it announces, or a change in
+ * between is missed. Throws a SysError.
+ * @param groups a bit mask
  */
 export function openMonitor(protocol: number, groups: number): Monitor {
   const monitor = openSocket(protocol, 8192)
-  // Beyond net.core.rmem_max only for root; otherwise as much as there may be.
+  // Only root may exceed net.core.rmem_max.
   if (setsockopt(monitor.fd, SOL_SOCKET, SO_RCVBUFFORCE, MONITOR_BUFFER) < 0) {
     setsockopt(monitor.fd, SOL_SOCKET, SO_RCVBUF, MONITOR_BUFFER)
   }
@@ -30,22 +30,22 @@ export function openMonitor(protocol: number, groups: number): Monitor {
   return monitor
 }
 
-/** Announcements were lost: look at the state itself. */
+/** Announcements were lost: check the state itself. */
 export const OVERRUN = -ENOBUFS
 
 /**
  * Reads the next announcement into the monitor's buffer, without waiting.
- * @returns its length (`decodeLink` and `parseUevent` read it), 0 where there is none, or OVERRUN
+ * @returns its length, 0 if there is none, or OVERRUN
  */
 export function readMonitor(monitor: Monitor): number {
   const length = receive(monitor)
   if (length === -EAGAIN) return 0
-  // One that does not fit is as good as lost.
+  // A truncated one counts as lost.
   if (length === OVERRUN || length > monitor.buffer.length) return OVERRUN
   return must(length, () => 'read netlink announcements')
 }
 
-/** Reads away all announcements, for those who look at the state itself. @returns whether there were any */
+/** Discards all announcements, for callers that check the state itself. @returns whether there were any */
 export function drainMonitor(monitor: Monitor): boolean {
   let any = false
   while (readMonitor(monitor) !== 0) any = true

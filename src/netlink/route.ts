@@ -21,7 +21,7 @@ export const RTA_OIF = 4
 export const RTA_GATEWAY = 5
 export const RTA_PRIORITY = 6
 export const RT_TABLE_MAIN = 254
-/** The administrator's. Routing daemons throw RTPROT_BOOT away when they start, and leave this alone. */
+/** Set by the administrator. Routing daemons remove RTPROT_BOOT when they start, and leave this alone. */
 export const RTPROT_STATIC = 4
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
@@ -36,30 +36,30 @@ export interface RouteAdd {
   /** undefined: default */
   readonly destination: Cidr | undefined
   readonly gateway?: Ip | undefined
-  /** The link; where it is left out the kernel finds it by the gateway. */
+  /** The link; by default the kernel finds it by the gateway. */
   readonly index?: number | undefined
-  /** For the error text; the index where it is left out. */
+  /** For error messages; default: the index. */
   readonly nic?: string | undefined
-  /** Lower wins; where it is left out, 0 with IPv4 and 1024 with IPv6. */
+  /** The lowest wins; default: 0 for IPv4, 1024 for IPv6. */
   readonly metric?: number | undefined
-  /** The gateway is on the link although no prefix says so. */
+  /** The gateway is on the link, though no prefix covers it. */
   readonly onLink?: boolean
-  /** Beside a route of the same destination and metric, not instead of it. */
+  /** Adds to a route of the same destination and metric, instead of replacing it. */
   readonly append?: boolean
 }
 
-/** Adds a route, or replaces the one of the same destination and metric: once or twice, the result is the same. */
+/** Adds a route, or replaces the one of the same destination and metric. Idempotent. */
 export function routeAdd(route: RouteAdd): Request {
   const { family, destination, gateway, index, metric, onLink, append } = route
   const flags = NLM_F_CREATE | (append === true ? NLM_F_APPEND : NLM_F_REPLACE)
   const builder = buildMessage(RTM_NEWROUTE, flags, RTMSG_LEN / 4)
   const { words } = builder
   words[FAMILY_HEADER] = (family === 6 ? AF_INET6 : AF_INET) | ((destination?.prefix ?? 0) << 8)
-  // IPv4 has no next hop to ask for on a route without gateway; IPv6 ignores the scope.
+  // An IPv4 route without a gateway reaches only its link; IPv6 ignores the scope.
   const scope = gateway === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
   words[FAMILY_HEADER + 1] = RT_TABLE_MAIN | (RTPROT_STATIC << 8) | (scope << 16) | (RTN_UNICAST << 24)
   if (onLink === true) words[FAMILY_HEADER + 2] = RTNH_F_ONLINK
-  // The kernel refuses an IPv4 destination with a host's bits set.
+  // The kernel rejects an IPv4 destination with host bits set.
   if (destination !== undefined) putAttribute(builder, RTA_DST, network(destination).address)
   if (gateway !== undefined) putAttribute(builder, RTA_GATEWAY, gateway)
   if (index !== undefined) putU32Attribute(builder, RTA_OIF, index)
@@ -68,7 +68,7 @@ export function routeAdd(route: RouteAdd): Request {
     message: finishMessage(builder),
     describe: () => `add route ${describeRoute(route)}`,
   }
-  // A route that is there already can't be appended once more.
+  // A route that exists can't be appended again.
   return append === true ? { ...request, tolerated: EEXIST } : request
 }
 

@@ -1,4 +1,4 @@
-/** Asks the kernel over netlink(7): many requests in one message, and one answer. */
+/** Sends requests to the kernel over netlink(7): many in one datagram, with one answer. */
 
 import { putU32 } from '../lib/bytes.ts'
 import { EAGAIN, EINTR, ENOBUFS, ETIMEDOUT, SysError } from '../sys/errno.ts'
@@ -15,24 +15,24 @@ import { decodeAcknowledgement } from './acknowledgement.ts'
 import { messageSequence, NLM_F_ACK, NLMSG_ERROR, nextMessage, type Request, walk } from './message.ts'
 import { openSocket, receive, type Socket } from './socket.ts'
 
-/** How long the kernel may take to answer. It answers before sendto(2) returns: this is for what can't happen. */
+/** How long the kernel may take to answer. It answers before sendto(2) returns, so this should never be reached. */
 const ANSWER_MS = 5000
 
-/** What is sent at once, at most. The kernel's own datagrams are not larger either. */
+/** The most to send at once. The kernel's own datagrams are no larger either. */
 const BATCH_BYTES = 32768
 
-/** Answers wait in the socket, which holds 256 small messages by default: half of that, if each request fails. */
+/** Answers wait in the socket, which by default holds 256 small messages; this is half of that, should all requests fail. */
 const BATCH_REQUESTS = 128
 
 export interface Session extends Socket {
-  /** The last request's. */
+  /** Of the last request. */
   sequence: number
 }
 
-/** A NETLINK_ROUTE socket for `transact` and the dumps. Throws a SysError where the kernel has no netlink. */
+/** Opens a NETLINK_ROUTE socket for `transact`. Throws a SysError if the kernel has no netlink. */
 export function openSession(): Session {
   const opened = openSocket(NETLINK_ROUTE, BATCH_BYTES)
-  // Best effort: an older kernel gives numbers without words, and repeats the request.
+  // Best effort: older kernels answer without text, and repeat the request.
   setsockopt(opened.fd, SOL_NETLINK, NETLINK_EXT_ACK, 1)
   setsockopt(opened.fd, SOL_NETLINK, NETLINK_CAP_ACK, 1)
   setsockopt(opened.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
@@ -43,7 +43,7 @@ export function closeSession(session: Session): void {
   close(session.fd)
 }
 
-/** As `receive`, but waits: -ETIMEDOUT after ANSWER_MS. */
+/** As `receive`, but waits; -ETIMEDOUT after ANSWER_MS. */
 export function receiveAnswer(session: Session): number {
   let deadline = -1
   for (;;) {
@@ -58,9 +58,9 @@ export function receiveAnswer(session: Session): number {
 }
 
 /**
- * Makes requests, in order, with as few system calls as there can be: many go in one message, and only the last of them
- * asks for an answer. The kernel answers to a request that fails in any case, and goes on with the next one.
- * @returns for each request undefined, or why it failed
+ * Makes requests, in order, with as few system calls as possible: many go in one datagram, and only the last of them asks
+ * for an acknowledgement. The kernel reports a request that fails in any case, and continues with the next one.
+ * @returns for each request, undefined or why it failed
  */
 export function transact(session: Session, requests: readonly Request[]): (SysError | undefined)[] {
   const failures: (SysError | undefined)[] = []
@@ -80,7 +80,7 @@ export function transact(session: Session, requests: readonly Request[]): (SysEr
   return failures
 }
 
-/** Sends one batch of `size` bytes and appends one entry a request to `failures`. */
+/** Sends one batch of `size` bytes, and appends an entry for each request to `failures`. */
 function transactBatch(
   session: Session,
   batch: readonly Request[],
@@ -105,7 +105,7 @@ function transactBatch(
   let result = send(session.fd, datagram)
   let lost = 0
   for (let answered = false; result >= 0 && !answered; ) {
-    // Once an answer is lost the last one may be, too: what is still there is read, but nothing is waited for.
+    // Once an answer is lost, the last one may be lost, too: read what is there, but don't wait.
     result = lost === 0 ? receiveAnswer(session) : receive(session)
     if (result === -ENOBUFS) {
       lost = result
@@ -126,7 +126,7 @@ function transactBatch(
   }
   const reason = lost === 0 ? result : lost
   if (reason >= 0) return
-  // Nothing was sent, or answers are missing: whatever has not failed by name may have failed.
+  // Nothing was sent, or answers are missing: any request that was not reported may have failed.
   batch.forEach((request, index) => {
     failures[base + index] ??= new SysError(request.describe(), reason, 'no answer from the kernel')
   })

@@ -1,4 +1,4 @@
-/** netlink(7) sockets: what requests and announcements have in common. */
+/** netlink(7) sockets, for requests and announcements. */
 
 import { u32 } from '../lib/bytes.ts'
 import { EINTR, must } from '../sys/errno.ts'
@@ -10,7 +10,7 @@ export interface Socket {
   readonly fd: number
   /** The last datagram. */
   readonly buffer: Memory
-  /** struct sockaddr_nl of its sender, and the length that recvfrom(2) wants with it. */
+  /** Its sender's struct sockaddr_nl, and the length that recvfrom(2) wants. */
   readonly sender: Memory
   readonly senderLength: Memory
 }
@@ -28,8 +28,8 @@ export function openSocket(protocol: number, bufferSize: number): Socket {
 }
 
 /**
- * One datagram of the kernel's, without waiting. Who else sends to us is not heard: any process may.
- * @returns its length, which may be greater than the buffer; or a negative errno, -EAGAIN where there is none
+ * Receives one datagram from the kernel, without waiting. Other processes can send to us, too; theirs are ignored.
+ * @returns its length, which may exceed the buffer; or a negative errno, -EAGAIN if there is none
  */
 export function receive({ fd, buffer, sender, senderLength }: Socket): number {
   for (;;) {

@@ -1,6 +1,6 @@
 /** The kernel's messages on NETLINK_KOBJECT_UEVENT (lib/kobject_uevent.c): `add@/devices/…`, then KEY=value, each with a NUL. */
 
-/** The kernel's own group of `openMonitor`; udev speaks on others. */
+/** The kernel's group for `openMonitor`; udev uses others. */
 export const UEVENT_GROUP = 1
 
 export interface Uevent {
@@ -10,13 +10,13 @@ export interface Uevent {
   readonly devpath: string
   /** `block`, `net`, `virtio`, … */
   readonly subsystem: string
-  /** The node below /dev: `vda`; or empty. */
+  /** The name below /dev: `vda`; or empty. */
   readonly devname: string
   /** A network interface's name; or empty. */
   readonly interface: string
 }
 
-/** Reads one datagram as a byte string; undefined where it is not of the kernel's form (udev's begin with `libudev`). */
+/** Parses a datagram, given as a byte string; undefined if it is not from the kernel (udev's begin with `libudev`). */
 export function parseUevent(datagram: string): Uevent | undefined {
   const header = datagram.indexOf('\0')
   const at = datagram.indexOf('@')

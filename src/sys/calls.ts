@@ -1,27 +1,29 @@
+/** Prepared lists of system calls, for children and helpers. */
+
 import { putWord64, word } from '../lib/bytes.ts'
 import type { Argument, Memory, Runtime, Words } from './port.ts'
 
 /**
- * A prepared list of system calls: what a child does between fork and exec (`Runtime.spawn`), or what is repeated often
- * (`Runtime.drain`). Each record is eight 64-bit integers (here as words, the lower half first): the call's number, six
+ * A prepared list is what a child does between fork and exec (`Runtime.spawn`), or what is repeated often
+ * (`Runtime.drain`). Each record has eight 64-bit integers (here as words, the lower half first): the call's number, six
  * arguments, and the result. `struct call` in `runtime/quickjs/host.c` is the same.
  */
 export const CALL_WORDS = 16
-/** The first argument's place in a record; the others follow, two words each. */
+/** Where a record's first argument is; the others follow, two words each. */
 export const ARGUMENTS = 2
 export const RESULT = 14
 
 export interface Call {
   readonly number: number
   readonly args: readonly Argument[]
-  /** A failure of this call does not end the child. */
+  /** The child goes on if this call fails. */
   readonly tolerated?: boolean
-  /** What the call is for, for the error text: `chdir /srv`. */
+  /** For the error text: `chdir /srv`. */
   readonly name: string
 }
 
 export interface SpawnResult {
-  /** The child, or a negative errno where there is none. A failed child has ended and must be reaped. */
+  /** The child, or a negative errno. A child that failed has ended and must be reaped. */
   readonly pid: number
   /** The call that failed in the child, and its negative errno. */
   readonly failed?: { readonly call: Call; readonly index: number; readonly result: number }
@@ -29,17 +31,17 @@ export interface SpawnResult {
 
 /**
  * Forks a child that makes these calls in order; the last one is the execve.
- * @param cgroup the descriptor of the cgroup's directory that it begins in; default is ours
+ * @param cgroup the directory descriptor of the cgroup that it starts in; by default, ours
  */
 export function spawn(runtime: Runtime, calls: readonly Call[], cgroup = -1): SpawnResult {
-  // What the calls point to is freed with `prepared`, which therefore lives until they have been made.
+  // `prepared` keeps alive what the calls point to.
   const prepared = prepare(runtime, calls)
   const { memory } = prepared
   const { length } = calls
   const pid = cgroup < 0 ? runtime.spawn(memory, length) : runtime.spawnInto(cgroup, memory, length)
   if (pid < 0 || prepared.kept.length < 0) return { pid }
   for (let index = 0; index < length; index++) {
-    // Results are small: the lower half with its sign is all of it. An execve that succeeds writes none.
+    // Results are small, so the lower half is enough. An execve that succeeds writes none.
     const result = word(memory, index * CALL_WORDS + RESULT) | 0
     const call = calls[index]
     const last = index === length - 1
@@ -50,25 +52,25 @@ export function spawn(runtime: Runtime, calls: readonly Call[], cgroup = -1): Sp
   return { pid }
 }
 
-/** A child that shares our memory and runs at the same time; to be kept until it has been reaped. */
+/** A child that shares our memory and runs concurrently; keep this until it has been reaped. */
 export interface Helper {
-  /** Or a negative errno. */
+  /** The child, or a negative errno. */
   readonly pid: number
   readonly calls: Words
   readonly kept: readonly (Memory | Words)[]
 }
 
-/** It calls a few functions deep, and the kernel has a stack of its own. */
+/** It calls only a few functions deep, and the kernel has its own stack. */
 const STACK_SIZE = 1024
 
-/** Starts a child that makes these calls while we go on. */
+/** Starts a child that makes these calls while the parent continues. */
 export function spawnHelper(runtime: Runtime, calls: readonly Call[]): Helper {
   const { memory, kept } = prepare(runtime, calls)
   const stack = new Uint8Array(STACK_SIZE)
   return { pid: runtime.spawn(memory, calls.length, stack), calls: memory, kept: [stack, ...kept] }
 }
 
-/** Changes a number that a helper has not passed to the kernel yet. */
+/** Changes an argument that a helper has not passed to the kernel yet. */
 export const setArgument = ({ calls }: Helper, call: number, argument: number, value: number): void =>
   putWord64(calls, call * CALL_WORDS + ARGUMENTS + argument * 2, value)
 
@@ -89,7 +91,7 @@ function prepare(runtime: Runtime, calls: readonly Call[]): { memory: Words; kep
   return { memory, kept }
 }
 
-/** A string's or memory's address; `kept` holds what must stay reachable until the call is over. */
+/** The address of a string or memory; `kept` gets what must stay reachable until the call is over. */
 function address(runtime: Runtime, arg: Memory | Words | string, kept: (Memory | Words)[]): number {
   const memory = typeof arg === 'string' ? cString(runtime, arg) : arg
   kept.push(memory)
@@ -103,7 +105,7 @@ export function cString(runtime: Runtime, text: string): Memory {
   return memory
 }
 
-/** execve's argv or envp: the pointers, then what they point to, in one piece of memory. */
+/** execve's argv or envp: the pointers and the strings in one piece of memory. */
 export function stringVector(runtime: Runtime, strings: readonly string[]): Memory {
   const pointers = (strings.length + 1) * 8
   let size = pointers

@@ -31,7 +31,7 @@ export const ETIMEDOUT = 110
 export const EBADMSG = 74
 export const EUCLEAN = 117
 
-/** One string and not a map: it costs nothing until an error is told. */
+/** One string, not a map: it costs nothing until there is an error to describe. */
 const TABLE = `
 1 EPERM operation not permitted
 2 ENOENT no such file or directory
@@ -102,7 +102,7 @@ const TABLE = `
 124 EMEDIUMTYPE wrong medium type
 `
 
-/** `EBUSY (device or resource busy)`; `errno 999` where the number is unknown. Takes errno with either sign. */
+/** `EBUSY (device or resource busy)`; `errno 999` if the number is unknown. The errno may have either sign. */
 export function describeErrno(errno: number): string {
   const number = Math.abs(errno)
   const start = TABLE.indexOf(`\n${number} `)
@@ -117,9 +117,9 @@ export class SysError extends Error {
   /** Positive, as in errno(3). */
   readonly errno: number
   /**
-   * @param call what was tried, on what: `mount proc on /proc`
+   * @param call what was tried: `mount proc on /proc`
    * @param result the kernel's negative answer
-   * @param hint what the kernel said beyond the number, or what would mend it
+   * @param hint what the kernel said beyond the number, or how to fix it
    */
   constructor(call: string, result: number, hint = '') {
     super(`${call}: ${describeErrno(result)}${hint === '' ? '' : `: ${hint}`}`)
@@ -127,7 +127,7 @@ export class SysError extends Error {
   }
 }
 
-/** The one place that turns a negative answer into an error. `call` is built only on failure. */
+/** Throws a SysError for a negative result. `call` is called only then. */
 export function must(result: number, call: () => string): number {
   if (result < 0) throw new SysError(call(), result)
   return result

@@ -75,7 +75,7 @@ export const SIG_SETMASK = 2
 export const WNOHANG = 1
 
 // reboot(2)
-/** As the int that the kernel takes. */
+/** As a signed int, which is what the kernel takes. */
 export const LINUX_REBOOT_MAGIC1 = 0xfee1dead | 0
 export const LINUX_REBOOT_MAGIC2 = 0x28121969
 export const LINUX_REBOOT_CMD_RESTART = 0x01234567
@@ -85,7 +85,7 @@ export const LINUX_REBOOT_CMD_CAD_OFF = 0
 
 // ioctl(2) on terminals and input devices
 export const TIOCSCTTY = 0x540e
-/** How many bytes the terminal has still to send. */
+/** How many bytes the terminal still has to send. */
 export const TIOCOUTQ = 0x5411
 export const TIOCSWINSZ = 0x5414
 /** EVIOCGBIT(EV_KEY, 96): which keys an input device has, as 96 bytes of bits. */

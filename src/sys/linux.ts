@@ -1,6 +1,6 @@
 /**
- * The system calls that PID 1 makes, typed. Each returns the kernel's answer: a negative errno on failure
- * (`must` turns it into an error where it is one). Paths and texts are byte strings (see `port.ts`).
+ * Typed functions for the system calls that PID 1 makes. Each returns the kernel's answer: on failure a negative errno
+ * (`must` turns it into an error). Paths and texts are byte strings (see `port.ts`).
  *
  * Absent on purpose: everything that allocates a stream, a thread or a callback. There is one thread, one loop
  * and one blocking call, ppoll.
@@ -70,7 +70,7 @@ export const SYS_openat2 = 437
 
 let runtime: Runtime
 
-/** Chooses the host that makes the calls; once, before anything else. */
+/** Sets the host that makes the calls; once, before anything else. */
 export function useRuntime(host: Runtime): void {
   runtime = host
 }
@@ -79,7 +79,7 @@ export function currentRuntime(): Runtime {
   return runtime
 }
 
-/** A system call by number, for the few that have no typed function of their own. */
+/** Makes a system call by its number, for the few without a typed function. */
 export function syscall(
   number: number,
   a: Argument = 0,
@@ -156,9 +156,9 @@ export const chmod = (path: string, mode: number): number =>
 export const chown = (path: string, uid: number, gid: number, flags = 0, dirfd = AT_FDCWD): number =>
   runtime.syscall(SYS_fchownat, dirfd, path, uid, gid, flags)
 
-/** ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size) — readlink(2). A negative errno or the text. */
+/** ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size) — readlink(2). Returns the target or a negative errno. */
 export function readlink(path: string): string | number {
-  // Most targets are short; none is longer than PATH_MAX. A full buffer may be a target that was cut.
+  // Most targets are short; none is longer than PATH_MAX. A full buffer may hold a truncated target.
   for (let size = 256; ; size = 4096) {
     const buffer = new Uint8Array(size)
     const length = runtime.syscall(SYS_readlinkat, AT_FDCWD, path, buffer, size)
@@ -169,13 +169,13 @@ export function readlink(path: string): string | number {
 
 export interface Stat {
   readonly dev: number
-  /** S_IFMT's type and the permissions. */
+  /** File type (S_IFMT) and permissions. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
 }
 
-/** int fstatat(int dirfd, const char *path, struct stat *st, int flags) — stat(2). A negative errno or what PID 1 asks of it. */
+/** int fstatat(int dirfd, const char *path, struct stat *st, int flags) — stat(2). Returns what PID 1 needs of it, or a negative errno. */
 export function stat(path: string, flags = 0, dirfd = AT_FDCWD): Stat | number {
   const result = runtime.syscall(SYS_newfstatat, dirfd, path, STATUS, flags)
   return result < 0
@@ -183,16 +183,16 @@ export function stat(path: string, flags = 0, dirfd = AT_FDCWD): Stat | number {
     : { dev: word64(STATUS, 0), mode: word(STATUS, 6), uid: word(STATUS, 7), gid: word(STATUS, 8) }
 }
 
-/** struct stat, of the last that was asked for. */
+/** The struct stat of the last call. */
 const STATUS = new Uint32Array(36)
 
 export interface DirEntry {
   readonly name: string
-  /** DT_DIR and its like; 0 (DT_UNKNOWN) where the file system does not say. */
+  /** DT_DIR and so on; 0 (DT_UNKNOWN) if the file system does not say. */
   readonly type: number
 }
 
-/** ssize_t getdents64(int fd, void *dirp, size_t count) — getdents64(2): all entries but `.` and `..`, or a negative errno. */
+/** ssize_t getdents64(int fd, void *dirp, size_t count) — getdents64(2): all entries except `.` and `..`, or a negative errno. */
 export function readDirectory(fd: number): DirEntry[] | number {
   const buffer = new Uint8Array(2048)
   const entries: DirEntry[] = []
@@ -203,7 +203,7 @@ export function readDirectory(fd: number): DirEntry[] | number {
     for (let at = 0, next = 0; at < length; at = next) {
       next += u16(buffer, at + 16)
       const start = at + 19
-      // The NUL is among the last eight bytes, to a multiple of which a record is filled up.
+      // Records are padded to a multiple of eight bytes, so the NUL is among the last eight.
       let end = next - 8 > start ? next - 8 : start
       while (buffer[end] !== 0) end++
       const name = runtime.text(buffer, start, end - start)
@@ -233,7 +233,7 @@ export const chroot = (path: string): number => runtime.syscall(SYS_chroot, path
 export const kill = (pid: number, signal: number): number => runtime.syscall(SYS_kill, pid, signal)
 
 export interface Waited {
-  /** 0 where no child has ended yet (WNOHANG), or a negative errno. */
+  /** The child; 0 if none has ended yet (WNOHANG); or a negative errno. */
   readonly pid: number
   /** As wait(2) encodes it. */
   readonly status: number
@@ -260,7 +260,7 @@ export interface PollFd {
 
 /**
  * int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *mask) — poll(2)
- * @param milliseconds how long to wait; negative: for ever
+ * @param milliseconds how long to wait; negative: forever
  * @returns each descriptor's revents, or a negative errno
  */
 export function poll(fds: readonly PollFd[], milliseconds: number): number[] | number {
@@ -270,7 +270,7 @@ export function poll(fds: readonly PollFd[], milliseconds: number): number[] | n
     memory[index * 2] = fd
     memory[index * 2 + 1] = events
   })
-  // Not a fraction earlier: what is due then would not be, as `uptime` counts.
+  // Rounded up: woken a fraction early, what is due would not be due yet by `uptime`.
   const timeout = milliseconds < 0 ? 0 : timespec(Math.ceil(milliseconds))
   const result = runtime.syscall(SYS_ppoll, memory, fds.length, timeout, 0, 8)
   return result < 0 ? result : fds.map((_, index) => word(memory, index * 2 + 1) >>> 16)
@@ -285,13 +285,13 @@ export const timerfd = (clock: number, flags: number): number =>
  * @param milliseconds from now, once; 0 stops the timer
  */
 export function setTimer(fd: number, milliseconds: number): number {
-  // struct itimerspec: the interval, which there is none of, then the first expiration.
+  // struct itimerspec: the interval (none), then the first expiration.
   const setting = new Uint32Array(8)
   setting.set(timespec(milliseconds), 4)
   return runtime.syscall(SYS_timerfd_settime, fd, 0, setting, 0)
 }
 
-/** struct timespec of whole milliseconds: seconds and nanoseconds of 64 bits; neither has a use for the upper half here. */
+/** struct timespec of whole milliseconds: seconds and nanoseconds of 64 bits; the upper halves are not needed here. */
 function timespec(milliseconds: number): Words {
   const rest = milliseconds % 1000
   return Uint32Array.of((milliseconds - rest) / 1000, 0, rest * 1_000_000, 0)
@@ -299,19 +299,19 @@ function timespec(milliseconds: number): Words {
 
 // ---- the machine ----
 
-/** Where clock_gettime(2) puts its timespec: it is asked too often for memory of its own. */
+/** For clock_gettime(2)'s timespec: it is called too often to allocate one each time. */
 const CLOCK = new Uint32Array(4)
 
 /**
- * int clock_gettime(clockid_t clock, struct timespec *tp) — clock_gettime(2), in whole milliseconds: integers are what the
- * engine reckons with by far the fastest.
+ * int clock_gettime(clockid_t clock, struct timespec *tp) — clock_gettime(2), in whole milliseconds, since
+ * the engine is by far the fastest with integers.
  */
 export function uptime(): number {
   runtime.syscall(SYS_clock_gettime, CLOCK_BOOTTIME, CLOCK)
   return word(CLOCK, 0) * 1000 + ((word(CLOCK, 2) / 1_000_000) | 0)
 }
 
-/** The same in microseconds, for how long something takes. */
+/** The same in microseconds, to measure how long something takes. */
 export function microseconds(): number {
   runtime.syscall(SYS_clock_gettime, CLOCK_BOOTTIME, CLOCK)
   return word(CLOCK, 0) * 1_000_000 + ((word(CLOCK, 2) / 1000) | 0)
@@ -323,12 +323,12 @@ export const setHostname = (name: string): number => runtime.syscall(SYS_sethost
 /** int swapoff(const char *path) — swapon(2) */
 export const swapoff = (path: string): number => runtime.syscall(SYS_swapoff, path)
 
-/** int syslog(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, int level) — syslog(2): the kernel's messages above it go to no console. */
+/** int syslog(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, int level) — syslog(2): kernel messages above this level go to no console. */
 export const setConsoleLevel = (level: number): number => runtime.syscall(SYS_syslog, 8, 0, level)
 
 /**
- * int syslog(SYSLOG_ACTION_READ_ALL, char *buf, int size) — syslog(2): the end of the kernel's log, as far as it fits, or a
- * negative errno
+ * int syslog(SYSLOG_ACTION_READ_ALL, char *buf, int size) — syslog(2): as much of the end of the kernel's log as fits, or
+ * a negative errno
  */
 export function readKernelLog(size: number): string | number {
   const buffer = new Uint8Array(size)
@@ -369,6 +369,6 @@ export function setsockopt(fd: number, level: number, option: number, value: num
 export const send = (fd: number, message: Memory, length = message.length): number =>
   runtime.syscall(SYS_sendto, fd, message, length, 0, 0, 0)
 
-/** ssize_t recvfrom(int fd, void *buf, size_t length, int flags, …) — recv(2); with MSG_TRUNC the whole length */
+/** ssize_t recvfrom(int fd, void *buf, size_t length, int flags, …) — recv(2); with MSG_TRUNC, the datagram's whole length */
 export const receive = (fd: number, into: Memory, flags: number): number =>
   runtime.syscall(SYS_recvfrom, fd, into, into.length, flags, 0, 0)

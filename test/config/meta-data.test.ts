@@ -20,7 +20,7 @@ describe('parseMetaData', () => {
     [
       'local-hostname: a b\nhostname: c\n',
       'c',
-      ["f:1:1: 'a b' has ' ' in it, which no hostname may; the hostname is not changed"],
+      ["f:1:1: 'a b' contains ' ', which is not allowed in a hostname; the hostname is not changed"],
     ],
     ['local-hostname: ""\n', undefined, []],
     ['local-hostname: [a]\n', undefined, ['f:1:1: a list is not a name; the hostname is not changed']],

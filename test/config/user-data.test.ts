@@ -117,7 +117,10 @@ users:
     ['users:\n- shell: /bin/sh\n', 'f:2:3: user without a name; skipped'],
     ['users:\n- name: root\n  shell: /bin/sh\n', "f:3:3: 'shell' is not supported; ignored"],
     ['ssh_authorized_keys: [[a]]\n', 'f:1:23: a list is not an SSH key; skipped'],
-    ['hostname: -x\n', "f:1:1: '-x' has '-' in it, which no hostname may; the hostname is not changed"],
+    [
+      'hostname: -x\n',
+      "f:1:1: '-x' contains '-', which is not allowed in a hostname; the hostname is not changed",
+    ],
     ['text\n', 'f:1:1: the file is not a mapping; ignored'],
   ])('tells: %j', (text, problem) => {
     expect(read(text).problems).toContain(problem)

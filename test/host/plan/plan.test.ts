@@ -199,7 +199,7 @@ describe('problems and refusals', () => {
     expect(out).toContain(
       '  kernel command line:1: zmachine.graec: unknown key; did you mean zmachine.grace?\n',
     )
-    expect(out).toMatch(/ {2}seed\/meta-data:1:\d+: 'a b' has ' ' in it/)
+    expect(out).toMatch(/ {2}seed\/meta-data:1:\d+: 'a b' contains ' '/)
   })
 
   test.each([

@@ -260,7 +260,7 @@ describe('encodeCmdline', () => {
     ['root.source: is empty', { root: { source: '' } }],
     ['root.type: is empty', { root: { type: '' } }],
     ['root.delay: 0.5 is not a whole number', { root: { delay: 0.5 } }],
-    ['hostname: "a b" has', { hostname: 'a b' }],
+    ['hostname: "a b" contains', { hostname: 'a b' }],
     ['environment["A=B"]: the name of a variable cannot contain =', { environment: { 'A=B': '' } }],
     ['environment[""]: a variable needs a name', { environment: { '': '' } }],
     ['environment["A"]: contains a NUL', { environment: { A: '\0' } }],

@@ -430,7 +430,7 @@ set -- 'a b' ''
     ['environment["A"]: contains half a surrogate pair', { environment: { A: '\ud800' } }],
     ['entrypoint.init: is empty', { entrypoint: { init: '', args: [] } }],
     ['entrypoint.args[1]: contains a NUL', { entrypoint: { init: '/a', args: ['a', '\0'] } }],
-    ['hostname: "a b" has', { hostname: 'a b' }],
+    ['hostname: "a b" contains', { hostname: 'a b' }],
     ['instanceId: contains a NUL', { instanceId: '\0' }],
     ['authorizedKeys[0]: is empty', { authorizedKeys: [' \n'] }],
     ['authorizedKeys[1]: has several lines', { authorizedKeys: ['a', 'b\nc'] }],
