@@ -1,6 +1,6 @@
 /** PID 1, in order. */
 
-import { line, openLog, setLogLevel, warn } from './boot/io/console.ts'
+import { info, line, openLog, setLogLevel, warn } from './boot/io/console.ts'
 import { readText } from './boot/io/files.ts'
 import { loadModules, openModules } from './boot/io/modules.ts'
 import { Stopped } from './boot/io/requests.ts'
@@ -10,28 +10,19 @@ import { configure, parseCommandLine } from './config/layers.ts'
 import type { Layer, Settings } from './config/machine.ts'
 import { DEFAULT_SETTINGS } from './config/merge.ts'
 import { load } from './lazy.ts'
+import { describeExitRecord, EXIT_RECORD } from './lib/exit-record.ts'
 import { formatProblem } from './lib/problem.ts'
 import { trim } from './lib/text.ts'
 import { EARLY_MOUNTS, plan, planEntry, planRoot } from './plan/plan.ts'
+import { summarize } from './plan/summary.ts'
 import { guardBoot, powerAfter, type Refusal, start } from './start.ts'
 import { failure, type Outcome, STOPPED } from './supervise/outcome.ts'
 import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
 import { SysError } from './sys/errno.ts'
 import { LINUX_REBOOT_CMD_CAD_OFF, O_PATH } from './sys/flags.ts'
-import {
-  close,
-  currentRuntime,
-  microseconds,
-  open,
-  reboot,
-  setConsoleLevel,
-  useRuntime,
-} from './sys/linux.ts'
+import { close, currentRuntime, microseconds, open, reboot, unlink, useRuntime } from './sys/linux.ts'
 import type { Runtime } from './sys/port.ts'
-
-/** Kernel messages on the console after a fatal error: all but debugging. */
-const LOUD = 7
 
 /** Runs as PID 1 and does not return. */
 export function main(runtime: Runtime): never {
@@ -78,6 +69,7 @@ function run(boot: Boot): never {
   const host = [cmdline, ...boot.seed]
   const early = configure([], host, false)
   runSteps(planEntry(early), boot, true)
+  repeatFormerEnd(boot)
 
   const config = boot.rootFiles.length === 0 ? early : configure(boot.rootFiles, host, false)
   // Variables of the root and of the seed may have changed them.
@@ -85,6 +77,8 @@ function run(boot: Boot): never {
   const planned = plan(config)
   accept(planned, boot.settings)
   runSteps(planned.steps, boot)
+  const summary = summarize(config)
+  if (summary !== '') info(summary)
   const end = (outcome: Outcome, power: PowerState): never => shutDown(boot, outcome, power)
   return abandon(boot, start(planned.start, config.environment, boot, end))
 }
@@ -112,6 +106,16 @@ function useSettings(boot: Boot, settings: Settings): void {
   setLogLevel(settings.log)
 }
 
+/** A reset goes on in the same log: whoever reads it wants to know why the machine begins again. */
+function repeatFormerEnd({ root }: Boot): void {
+  const record = readText(EXIT_RECORD)
+  if (record === undefined) return
+  const end = describeExitRecord(record)
+  if (end !== undefined) info(`the previous run ended: ${end}`)
+  // A run that is cut off writes none, and must not be taken for the one before it.
+  if (root?.readOnly === false) unlink(EXIT_RECORD)
+}
+
 /** As early as the port is known. A debugger is no reason not to boot. */
 function inspect({ inspect: port }: Settings): void {
   if (port === undefined) return
@@ -126,11 +130,11 @@ function inspect({ inspect: port }: Settings): void {
 
 /** A fatal error: the whole message, a shell if one was asked for, then the exit policy. */
 function abandon(boot: Boot, { message, outcome }: Refusal): never {
-  for (const part of message.split('\n')) line(`fatal: ${part}`)
   const { shell, timeline } = boot.settings
   stopWatchdog()
-  setConsoleLevel(LOUD)
   if (timeline) printTimeline(boot.times)
+  // Last, since the host shows only the end of the log.
+  for (const part of message.split('\n')) line(`fatal: ${part}`)
   const stop = shell && boot.root !== undefined ? load('supervise').runShell() : undefined
   return shutDown(boot, outcome, stop ?? powerAfter(boot.settings))
 }

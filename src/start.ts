@@ -1,6 +1,6 @@
 /** The last step of a boot: hands over to an init of the image's own, or starts the entrypoint and supervises it. */
 
-import { harmless, info, line, openTerminal } from './boot/io/console.ts'
+import { harmless, info, line, openTerminal, quietKernel } from './boot/io/console.ts'
 import { readText } from './boot/io/files.ts'
 import { heedStop, listen } from './boot/io/requests.ts'
 import { SERVER_PATIENCE, stopWatchdog, watch } from './boot/io/watchdog.ts'
@@ -18,10 +18,7 @@ import { armWatchdog } from './supervise/power.ts'
 import type { PowerState } from './supervise/state.ts'
 import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
 import { SysError } from './sys/errno.ts'
-import { setConsoleLevel, uptime, wait4 } from './sys/linux.ts'
-
-/** Kernel messages on the console from now on: errors and worse, so that the container's output can be read. */
-const QUIET = 4
+import { uptime, wait4 } from './sys/linux.ts'
 
 /** Why there is no entrypoint, and what the machine ends with. */
 export interface Refusal {
@@ -50,7 +47,8 @@ export function start(
   if (settings.timeline) printTimeline(boot.times)
   const handOver = wantsPid1(step.mode, workload.path, step.args)
   // Not its arguments: they may hold secrets, and the host knows them.
-  if (settings.log !== 'debug') setConsoleLevel(QUIET)
+  // So that the container's output can be read.
+  quietKernel()
   info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime()} ms`)
   openTerminal(ownerOf(workload))
   listen()

@@ -109,8 +109,16 @@ export function runSteps(
  */
 export function accept({ problems, refusals }: Plan, { strict }: Settings): void {
   for (const problem of problems) warn(problem)
-  if (refusals.length > 0) throw new Fatal(refusals.join('\n'))
+  if (refusals.length > 0) throw new Fatal(shorten(refusals).join('\n'))
   if (strict && warnings() > 0) throw new Fatal('zmachine.strict: the warnings above are errors')
+}
+
+/** The host shows the last 2 KB of the log, and that is where they must be. */
+const MOST_REFUSALS = 8
+
+function shorten(refusals: readonly string[]): readonly string[] {
+  const more = refusals.length - MOST_REFUSALS
+  return more > 0 ? [...refusals.slice(0, MOST_REFUSALS), `and ${more} more`] : refusals
 }
 
 /** @returns what went wrong, in words */

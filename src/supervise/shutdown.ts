@@ -1,10 +1,10 @@
 /** The way down: everybody ended, everything on disk, unmounted, and the power state asked for. PID 1 never exits. */
 
-import { debug, drainConsole, line, warn } from '../boot/io/console.ts'
-import { makeDirectories } from '../boot/io/files.ts'
+import { debug, drainConsole, line, quietKernel, warn } from '../boot/io/console.ts'
 import { readStop, requestFds } from '../boot/io/requests.ts'
 import { stopWatchdog } from '../boot/io/watchdog.ts'
 import { updateFile } from '../boot/steps/file.ts'
+import { EXIT_RECORD } from '../lib/exit-record.ts'
 import { describeErrno } from '../sys/errno.ts'
 import { LINUX_REBOOT_CMD_HALT, SIGCONT, SIGKILL, SIGTERM } from '../sys/flags.ts'
 import { kill, poll, reboot, uptime } from '../sys/linux.ts'
@@ -23,8 +23,6 @@ const KILL_PATIENCE = 2000
 /** Longer than this nobody waits for processes that outlived the entrypoint, whatever the grace. Milliseconds. */
 const LEFTOVER_PATIENCE = 5000
 
-const RECORD_DIRECTORY = '/.zmachine'
-
 export interface ShutDown {
   readonly outcome: Outcome
   readonly power: PowerState
@@ -42,6 +40,8 @@ export function shutDown({ outcome, power, grace, record }: ShutDown): never {
   // Nobody is left who could lower them again.
   restoreLimits()
   armWatchdog(power, outcome)
+  // The reason stands in the log already, and must not be pushed out of its last 2 KB, which are what a host shows.
+  quietKernel()
   unmountAll(() => {
     if (record) writeRecord(outcome)
   })
@@ -89,8 +89,7 @@ function waitForAll(reaper: Reaper, patience: number, hurried: boolean): boolean
 
 function writeRecord(outcome: Outcome): void {
   try {
-    makeDirectories(RECORD_DIRECTORY)
-    updateFile(`${RECORD_DIRECTORY}/exit.json`, encodeOutcome(outcome, uptime(), readUsage()))
+    updateFile(EXIT_RECORD, encodeOutcome(outcome, uptime(), readUsage()))
   } catch (error) {
     debug(() => `exit record: ${String(error)}`)
   }

@@ -59,6 +59,7 @@ struct route {
 #ifdef SEED
 #define ENTRYPOINT "/sbin/zinit"
 #define HOSTNAME "webapp"
+#define SUMMARY "eth0 10.20.2.2/24 fd39:775a:4846:2::2/64, eth1 5d3:9c3b:4f2b:8b3e:ff0f:e2c8:1a12:3b4c/64; name servers 8.8.8.8, 1.1.1.1, 2001:4860:4860::8888; mounts /data, /mnt/shared; 1 SSH key"
 #define OWN_ADDRESS "10.20.2.2"
 #define RESOLV_CONF "nameserver 8.8.8.8\nnameserver 1.1.1.1\nnameserver 2001:4860:4860::8888\n"
 #define SHARE "shared"
@@ -81,6 +82,7 @@ static const struct route routes[] = {
 #else
 #define ENTRYPOINT "/probe"
 #define HOSTNAME "bench"
+#define SUMMARY "eth0 10.0.2.15/24 fec0::15/64, eth1 192.168.77.5/24 fd77::5/64; name servers 10.0.2.3; mounts /data, /mnt/share"
 #define OWN_ADDRESS "10.0.2.15"
 #define RESOLV_CONF "nameserver 10.0.2.3\n"
 #define SHARE "share"
@@ -586,11 +588,14 @@ int main(void) {
 	look_at_text("/.startup.toml");
 	look_at_text("/.zosrc");
 	milliseconds();
+	look_at_text("/.zmachine/exit.json");
 	run_steps();
 	ask(initramfs, "", AT_EMPTY_PATH);
 	empty(initramfs);
 	close(initramfs);
 	milliseconds();
+	static const char summary[] = "zmachine: " SUMMARY "\n";
+	write(console, summary, sizeof summary - 1);
 	ask(AT_FDCWD, ENTRYPOINT, 0);
 #ifndef SEED
 	/* By its name an init, or by that of what it is a link to. */

@@ -14,7 +14,18 @@ import {
   POLLOUT,
   TIOCOUTQ,
 } from '../../sys/flags.ts'
-import { chown, close, currentRuntime, ioctl, open, poll, SYS_dup3, syscall, write } from '../../sys/linux.ts'
+import {
+  chown,
+  close,
+  currentRuntime,
+  ioctl,
+  open,
+  poll,
+  SYS_dup3,
+  setConsoleLevel,
+  syscall,
+  write,
+} from '../../sys/linux.ts'
 import { readText } from './files.ts'
 
 /** How long a console that takes nothing may hold PID 1 up, in milliseconds; then lines are lost, not the container. */
@@ -72,6 +83,11 @@ export function info(message: string): void {
 }
 
 export const isDebug = (): boolean => level === 'debug'
+
+/** Kernel messages on the console from now on: errors and worse. All of them stay in the kernel's log. */
+export function quietKernel(): void {
+  if (!isDebug()) setConsoleLevel(4)
+}
 
 /** Only with zmachine.log=debug. */
 export function debug(message: () => string): void {

@@ -12,6 +12,7 @@ const FILES = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf', 'etc/passwd']
 
 describe('a second boot of the same root', () => {
   let first: (string | undefined)[] = []
+  let before = ''
   const boot = booted(async (folder) => {
     const options = {
       files: {
@@ -25,14 +26,35 @@ describe('a second boot of the same root', () => {
       nics: [{ backend: { kind: 'hub', hub: 0 } }],
       cmdline: 'host=twice net_eth0=10.5.5.5/24 net_dns=10.5.5.1;10.5.5.2;10.5.5.3',
     } as const
-    const { file } = await bootContainer(folder, options)
+    const { file, console } = await bootContainer(folder, { ...options, probe: ['exit', '3'] })
     first = FILES.map(file)
+    before = console
     return options
   })
 
   test('leaves the files of /etc as the first one left them', () => {
     expect(FILES.map((path) => boot().file(path))).toEqual(first)
     expect(first.every((text) => text !== undefined)).toBe(true)
+  })
+
+  test('says in one line, before anything else, how the first one ended', () => {
+    const [first] = boot()
+      .console.split('\n')
+      .filter((line) => line.startsWith('zmachine: '))
+    expect(first?.trimEnd()).toMatch(
+      /^zmachine: the previous run ended: code=3 signal=none reason=exit uptime=\d+\.\d{3}$/,
+    )
+    expect(before).not.toContain('previous run')
+    expect(JSON.parse(boot().file('.zmachine/exit.json') ?? '{}')).toMatchObject({ code: 0 })
+  })
+
+  test('says in one line what it was given', () => {
+    const lines = boot()
+      .console.split('\n')
+      .filter((line) => line.startsWith('zmachine: eth0 '))
+    expect(lines.map((line) => line.trimEnd())).toEqual([
+      'zmachine: eth0 10.5.5.5/24; name servers 10.5.5.1, 10.5.5.2, 10.5.5.3',
+    ])
   })
 
   test('has files where the image had links, and left their ends alone', () => {

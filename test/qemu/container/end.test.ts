@@ -20,6 +20,27 @@ describe.each([
   })
 })
 
+/** What a zos host shows of the log. */
+const SHOWN = 2048
+
+describe.each([
+  ['that is missing', 'init=/nosuch zmachine.timeline', /fatal: entrypoint '\/nosuch': ENOENT/, 'code=127'],
+  [
+    'whose disks have nowhere to go',
+    `zmachine.timeline ${Array.from('abcdefghijklmnopqrstuvwxyz', (letter) => `vd${letter}=/`).join(' ')}`,
+    /fatal: \/dev\/vda has no usable mount target/,
+    'code=125',
+  ],
+])('an entrypoint %s', (_, cmdline, reason, code) => {
+  const boot = booted({ init: null, cmdline, files: { 'sbin/init': { link: '/probe' } } })
+
+  test('leaves the reason and the last line where a host shows them', () => {
+    const end = boot().console.slice(-SHOWN)
+    expect(end).toMatch(reason)
+    expect(end).toContain(`zmachine: exited ${code} signal=none reason=failed`)
+  })
+})
+
 describe('on_exit=restart', () => {
   const boot = booted({
     cmdline: 'zmachine.on_exit=restart',
