@@ -104,13 +104,10 @@ if (import.meta.main) {
       return
     }
     if (values.only !== undefined && !isName(values.only)) {
-      throw new BuildError(
-        `--only ${values.only}: there is no such product`,
-        `It is one of: ${NAMES.join(', ')}`,
-      )
+      throw new BuildError(`--only ${values.only}: no such product`, `It is one of: ${NAMES.join(', ')}`)
     }
     if (values.runtime !== undefined && values.runtime !== 'lean' && values.runtime !== 'node') {
-      throw new BuildError(`--runtime ${values.runtime}: there is no such build`, 'It is one of: lean, node')
+      throw new BuildError(`--runtime ${values.runtime}: no such build`, 'It is one of: lean, node')
     }
     await buildAll(values.only, values.firmware)
     if (values.runtime === 'node') await buildNode()

@@ -35,7 +35,7 @@ export function explainExec(path: string, result: number): Missing {
     const machine = u16(head, 18)
     if (machine !== EM_X86_64)
       return cannot(`it is built for ${machineName(machine)}, and this machine is x86-64`)
-    return cannot('it is no valid ELF binary for this kernel')
+    return cannot('it is not a valid ELF binary for this kernel')
   }
   if (errno === EACCES)
     return cannot(`${describeErrno(result)}: its mode, a directory on its way, or a noexec mount forbids it`)

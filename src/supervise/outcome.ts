@@ -67,7 +67,7 @@ export const failure = (code: 125 | 126 | 127): Outcome => ({
   coreDumped: false,
 })
 
-/** The last line on the console, for programs that read it (protocol, section 5). */
+/** The last line on the console, for programs that read it. */
 export function formatOutcome({ code, signal, reason }: Outcome, uptime: number): string {
   const name = signal === undefined ? 'none' : signalName(signal)
   return `exited code=${code} signal=${name} reason=${reason} uptime=${seconds(uptime)}`

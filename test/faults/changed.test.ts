@@ -196,7 +196,7 @@ describe.each<
     elf(62).subarray(0, 40),
     'app',
     126,
-    "fatal: entrypoint '/app' can't be executed: it is no valid ELF binary for this kernel",
+    "fatal: entrypoint '/app' can't be executed: it is not a valid ELF binary for this kernel",
   ],
   [
     'given an environment that is too large',

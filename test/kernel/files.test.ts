@@ -205,7 +205,7 @@ describe('updateFile', () => {
     writeFileSync(path, '')
     truncateSync(path, 1024 * MIB)
     expect(() => updateFile(path, (present) => `${present}more\n`)).toThrow(
-      `read ${path}: EINVAL (invalid argument): it is left as it is`,
+      `read ${path}: EINVAL (invalid argument): it is left unchanged`,
     )
     expect(statSync(path).size).toBe(1024 * MIB)
     expect([updateFile(path, 'small\n'), read(path)]).toEqual(['written', 'small\n'])

@@ -128,7 +128,7 @@ describe('explainExec', () => {
     ['text without #!', 'echo hello\n', 'ENOEXEC', 'neither an ELF binary nor a script'],
     ['a binary for arm64', elf(183), 'ENOEXEC', 'arm64'],
     ['a binary for i386', elf(3), 'ENOEXEC', 'i386'],
-    ['a cut binary', elf(62), 'ENOEXEC', 'no valid ELF'],
+    ['a cut binary', elf(62), 'ENOEXEC', 'not a valid ELF'],
   ] as const)('says why of %s', (_, content, errno, why) => {
     const path = file('bin/refused', content)
     const { code, message } = explainExec(path, -constants.errno[errno])

@@ -38,7 +38,7 @@ export function updateFile(
 ): 'written' | 'unchanged' | 'bound' {
   const present = readRegular(path, mode)
   const keeps = typeof content !== 'string' && present.error !== -ENOENT
-  if (keeps && present.error < 0) throw new SysError(`read ${path}`, present.error, 'it is left as it is')
+  if (keeps && present.error < 0) throw new SysError(`read ${path}`, present.error, 'it is left unchanged')
   const wanted = contentOf(content, present.text)
   if (present.isAsWanted && present.text === wanted) return 'unchanged'
   const directory = path.slice(0, path.lastIndexOf('/'))

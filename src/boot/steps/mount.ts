@@ -260,12 +260,12 @@ function hint(result: number, type: string): string {
     case EINVAL:
       return `not a valid ${type} file system, or an option that it does not know`
     case EROFS:
-      return 'it was not unmounted cleanly, and can be mended only by writing: attach it writable once'
+      return 'it was not unmounted cleanly and needs repair: attach it writable once'
     case ENXIO:
     case ENOENT:
       return 'the device has gone'
     case ENOTDIR:
-      return 'the target is no directory'
+      return 'the target is not a directory'
     default:
       return ''
   }

@@ -132,7 +132,7 @@ function readKept(text: string | undefined): number {
 
 async function agrees(roots: readonly CachedRoot[], { stdin, errors }: CacheOutput): Promise<boolean> {
   if (stdin.isTTY !== true) {
-    throw new UsageError('nobody can be asked, as stdin is not a terminal', 'zmachine cache prune --force')
+    throw new UsageError('cannot ask: stdin is not a terminal', 'zmachine cache prune --force')
   }
   errors(
     `This removes ${count(roots.length, 'root')} (${formatSize(totalOf(roots))}), and what containers wrote there:\n`,

@@ -126,7 +126,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   name: '--hostname',
   net: '--network',
   mount: '--volume or --disk',
-  privileged: 'a machine of its own has all rights in itself; leave it out',
+  privileged: 'in its own machine a container has all privileges; leave it out',
   tmpfs: 'mount it in the container',
   restart: "--cmdline 'zmachine.on_exit=restart'",
 }
@@ -223,11 +223,11 @@ export function readRunOptions(argv: readonly string[]): RunRequest | 'help' {
   }
   const { workdir = '/', cmdline = '' } = values
   if (!workdir.startsWith('/'))
-    fail(`--workdir ${JSON.stringify(workdir)} is no absolute path`, '--workdir /srv')
+    fail(`--workdir ${JSON.stringify(workdir)} is not an absolute path`, '--workdir /srv')
   if (/(^|\s)--(\s|$)/.test(cmdline)) {
     fail(
-      '--cmdline has -- in it, behind which the kernel has the arguments',
-      'arguments follow -- of zmachine run',
+      '--cmdline contains --, the end of the kernel command line',
+      'put the arguments after the -- of zmachine run',
     )
   }
   for (const family of [4, 6]) {
@@ -325,7 +325,7 @@ export function readVariable(text: string): readonly [string, string | undefined
 const LEAST_MEMORY = 48
 
 function readMemory(text: string): number {
-  const bytes = readSize(text) ?? fail(`--memory ${JSON.stringify(text)} is no size`, '--memory 512M')
+  const bytes = readSize(text) ?? fail(`--memory ${JSON.stringify(text)} is not a size`, '--memory 512M')
   const megabytes = Math.floor(bytes / 2 ** 20)
   if (megabytes >= LEAST_MEMORY) return megabytes
   return fail(`--memory ${text} is less than the ${LEAST_MEMORY} MB that anything needs`, '--memory 256M')
@@ -363,7 +363,7 @@ function readDisk(text: string): DiskRequest {
   if (first === '') return wrong('a file is missing')
   if (more.length > 0) return wrong('too many colons')
   if (target !== undefined && !target.startsWith('/'))
-    return wrong(`the target ${target} is no absolute path`)
+    return wrong(`the target ${target} is not an absolute path`)
   const mount = { type: type || 'auto', options: options || 'defaults', ...given('target', target) }
   if (first !== 'new') return { source: { file: first }, ...mount }
   const bytes = readSize(size ?? '') ?? wrong('new: needs a size, as new:10G:/data')
@@ -399,14 +399,14 @@ function readForward(text: string): Forward {
 function readAddress(text: string): string {
   if (parseCidr(text) !== undefined && text.includes('/')) return text
   return fail(
-    `--ip ${JSON.stringify(text)} is no address with its prefix`,
+    `--ip ${JSON.stringify(text)} is not an address with a prefix length`,
     '--ip 10.1.2.3/24, --ip fd00::3/64',
   )
 }
 
 function readIp(text: string, option: string): string {
   const ip = parseIp(text)
-  return ip === undefined ? fail(`${option} ${JSON.stringify(text)} is no IP address`) : formatIp(ip)
+  return ip === undefined ? fail(`${option} ${JSON.stringify(text)} is not an IP address`) : formatIp(ip)
 }
 
 const isIpv4 = (text: string): boolean => !text.includes(':')

@@ -112,7 +112,7 @@ export async function unpackArchive(
     throw new UsageError(`the root ${JSON.stringify(path)}: cannot be read (${unread})`)
   if (end.code !== 0 && (said.words.length > 0 || said.devices === 0)) throw damaged(path, said.words)
   if (said.devices > 0) {
-    report(`${said.devices} device nodes left out, which need root's rights: PID 1 mounts a /dev of its own`)
+    report(`${said.devices} device nodes left out, since they need root; PID 1 mounts its own /dev`)
   }
   chmodSync(folder, statSync(folder).mode | 0o700)
   refuseMistakenRoot(folder, path)

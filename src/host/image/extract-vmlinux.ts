@@ -66,7 +66,7 @@ export function extractVmlinuxCommand(
   if (file === undefined) throw new UsageError('FILE is missing', 'zmachine extract-vmlinux --help')
   const { output: out } = values
   if (out === undefined && toTerminal) {
-    throw new UsageError('the standard output is a terminal, and a kernel is no text', '-o vmlinux')
+    throw new UsageError('stdout is a terminal, and a kernel is binary', '-o vmlinux')
   }
   const image = readImage(file)
   const kernel = readKernel(image, JSON.stringify(file))
@@ -91,7 +91,7 @@ function readImage(path: string): Uint8Array {
     // O_NONBLOCK keeps a FIFO from holding us up.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const stat = fstatSync(fd)
-    if (!stat.isFile()) throw refused('no regular file')
+    if (!stat.isFile()) throw refused('not a regular file')
     if (stat.size > LARGEST_KERNEL) throw refused('larger than 1 GB')
     return readFileSync(fd)
   } catch (error) {
@@ -107,7 +107,7 @@ function replaceFile(path: string, bytes: Uint8Array): void {
   const beside = `${path}.${process.pid}.part`
   try {
     // A rename would put a file in the place of /dev/null.
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw refused('no regular file')
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw refused('not a regular file')
     writeFileSync(beside, bytes, { flag: 'wx' })
     renameSync(beside, path)
   } catch (error) {

@@ -75,7 +75,7 @@ function reasons(image: DecidingFile, kernel: DecidingFile, initrd: DecidingFile
   }
   if (!there(kernel)) {
     return [
-      `neither ${IMAGE} nor ${KERNEL} is there: a zos host boots it as a container, with a kernel and a PID 1 of its own`,
+      `neither ${IMAGE} nor ${KERNEL} is there: a zos host boots it as a container, with its own kernel and PID 1`,
       ...unused(initrd, `it counts only beside ${KERNEL}`),
     ]
   }
@@ -109,7 +109,7 @@ function missing(path: string, place: string, target: string | undefined): strin
   if (target === undefined) {
     const code = codeOf(place)
     if (code === 'ENOENT') return 'absent'
-    throw refused(path, `${code === 'ENOTDIR' ? 'a part of its path is no directory' : 'it'} (${code})`)
+    throw refused(path, `${code === 'ENOTDIR' ? 'a part of its path is not a directory' : 'it'} (${code})`)
   }
   if (codeOf(place) === 'ELOOP') throw refused(path, 'its symlinks go round (ELOOP)')
   return `absent: a link to ${shown(toByteText(target))}, which is not in the root`
@@ -143,7 +143,7 @@ function linkTarget(path: string, place: string): string | undefined {
 function sizeOf(path: string, place: string): number {
   const stat = lstatSync(place)
   if (stat.isDirectory()) throw refused(path, 'it is a directory')
-  if (!stat.isFile()) throw refused(path, 'it is no regular file')
+  if (!stat.isFile()) throw refused(path, 'it is not a regular file')
   try {
     accessSync(place, constants.R_OK)
   } catch (error) {

@@ -58,7 +58,7 @@ export function readStartup(text: string): Startup {
   const mistyped = problems.length > 0
   const entry = entries.get('entry')
   if (entry === undefined) {
-    if (!mistyped) complain('there is no [startup.entry], which is all that a zos host looks at')
+    if (!mistyped) complain('there is no [startup.entry], and a zos host reads nothing else')
     return { environment: new Map(), problems, refused: mistyped }
   }
   const environment = variables(entry.env, complain)

@@ -21,7 +21,7 @@ export function formatInspection(inspection: Inspection, style: Style): string {
 
 const KINDS = {
   container: 'container',
-  kernel: 'container with a kernel of its own',
+  kernel: 'container with its own kernel',
   vm: 'disk image',
 } as const
 

@@ -46,7 +46,7 @@ export function readBounded(
   }
   try {
     const stat = fstatSync(fd)
-    if (!stat.isFile()) return { failed: 'unusable', why: 'no regular file' }
+    if (!stat.isFile()) return { failed: 'unusable', why: 'not a regular file' }
     if (stat.size > MAX_FILE_SIZE) return { failed: 'unusable', why: 'larger than 1 MB' }
     return { text: readFileSync(fd, 'latin1') }
   } catch (error) {

@@ -446,7 +446,7 @@ test('without root, devices are left out and ownership is lost, and both are sai
   const lines = asUser(path, cache).trim().split('\n')
   expect(lines.slice(1, -1)).toEqual([
     "not root: the archive's owners are lost, and every file is yours",
-    "1 device nodes left out, which need root's rights: PID 1 mounts a /dev of its own",
+    '1 device nodes left out, since they need root; PID 1 mounts its own /dev',
   ])
   expect(readdirSync(lines.at(-1) ?? '').sort()).toEqual(['bin', 'closed', 'dev'])
   // What is refused is removed, closed directories and all.

@@ -95,7 +95,7 @@ test.each<[string, Readonly<Record<string, Content>>, RegExp]>([
     { '/boot/initrd.img': 'DIRECTORY' },
     /initrd\.img of the root: it is a directory/,
   ],
-  ['a FIFO', { '/boot/vmlinuz': 'FIFO' }, /no regular file/],
+  ['a FIFO', { '/boot/vmlinuz': 'FIFO' }, /not a regular file/],
   ['a link to a directory', { '/boot/vmlinuz': { link: '.' } }, /it is a directory/],
   ['a link to itself', { '/boot/vmlinuz': { link: 'vmlinuz' } }, /its symlinks go round/],
   [

@@ -520,10 +520,10 @@ describe('zmachine extract-vmlinux', () => {
     ['an unknown option', [file, '--outptu', 'x'], 'unknown option --outptu; did you mean --output?'],
     ['an option without its value', [file, '-o'], "'-o, --output <value>' argument missing"],
     ['a file that is not there', [join(folder, 'none')], '/none": cannot be read (ENOENT)'],
-    ['a folder', [folder], 'no regular file'],
-    ['a device', ['/dev/null'], '"/dev/null": no regular file'],
-    ['an output that is a device', [file, '-o', '/dev/null'], '--output "/dev/null": no regular file'],
-    ['an output that is a folder', [file, '-o', folder], 'no regular file'],
+    ['a folder', [folder], 'not a regular file'],
+    ['a device', ['/dev/null'], '"/dev/null": not a regular file'],
+    ['an output that is a device', [file, '-o', '/dev/null'], '--output "/dev/null": not a regular file'],
+    ['an output that is a folder', [file, '-o', folder], 'not a regular file'],
     ['an output without its folder', [file, '-o', join(folder, 'a/b')], 'cannot be written (ENOENT)'],
   ])('%s is wrong usage', (_, args, message) => {
     const attempt = () => extract(args)

@@ -256,7 +256,7 @@ test('a .startup.toml that a host refuses is a refusal; one that is odd is a pro
   const folder = await documentOf(make({ '/.startup.toml/x': '', '/sbin/init': elf() }))
   expect(folder).toMatchObject({
     boots: false,
-    refusals: [expect.stringMatching(/no regular file; a zos host refuses/)],
+    refusals: [expect.stringMatching(/not a regular file; a zos host refuses/)],
   })
   const odd = await documentOf(make({ '/.startup.toml': '[startup.x]\n', '/sbin/init': elf() }))
   expect(odd).toMatchObject({ boots: true, problems: [expect.stringMatching(/no \[startup\.entry\]/)] })

@@ -55,7 +55,7 @@ describe('readSeedInput', () => {
     mkdirSync(join(seed, 'meta-data'))
     expect(readSeedInput(seed).problems[0]).toEqual({
       source: 'seed/meta-data',
-      message: 'no regular file; not read',
+      message: 'not a regular file; not read',
     })
   })
 

@@ -1,4 +1,4 @@
-/** A root that boots twice, and files of /etc that lead elsewhere (protocol, sections 4 and 6). */
+/** A root that boots twice, and files of /etc that lead elsewhere. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

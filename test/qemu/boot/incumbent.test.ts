@@ -1,4 +1,4 @@
-/** Where the incumbent guest fails (protocol, section 6): each test has the name of its row. */
+/** Where the incumbent guest fails: each test has the name of its row. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

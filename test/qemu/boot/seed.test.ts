@@ -1,4 +1,4 @@
-/** Booted with a seed as today's hosts attach it (protocol, section 3): what the entrypoint makes of each of its files. */
+/** Booted with a seed as today's hosts attach it: what the entrypoint makes of each of its files. */
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** How a container ends (protocol, section 5). */
+/** How a container ends. */
 
 import { describe, expect, test } from 'vitest'
 import { run } from '../../../build/command.ts'

@@ -1,4 +1,4 @@
-/** One boot as the older generation of hosts does it; what the entrypoint finds (protocol, sections 2 and 4). */
+/** One boot as the older generation of hosts does it; what the entrypoint finds. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** Which program becomes the entrypoint, with what around it (protocol, sections 2, 3 and 4). */
+/** Which program becomes the entrypoint, with what around it. */
 
 import { describe, expect, test } from 'vitest'
 import { scripted } from '../../faults/faults.ts'

@@ -1,4 +1,4 @@
-/** SSH host keys, made by the image's own ssh-keygen: one set a machine (protocol, section 4). */
+/** SSH host keys, made by the image's own ssh-keygen: one set a machine. */
 
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
