@@ -532,7 +532,7 @@ describe('zmachine extract-vmlinux', () => {
   })
 
   it('does not write to a terminal', () => {
-    expect(() => extract([file], true)).toThrow('the standard output is a terminal')
+    expect(() => extract([file], true)).toThrow('stdout is a terminal')
   })
 
   it('names the file that is no kernel', () => {
