@@ -25,9 +25,11 @@ import { DISK_PATIENCE, SERVER_PATIENCE, watch } from './io/watchdog.ts'
 import { updateFile } from './steps/file.ts'
 import type { KeyInProgress } from './steps/host-keys.ts'
 import type { Leases } from './steps/leases.ts'
-import { type Mounted, mountPseudo, mountStep } from './steps/mount.ts'
+import { mountStep } from './steps/mount.ts'
+import type { Mounted } from './steps/mount-attempt.ts'
 import { orderMounts } from './steps/mount-order.ts'
 import { announce, configureNetwork, type Nics } from './steps/network.ts'
+import { mountPseudo } from './steps/pseudo.ts'
 import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot } from './steps/root.ts'
 
 /** What makes going on pointless or dangerous. Its message is for the console. */

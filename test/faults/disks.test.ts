@@ -59,10 +59,10 @@ interface Fault {
 
 const KNOWN = 'ext4, btrfs, xfs, vfat, iso9660, erofs, squashfs'
 const UNKNOWN = new RegExp(
-  `^mount /dev/vd. on /d: no file system that is known here \\(${KNOWN}\\); is the disk formatted\\?$`,
+  `^mount /dev/vd. on /d: no known file system \\(${KNOWN}\\); is the disk formatted\\?$`,
 )
 const DAMAGED =
-  /^mount \/dev\/vd. on \/d as ext4: (EINVAL|EUCLEAN|EIO|EBADMSG) \(.*\): the file system is damaged: check it on the host by fsck\.ext4; the kernel's own words are above$/
+  /^mount \/dev\/vd. on \/d as ext4: (EINVAL|EUCLEAN|EIO|EBADMSG) \(.*\): the file system is damaged: run fsck\.ext4 on the host; the kernel's messages are above$/
 
 const ext4 = async (file: string): Promise<void> => void (await makeExt4(file, { 'd.txt': 'disk' }))
 
@@ -213,7 +213,7 @@ describe('disks with a fault each, that may fail', () => {
   test('one that is missing is told, with those that there are', () =>
     expect(said(boot())).toContainEqual(
       expect.stringMatching(
-        /^warning: mount \/dev\/vdz on \/missing: no such disk; the disks there are: \/dev\/vda, \/dev\/vdb, /,
+        /^warning: mount \/dev\/vdz on \/missing: no such disk; disks found: \/dev\/vda, \/dev\/vdb, /,
       ),
     ))
 

@@ -171,7 +171,7 @@ describe('shares that the machine does not have', () => {
   ])('are told each, with the tags that there are: %s', (tag, target) =>
     expect(boot().console).toMatch(
       new RegExp(
-        `zmachine: warning: mount '${tag}' on ${target}, tried as virtiofs: EINVAL \\(invalid argument\\): no share has this tag; the tags there are: ('vroot', 'photos'|'photos', 'vroot')`,
+        `zmachine: warning: mount '${tag}' on ${target}, tried as virtiofs: EINVAL \\(invalid argument\\): no share has this tag; tags found: ('vroot', 'photos'|'photos', 'vroot')`,
       ),
     ),
   )

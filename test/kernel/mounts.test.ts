@@ -12,7 +12,9 @@ import {
 } from 'node:fs'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { blockDevices, findDevice, probe } from '../../src/boot/io/device.ts'
-import { type Mounted, mountPseudo, mountStep, mountWhenThere } from '../../src/boot/steps/mount.ts'
+import { mountStep, mountWhenThere } from '../../src/boot/steps/mount.ts'
+import type { Mounted } from '../../src/boot/steps/mount-attempt.ts'
+import { mountPseudo } from '../../src/boot/steps/pseudo.ts'
 import { parseMountOptions } from '../../src/config/mount-options.ts'
 import { MS_MOVE, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../src/lib/mount-flags.ts'
 import type { PseudoStep } from '../../src/plan/step.ts'
@@ -231,7 +233,7 @@ describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? ''
     it('with an option that the file system does not know is not mounted', () => {
       const path = disk('vdb', ext4())
       expect(() => mountDisk(path, undefined, 'of_another_year')).toThrow(
-        `mount /dev/vdb on ${here}/data as ext4: EINVAL (invalid argument): it does not know one of the options 'of_another_year', or the file system is damaged: check it on the host by fsck.ext4; the kernel's own words are above`,
+        `mount /dev/vdb on ${here}/data as ext4: EINVAL (invalid argument): unknown option in 'of_another_year', or the file system is damaged: run fsck.ext4 on the host; the kernel's messages are above`,
       )
     })
 
@@ -261,7 +263,7 @@ describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? ''
       for (const megabytes of [0, 1]) {
         const path = disk(`vd${megabytes}`, blankImage(megabytes))
         expect(() => mountDisk(path)).toThrow(
-          `mount ${path} on ${here}/data: no file system that is known here (ext4, btrfs, xfs, vfat, iso9660, erofs, squashfs); is the disk formatted?`,
+          `mount ${path} on ${here}/data: no known file system (ext4, btrfs, xfs, vfat, iso9660, erofs, squashfs); is the disk formatted?`,
         )
       }
     })
@@ -289,7 +291,7 @@ describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? ''
         disk('vdc', blankImage(1))
         const start = uptime()
         expect(() => mountDisk(source, undefined, '', 'auto', 300)).toThrow(
-          `mount ${source} on ${here}/data: no such disk; the disks there are: /dev/vdb, /dev/vdc`,
+          `mount ${source} on ${here}/data: no such disk; disks found: /dev/vdb, /dev/vdc`,
         )
         const took = uptime() - start
         expect(took).toBeGreaterThanOrEqual(300)

@@ -113,7 +113,7 @@ test('a boot that waits for its NIC and for ssh-keygen, a minute and more, is he
   const { output, code } = await (
     await startInit(ours(cmdline), join(folder, 'boot'), ['/probe', 'exit', '3'], { MORE: more }, 150_000)
   ).ended
-  expect(output).toContain('ssh-keygen was not done after 60 s, and was killed')
+  expect(output).toContain('ssh-keygen did not finish within 60 s and was killed')
   expect(output).not.toContain('no answer')
   expect(code).toBe(3)
 }, 240_000)

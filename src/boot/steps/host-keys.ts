@@ -103,7 +103,7 @@ export function finishHostKeys(started: readonly KeyInProgress[]): string[] {
     const status = waitForChild(pid, `the SSH host key ${type}`, deadline)
     if (status === undefined) {
       problems.push(
-        `SSH host key ${type}: ssh-keygen was not done after ${PATIENCE / 1000} s, and was killed`,
+        `SSH host key ${type}: ssh-keygen did not finish within ${PATIENCE / 1000} s and was killed`,
       )
       continue
     }

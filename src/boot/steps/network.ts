@@ -65,7 +65,7 @@ function configure(session: Session, { nics, routes }: NetworkStep, configured: 
   const routeRequests: Request[] = []
   for (const route of routes) {
     const nic = configured.get(route.nic) ?? findNic(route.nic)
-    if (nic === undefined) problems.push(`route ${describeRoute(route)}: there is no ${route.nic}; skipped`)
+    if (nic === undefined) problems.push(`route ${describeRoute(route)}: no NIC ${route.nic}; skipped`)
     else routeRequests.push(routeAdd({ ...route, nic: nic.name, index: nic.index }))
   }
   tell(session, routeRequests, problems)
@@ -92,10 +92,10 @@ function findNics(nics: readonly NicStep[], configured: Nics): string[] {
   )
   if (missing.length === 0) return []
   const there = listNics().map(({ name, mac }) => `${name} (${mac})`)
-  const listing = there.length === 0 ? 'there is none at all' : `there are ${there.join(', ')}`
+  const listing = there.length === 0 ? 'the machine has no NICs' : `found ${there.join(', ')}`
   return missing.map(
     ({ name, mac }) =>
-      `${name}: no NIC ${mac === undefined ? 'of this name' : `with the MAC ${mac}`} after ${NIC_PATIENCE / 1000} s; ${listing}`,
+      `${name}: no NIC ${mac === undefined ? 'with this name' : `with the MAC ${mac}`} after ${NIC_PATIENCE / 1000} s; ${listing}`,
   )
 }
 

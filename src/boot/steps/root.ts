@@ -28,7 +28,8 @@ import {
   stat,
   unlink,
 } from '../../sys/linux.ts'
-import { loadFileSystem, type Mounted, mountWhenThere } from './mount.ts'
+import { mountWhenThere } from './mount.ts'
+import { loadFileSystem, type Mounted } from './mount-attempt.ts'
 
 /** Where the root is mounted before it becomes `/`; a directory of the initramfs. */
 const NEW_ROOT = '/root'

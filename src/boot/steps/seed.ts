@@ -12,7 +12,7 @@ import { MNT_DETACH, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../../sys/flags.ts'
 import { close, mkdir, mount, open, umount } from '../../sys/linux.ts'
 import type { Labelled } from '../io/device.ts'
 import { readAll } from '../io/files.ts'
-import { loadFileSystem } from './mount.ts'
+import { loadFileSystem } from './mount-attempt.ts'
 
 /** A directory of the initramfs: nobody but PID 1 sees it. */
 const PLACE = '/seed'
@@ -47,7 +47,7 @@ export function readSeed(disks: readonly Labelled[]): Seed {
   // Where there is a seed, another disk may well be called so. Where there is none, this one may be it, and broken.
   for (const path of others)
     problems.push(
-      `seed: ${path} is labelled cidata and holds none of ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}; is the disk damaged?`,
+      `seed: ${path} is labelled cidata but has none of ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}; is the disk damaged?`,
     )
   return { device: undefined, layers: [], problems }
 }
@@ -68,7 +68,7 @@ function readFiles(device: string, type: string, problems: string[]): SeedFiles 
       files[key] = content
       // What lies behind a disk's end is read as zeros.
       if (content.includes('\0'))
-        problems.push(`seed: ${name} of ${device} has a NUL byte in it; is the disk cut off?`)
+        problems.push(`seed: ${name} of ${device} contains a NUL byte; is the disk truncated?`)
     } else if (content !== -ENOENT)
       problems.push(
         new SysError(
