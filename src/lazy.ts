@@ -1,34 +1,34 @@
 /**
- * Modules that are loaded when they are needed, and what they export. `build/lean/lean.ts` and `runtime/node/lazy.ts`
- * have the same list.
+ * Modules that are loaded when they are needed, with their exports. `build/lean/lean.ts` and `runtime/node/lazy.ts` have
+ * the same list.
  */
 
 import { currentRuntime } from './sys/linux.ts'
 
 export interface LazyModules {
-  /** Where a NIC asks for its address. */
+  /** If a NIC uses DHCP. */
   readonly dhcp: typeof import('./boot/steps/leases.ts')
-  /** Where the root has /etc/environment. */
+  /** If the root has an /etc/environment. */
   readonly environment: typeof import('./config/environment.ts')
-  /** Where a disk is larger than its file system. */
+  /** If a disk is larger than its file system. */
   readonly grow: typeof import('./boot/steps/grow.ts')
-  /** Where the root has an /etc/ssh. */
+  /** If the root has an /etc/ssh. */
   readonly hostKeys: typeof import('./boot/steps/host-keys.ts')
-  /** Where the root has a /.startup.toml. */
+  /** If the root has a /.startup.toml. */
   readonly startup: typeof import('./config/startup-toml.ts')
-  /** Where a disk is labelled as a seed: YAML and what is made of it. */
+  /** If a disk is labelled as a seed: YAML, and what is read from it. */
   readonly seed: typeof import('./boot/steps/seed.ts')
-  /** Where somebody else than root is to run the entrypoint. */
+  /** If another user than root runs the entrypoint. */
   readonly users: typeof import('./config/users.ts')
-  /** Where the root has a /.zosrc, or the seed a zosrc. */
+  /** If the root has a /.zosrc, or the seed a zosrc. */
   readonly zosrc: typeof import('./config/zosrc.ts')
-  /** From the entrypoint's start on: the loop, the way down. */
+  /** When the entrypoint runs, or can't: the loop, the shutdown. */
   readonly supervise: typeof import('./supervise/lazy.ts')
 }
 
 const loaded: Partial<Record<keyof LazyModules, unknown>> = {}
 
-/** Adds what this build has loaded from the beginning. */
+/** Adds modules that this build has from the beginning. */
 export function preload(modules: Partial<LazyModules>): void {
   Object.assign(loaded, modules)
 }

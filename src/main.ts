@@ -116,7 +116,7 @@ function repeatFormerEnd({ root }: Boot): void {
   if (root?.readOnly === false) unlink(EXIT_RECORD)
 }
 
-/** As early as the port is known. A debugger is no reason not to boot. */
+/** Opens the debugger's port. A failure is only a warning. */
 function inspect({ inspect: port }: Settings): void {
   if (port === undefined) return
   const { inspect } = currentRuntime()

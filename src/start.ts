@@ -1,8 +1,8 @@
-/** The last step of a boot: hands over to an init of the image's own, or starts the entrypoint and supervises it. */
+/** The last step of a boot: hands over to the image's own init, or starts the entrypoint and supervises it. */
 
 import { harmless, info, line, openTerminal, quietKernel } from './boot/io/console.ts'
 import { readText } from './boot/io/files.ts'
-import { heedStop, listen } from './boot/io/requests.ts'
+import { listen, throwIfStopped } from './boot/io/requests.ts'
 import { SERVER_PATIENCE, stopWatchdog, watch } from './boot/io/watchdog.ts'
 import { type Boot, printTimeline } from './boot/run-steps.ts'
 import type { Leases } from './boot/steps/leases.ts'
@@ -20,7 +20,7 @@ import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/
 import { SysError } from './sys/errno.ts'
 import { uptime, wait4 } from './sys/linux.ts'
 
-/** Why there is no entrypoint, and what the machine ends with. */
+/** Why the entrypoint can't be started, and the outcome that the machine reports. */
 export interface Refusal {
   readonly message: string
   readonly outcome: Outcome
@@ -34,7 +34,7 @@ export function guardBoot(settings: Settings): void {
   if (settings.inspect === undefined) armWatchdog(powerAfter(settings))
 }
 
-/** Comes back only if there is no entrypoint. */
+/** Returns only if the entrypoint can't be started. */
 export function start(
   step: StartStep,
   environment: ReadonlyMap<string, string>,
@@ -52,7 +52,7 @@ export function start(
   info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime()} ms`)
   openTerminal(ownerOf(workload))
   listen()
-  heedStop()
+  throwIfStopped()
   if (handOver) {
     stopWatchdog()
     const { call, result } = becomeWorkload(workload)
@@ -81,7 +81,7 @@ function startAgain(workload: Workload, settings: Settings): number | Outcome {
   return pid.outcome
 }
 
-/** Whom the terminal is given to: the kernel has given it to root. */
+/** The user who gets the terminal; undefined for root, who has it already. */
 const ownerOf = ({ identity: { uid } }: Workload): number | undefined => (uid === ROOT.uid ? undefined : uid)
 
 function leaseService(leases: Leases): Service {
@@ -112,7 +112,7 @@ function prepareWorkload(
   return { path: found.path, argv: [init, ...args], environment: assignments, identity, cwd }
 }
 
-/** Without zmachine.user it is root, whose home is the same everywhere: no reason to read passwd. */
+/** Without zmachine.user it is root, for whom passwd need not be read. */
 function identityOf(user: string | undefined): Identity | string {
   if (user === undefined) return ROOT
   return load('users').resolveUser(user, readText('/etc/passwd') ?? '', readText('/etc/group') ?? '')

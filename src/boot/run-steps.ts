@@ -1,4 +1,4 @@
-/** Runs the steps of a plan: each by itself, timed, and its failure where it belongs. */
+/** Runs the steps of a plan, times them, and handles their failures. */
 
 import { parseRootFiles } from '../config/layers.ts'
 import type { Layer, Settings } from '../config/machine.ts'
@@ -32,7 +32,7 @@ import { announce, configureNetwork, type Nics } from './steps/network.ts'
 import { mountPseudo } from './steps/pseudo.ts'
 import { enterRoot, freeInitramfs, mountRoot, openInitramfs, type Root, sealRoot } from './steps/root.ts'
 
-/** What makes going on pointless or dangerous. Its message is for the console. */
+/** An error that ends the boot, with its message for the console. */
 export class Fatal extends Error {}
 
 export interface StepTime {
@@ -41,21 +41,21 @@ export interface StepTime {
   readonly took: number
 }
 
-/** What PID 1 has done and found out so far: steps leave it for later ones, and for the time after them. */
+/** The state of a boot: what steps have found out and opened, for later steps and for the supervisor. */
 export interface Boot {
   settings: Settings
-  /** How long steps took, where somebody wants to know. */
+  /** How long steps took, if that is wanted. */
   readonly times: StepTime[]
-  /** Until when the root, disks and shares may appear, as `uptime()` counts. */
+  /** Until when to wait for the root, disks and shares, as `uptime()` counts. */
   deadline: number
-  /** A descriptor of its root. */
+  /** A descriptor of its root directory. */
   initramfs: number
-  /** The root, before it was entered. */
+  /** The root, before it is entered. */
   mounted: Mounted | undefined
-  /** What the watchdog does around everything that has no file system of its own. */
+  /** Has the watchdog watch the root: for all steps that mount nothing. */
   watchRoot: () => void
   seed: readonly Layer[]
-  /** Once it was entered. */
+  /** Once it is entered. */
   root: Root | undefined
   rootFiles: readonly Layer[]
   readonly nics: Nics
@@ -80,7 +80,7 @@ export const newBoot = (): Boot => ({
 
 /**
  * Runs the steps in order. One that fails is skipped with a warning, unless that is fatal (`isFatal`).
- * @param isTimed whether somebody may want to know how long each takes: that costs two system calls
+ * @param isTimed whether to measure each, by two system calls
  * @throws Fatal
  */
 export function runSteps(
@@ -92,7 +92,7 @@ export function runSteps(
   for (const step of orderMounts(steps)) {
     const start = isTimed ? microseconds() : 0
     const problems = runStep(step, boot)
-    // These have the watchdog watch other disks and shares.
+    // These had the watchdog watch something else.
     if (step.kind === 'mount' || step.kind === 'seed') boot.watchRoot()
     for (const problem of problems) {
       if (isFatal(step, strict)) throw new Fatal(strict ? `${problem} (zmachine.strict)` : problem)
@@ -106,8 +106,8 @@ export function runSteps(
 }
 
 /**
- * Says what can't be planned.
- * @throws Fatal where the machine must not boot so
+ * Warns about a plan's problems.
+ * @throws Fatal if the machine must not boot
  */
 export function accept({ problems, refusals }: Plan, { strict }: Settings): void {
   for (const problem of problems) warn(problem)
@@ -123,7 +123,7 @@ function shorten(refusals: readonly string[]): readonly string[] {
   return more > 0 ? [...refusals.slice(0, MOST_REFUSALS), `and ${more} more`] : refusals
 }
 
-/** @returns what went wrong, in words */
+/** @returns what failed, in words */
 function runStep(step: BootStep, boot: Boot): readonly string[] {
   try {
     return perform(step, boot) ?? []
@@ -133,7 +133,7 @@ function runStep(step: BootStep, boot: Boot): readonly string[] {
   }
 }
 
-/** @returns what went wrong, in words; nothing where all is well. Throws where nothing of it could be done */
+/** @returns what failed, in words, if the rest is done. Throws if nothing is */
 function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
   switch (step.kind) {
     case 'pseudo':
@@ -200,7 +200,7 @@ function root(step: RootStep, boot: Boot): void {
   boot.mounted = mountRoot(step, boot.deadline)
 }
 
-/** Has the watchdog watch calls that go to a disk or a share. */
+/** Makes a function that has the watchdog watch a disk or a share. */
 function watcher(subject: string, source: string): () => void {
   const name = harmless(subject)
   const patience = isDeviceSource(source) ? DISK_PATIENCE : SERVER_PATIENCE
@@ -222,7 +222,7 @@ function readRootFiles(): Layer[] {
 }
 
 function free({ initramfs, root }: Boot): void {
-  // The power button's drivers; nobody waits for them.
+  // The power button's drivers, which no other step needs.
   loadModules('button', 'evdev')
   closeModules()
   freeInitramfs(initramfs)
@@ -230,14 +230,14 @@ function free({ initramfs, root }: Boot): void {
 }
 
 function dhcp(step: DhcpStep, boot: Boot): string[] {
-  const { askForLeases, awaitLeases } = load('dhcp')
+  const { requestLeases, awaitLeases } = load('dhcp')
   if (step.stage === 'await') return boot.leases === undefined ? [] : awaitLeases(boot.leases)
   const problems: string[] = []
-  boot.leases = askForLeases(step, boot.nics, problems)
+  boot.leases = requestLeases(step, boot.nics, problems)
   return problems
 }
 
-/** Without an /etc/ssh there is no sshd to have keys. */
+/** Without an /etc/ssh no sshd needs keys. */
 function hostKeys(stage: 'start' | 'finish', boot: Boot): string[] {
   if (stage === 'finish')
     return boot.hostKeys.length === 0 ? [] : load('hostKeys').finishHostKeys(boot.hostKeys)

@@ -1,14 +1,14 @@
-/** hosts(5): what an image brings is kept, what is missing is added. Pure. */
+/** hosts(5): keeps the image's lines and adds what is missing. Pure. */
 
-/** Ends the line that is ours, so that the next boot finds and replaces it. */
+/** Marks our line, so that the next boot replaces it. */
 const MARK = '# zmachine-init'
 
 const LOCALHOST = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n'
 
 /**
- * The file with `localhost` and the hostname in it. Rendering what it rendered gives the same text.
- * @param present the file's text, or undefined where there is none
- * @param address the machine's own, for its name
+ * The file with `localhost` and the hostname in it. Idempotent.
+ * @param present the file's text; undefined if there is none
+ * @param address the machine's own
  */
 export function renderHosts(
   present: string | undefined,

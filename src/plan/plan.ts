@@ -1,4 +1,4 @@
-/** From what a machine is configured to be to what is done, in order. Pure. */
+/** Makes the steps of a boot from the configuration. Pure. */
 
 import type { Layer, MachineConfig, MountConfig, NicConfig } from '../config/machine.ts'
 import { DEFAULT_ROOT } from '../config/merge.ts'
@@ -33,7 +33,7 @@ const pseudo = (target: string, type: string, flags: number, data: string, optio
 
 const SEALED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
-/** Mounted before anything else, in the initramfs, and moved into the root; flags as systemd's mount-setup.c has them. */
+/** Mounted before anything else, in the initramfs, and moved into the root. Flags are those of systemd's mount-setup.c. */
 export const EARLY_MOUNTS: readonly PseudoStep[] = [
   { ...pseudo('/proc', 'proc', SEALED, ''), needed: true },
   { ...pseudo('/sys', 'sysfs', SEALED, ''), needed: true },
@@ -55,7 +55,7 @@ const LATE_MOUNTS: readonly PseudoStep[] = [
   pseudo('/sys/fs/cgroup', 'cgroup2', SEALED, 'nsdelegate,memory_recursiveprot', true),
 ]
 
-/** Directories that must be in the root: what is mounted on, and what is written to. */
+/** Directories that a root needs: mount points, and those of files we write. */
 export const NEEDED_DIRECTORIES: readonly string[] = ['/proc', '/sys', '/dev', '/run', '/etc', '/tmp']
 
 /** Files that are written at each boot. */
@@ -69,7 +69,7 @@ const DEV_LINKS: readonly (readonly [path: string, target: string])[] = [
   ['/dev/stdin', '/proc/self/fd/0'],
   ['/dev/stdout', '/proc/self/fd/1'],
   ['/dev/stderr', '/proc/self/fd/2'],
-  // A device node of its own would belong to another instance of devpts than the one mounted.
+  // A device node would belong to another instance of devpts than the one mounted.
   ['/dev/ptmx', 'pts/ptmx'],
 ]
 
@@ -77,8 +77,8 @@ const DEV_LINKS: readonly (readonly [path: string, target: string])[] = [
 const HOST_KEYS = '/etc/ssh'
 
 /**
- * A boot is planned in stages, since each has to be done to know the next: EARLY_MOUNTS, with which the command line can be
- * read; this, for what the command line says; `planEntry`, once the seed is known too; and `plan`, once the root is.
+ * A boot is planned in stages, as each has to be done to know the next: EARLY_MOUNTS, to read the command line; this, once
+ * the command line is known; `planEntry`, once the seed is known too; `plan`, once the root's files are.
  */
 export function planRoot({ root: given }: Layer): readonly BootStep[] {
   const { source, type, options, readOnly, delay } = { ...DEFAULT_ROOT, ...given }
@@ -91,7 +91,7 @@ export function planRoot({ root: given }: Layer): readonly BootStep[] {
     data,
     delay,
   }
-  // After the root, which may have taken its time to appear: a seed that comes late is there by now as well.
+  // After the root, which may have been awaited: a seed that appears late is there by then too.
   return [root, { kind: 'seed' }]
 }
 
@@ -111,9 +111,9 @@ export interface Plan {
   readonly steps: readonly BootStep[]
   /** After all of them. */
   readonly start: StartStep
-  /** What can't be planned, in words; the machine boots without it. */
+  /** What can't be done, in words; the machine boots without it. */
   readonly problems: readonly string[]
-  /** What makes a boot pointless or dangerous, in words: PID 1 refuses. */
+  /** Why PID 1 refuses to boot, in words: it would be pointless or dangerous. */
   readonly refusals: readonly string[]
 }
 
@@ -134,7 +134,7 @@ export function plan(config: MachineConfig): Plan {
   const dhcp = config.nics.filter(({ dhcp4 }) => dhcp4 === true).map(({ name }) => name)
   const lease = { kind: 'dhcp', nics: dhcp, dns: config.dns, hostname: config.hostname, routes } as const
   if (dhcp.length > 0) steps.push({ ...lease, stage: 'ask' })
-  // Beside the mounts, unless one of them holds the keys.
+  // In parallel with the mounts, unless one of them holds the keys.
   const keysAreMounted = config.mounts.some(
     ({ target }) => HOST_KEYS.startsWith(target) || target.startsWith(HOST_KEYS),
   )
@@ -146,7 +146,7 @@ export function plan(config: MachineConfig): Plan {
   }
   if (keysAreMounted) steps.push({ kind: 'host-keys', stage: 'start' })
   for (const step of planFiles(config)) steps.push(step)
-  // What takes its time has had it by now: servers have answered, keys are made, links carry traffic.
+  // By now servers have answered, keys are made, and links have a carrier.
   if (dhcp.length > 0) steps.push({ ...lease, stage: 'await' })
   steps.push({ kind: 'host-keys', stage: 'finish' })
   const announced = config.nics.filter(({ addresses }) => addresses.length > 0).map(({ name }) => name)
@@ -167,13 +167,13 @@ const planNic = ({ name, mac, setName, mtu, dhcp4, addresses }: NicConfig): NicS
   addresses,
 })
 
-/** Parents before children, whatever order they came in; the rest stays as it was. */
+/** Sorts parents before children; otherwise keeps the order. */
 export function sortMounts(mounts: readonly MountConfig[]): MountConfig[] {
   const depth = ({ target }: MountConfig): number => target.split('/').length
   return [...mounts].sort((a, b) => depth(a) - depth(b))
 }
 
-/** A step, a refusal in words, or undefined for one that is not to be mounted at boot. */
+/** A step, a refusal in words, or undefined if it isn't mounted at boot. */
 function planMount(mount: MountConfig): MountStep | string | undefined {
   const { flags, data, nofail, noauto, grow } = parseMountOptions(mount.options)
   if (noauto) return undefined
@@ -186,7 +186,7 @@ function planMount(mount: MountConfig): MountStep | string | undefined {
   return { kind: 'mount', source, target, type, flags, data, nofail, grow, from }
 }
 
-/** By which its name leads to it: the first IPv4 address or, without one, the first. */
+/** The machine's address in /etc/hosts: the first IPv4 one, or else the first. */
 function ownAddress({ nics }: MachineConfig): Ip | undefined {
   let first: Ip | undefined
   for (const { addresses } of nics) {

@@ -1,4 +1,4 @@
-/** Finds each route's NIC, as the kernel would, and helps it where it would refuse. Pure. */
+/** Finds the NIC of each route as the kernel would, and marks gateways as on-link if the kernel would refuse them. Pure. */
 
 import type { MachineConfig, NicConfig } from '../config/machine.ts'
 import { routeKey } from '../config/merge.ts'
@@ -7,7 +7,7 @@ import type { PlannedRoute } from './step.ts'
 
 export interface PlannedRoutes {
   readonly routes: readonly PlannedRoute[]
-  /** Routes that have no NIC to go through, in words. */
+  /** Routes without a NIC, in words. */
   readonly problems: readonly string[]
 }
 

@@ -17,7 +17,7 @@ export interface PseudoStep {
   readonly optional: boolean
   /** Without it nothing works. */
   readonly needed?: boolean
-  /** Directories that the root has below the target are made in it anew: images bring /run/sshd and its like. */
+  /** Directories that the root has below the target are made again in the mount: images bring /run/sshd and the like. */
   readonly keepsDirectories?: boolean
 }
 
@@ -65,14 +65,14 @@ export interface HostnameStep {
   readonly name: string
 }
 
-/** A NIC with its addresses, and up. */
+/** A NIC to bring up, with its addresses. */
 export interface NicStep {
   readonly kind: 'nic'
-  /** What the configuration calls it; the kernel's own name where there is no `mac`. */
+  /** In the configuration; without a `mac`, the kernel's name as well. */
   readonly name: string
-  /** The NIC is found by it. */
+  /** Identifies the NIC, if given. */
   readonly mac: string | undefined
-  /** The name that it gets. */
+  /** Its new name. */
   readonly setName: string | undefined
   readonly mtu: number | undefined
   readonly dhcp4: boolean
@@ -86,37 +86,37 @@ export interface PlannedRoute {
   readonly gateway: Ip | undefined
   readonly nic: string
   readonly metric: number | undefined
-  /** The gateway is reachable on the NIC although no prefix says so (RTNH_F_ONLINK). */
+  /** The gateway is on the link, though no prefix covers it (RTNH_F_ONLINK). */
   readonly onLink: boolean
-  /** A further route of the same destination and metric: beside the first, not instead of it. */
+  /** Another route with the same destination and metric: added, not replacing the first. */
   readonly append: boolean
 }
 
-/** All NICs and then all routes, in as few messages as the kernel takes. */
+/** All NICs, then all routes. */
 export interface NetworkStep {
   readonly kind: 'network'
   readonly nics: readonly NicStep[]
   readonly routes: readonly PlannedRoute[]
 }
 
-/** NICs that ask a server for their addresses: first `ask`, and when everything else is done `await`. */
+/** NICs that get their addresses by DHCP: requested by `ask`, awaited by `await` when everything else is done. */
 export interface DhcpStep {
   readonly kind: 'dhcp'
   readonly stage: 'ask' | 'await'
   readonly nics: readonly string[]
-  /** Configured; leases add to it. */
+  /** As configured; leases add to it. */
   readonly dns: MachineConfig['dns']
   readonly hostname: string | undefined
   readonly routes: readonly PlannedRoute[]
 }
 
-/** SSH host keys where the image wants some and has none; made between `start` and `finish`. */
+/** Makes SSH host keys if the image needs some, between `start` and `finish`. */
 export interface HostKeysStep {
   readonly kind: 'host-keys'
   readonly stage: 'start' | 'finish'
 }
 
-/** Once the links carry traffic: tells the network where we are now. */
+/** Announces our addresses to the network, once the links have a carrier. */
 export interface AnnounceStep {
   readonly kind: 'announce'
   readonly nics: readonly string[]
@@ -138,8 +138,8 @@ export interface MountStep {
 }
 
 /**
- * A file's text; or what makes it from the present one (undefined: there is none), which keeps what somebody else has
- * written. Told apart by what it is: the lean engine's functions have no `length`.
+ * A file's text; or a function that makes it from the present text (undefined if there is no file) and keeps what others
+ * wrote.
  */
 export type Content = string | ((present: string | undefined) => string)
 
@@ -150,21 +150,21 @@ export const contentOf = (content: Content, present: string | undefined): string
 export interface FileStep {
   readonly kind: 'file'
   readonly path: string
-  /** In words, for the plan and the timeline; not made before it is asked for. */
+  /** In words, for the plan and the timeline. */
   readonly purpose: () => string
   readonly content: Content
-  /** 0644 where it is left out. */
+  /** Default 0644. */
   readonly mode?: number
-  /** Of its directory, where that has to be made; 0755 where it is left out. */
+  /** Of its directory, if that has to be made; default 0755. */
   readonly directoryMode?: number
 }
 
-/** Nothing needs the initramfs any longer: its memory is the guest's again. */
+/** Frees the initramfs' memory. */
 export interface FreeStep {
   readonly kind: 'free-initramfs'
 }
 
-/** The last one: the entrypoint. */
+/** The last step: starts the entrypoint. */
 export interface StartStep {
   readonly kind: 'start'
   /** A path, or a name to look for in PATH. */
@@ -176,7 +176,7 @@ export interface StartStep {
   readonly mode: Mode
 }
 
-/** What the runner of src/boot does. */
+/** A step that `boot/run-steps.ts` runs. */
 export type BootStep =
   | PseudoStep
   | RootStep
@@ -230,7 +230,7 @@ export function describe(step: Step): string {
     case 'hostname':
       return `hostname ${step.name}`
     case 'network':
-      return `network ${['lo', ...step.nics.map(describeNic)].join(', ')}${step.routes.length === 0 ? '' : `, ${step.routes.length} ${step.routes.length === 1 ? 'route' : 'routes'}`}`
+      return `network ${['lo', ...step.nics.map(describeNic)].join(', ')}${countRoutes(step.routes.length)}`
     case 'dhcp':
       return `dhcp4 ${step.stage} ${step.nics.join(', ')}`
     case 'host-keys':
@@ -247,6 +247,9 @@ export function describe(step: Step): string {
       return `start ${step.init}`
   }
 }
+
+const countRoutes = (count: number): string =>
+  count === 0 ? '' : count === 1 ? ', 1 route' : `, ${count} routes`
 
 /** `eth0 (52:54:00:12:34:56) 10.0.0.2/24 mtu 1400`. */
 export function describeNic({ name, mac, setName, mtu, dhcp4, addresses }: NicStep): string {

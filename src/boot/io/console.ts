@@ -1,4 +1,4 @@
-/** The console: PID 1's log, the only one that a zos host shows today. */
+/** The console: PID 1's log, the only one that zos hosts show. */
 
 import type { LogLevel } from '../../config/machine.ts'
 import { bytesFrom } from '../../lib/bytes.ts'
@@ -28,10 +28,10 @@ import {
 } from '../../sys/linux.ts'
 import { readText } from './files.ts'
 
-/** How long a console that takes nothing may hold PID 1 up, in milliseconds; then lines are lost, not the container. */
+/** How long a stuck console may hold PID 1 up, in milliseconds; after that, lines are lost. */
 const STALL = 1000
 
-/** Milliseconds between two looks at what is left to send: nobody tells when it is nothing. */
+/** Milliseconds between two looks at what is left to send: no event reports the end. */
 const DRAIN_STEP = 2
 
 /** chown(2): leaves the group as it is. */
@@ -41,7 +41,7 @@ let descriptor = 2
 let level: LogLevel = 'info'
 let stalled = false
 
-/** Where lines go, for a child that has something to say. */
+/** The log's descriptor, for a child that writes to it. */
 export const logDescriptor = (): number => descriptor
 
 export const setLogLevel = (wanted: LogLevel): void => {
@@ -49,9 +49,8 @@ export const setLogLevel = (wanted: LogLevel): void => {
 }
 
 /**
- * Opens the log, non-blocking: a console that is stuck must not be able to stop PID 1. /dev/console and not the
- * terminal behind it, since that one is hung up when the entrypoint's session ends (vhangup(2)), and this one is not.
- * Without any console the kernel's own log takes the lines.
+ * Opens the log, non-blocking, so that a stuck console can't block PID 1. It is /dev/console, not the terminal behind it:
+ * that one is hung up when the entrypoint's session ends (vhangup(2)). Without a console, lines go to the kernel's log.
  */
 export function openLog(): void {
   const flags = O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC
@@ -62,13 +61,13 @@ export function openLog(): void {
 
 /**
  * Opens the console's real terminal as the standard streams that the entrypoint inherits; /dev/console itself can't be
- * a controlling terminal (tty_open_proc_set_tty). To be done before each start, as each end hangs it up.
- * @param owner who may open the terminal by its name from now on, /dev/stdout and /dev/stderr among its names; whoever may
- * now where it is left out. /dev/console stays root's
+ * a controlling terminal (tty_open_proc_set_tty). Needed before each start, as each end hangs it up.
+ * @param owner the user who owns the terminal from now on and may open it as /dev/stdout or /dev/stderr; unchanged if left
+ * out. /dev/console stays root's
  */
 export function openTerminal(owner?: number): void {
   const active = words(readText('/sys/class/tty/console/active') ?? '')
-  // The kernel lists the one behind /dev/console last.
+  // The last one is the terminal behind /dev/console.
   const name = active[active.length - 1]
   const terminal = name === undefined ? -1 : open(`/dev/${name}`, O_RDWR | O_NOCTTY)
   if (terminal >= 0 && owner !== undefined) chown('', owner, KEEP, AT_EMPTY_PATH, terminal)
@@ -77,7 +76,7 @@ export function openTerminal(owner?: number): void {
   if (streams > 2) close(streams)
 }
 
-/** `zmachine: …`: progress, left out with zmachine.log=quiet. */
+/** Logs progress, unless zmachine.log=quiet. */
 export function info(message: string): void {
   if (level !== 'quiet') line(message)
 }
@@ -89,12 +88,12 @@ export function quietKernel(): void {
   if (!isDebug()) setConsoleLevel(4)
 }
 
-/** Only with zmachine.log=debug. */
+/** Logs details, if zmachine.log=debug. */
 export function debug(message: () => string): void {
   if (isDebug()) line(message())
 }
 
-/** Something was skipped or is not as asked for; the boot goes on. */
+/** Logs that something was skipped or is not as requested. */
 export function warn(message: string): void {
   warned++
   line(`warning: ${message}`)
@@ -105,19 +104,19 @@ let warned = 0
 /** How many warnings there were. */
 export const warnings = (): number => warned
 
-/** What a terminal takes for a command, or for the begin of one: names of a host's or an image's may hold it. */
+/** Bytes that begin a terminal's command, or are one. Names from the host or the image may have them. */
 const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\x90', '\x9d', '\r', '\b', '\x0e']
 
-/** One line, whatever the log level; several where the message has several. */
+/** Logs a message, at any log level. It may have several lines. */
 export function line(message: string): void {
-  for (const part of splitList(message, '\n')) put(`zmachine: ${harmless(part)}\n`)
+  for (const part of splitList(message, '\n')) writeLog(`zmachine: ${harmless(part)}\n`)
 }
 
-/** Text that no terminal takes for a command. */
+/** The text, without terminal commands. */
 export const harmless = (text: string): string =>
   COMMANDS.some((char) => text.includes(char)) ? visible(text) : text
 
-function put(text: string): void {
+function writeLog(text: string): void {
   const memory = new Uint8Array(text.length)
   currentRuntime().putText(memory, 0, text)
   for (let sent = 0; sent < memory.length; ) {
@@ -135,8 +134,8 @@ function put(text: string): void {
 }
 
 /**
- * Waits until the terminal has sent what it was given, so that a reset cuts nothing off, but no longer than STALL:
- * tcdrain(3) would wait for ever for a host that does not read.
+ * Waits until the terminal has sent everything, so that a reset cuts nothing off, but no longer than STALL: tcdrain(3)
+ * would wait for ever if the host doesn't read.
  */
 export function drainConsole(): void {
   const left = new Uint32Array(1)

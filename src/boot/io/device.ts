@@ -8,8 +8,8 @@ import { listNames } from './files.ts'
 import { DISK_PATIENCE, watch } from './watchdog.ts'
 
 /**
- * `/dev/…`, `LABEL=…` or `UUID=…`: everything else is the tag of a share. So is `/dev/root`: no driver makes a device of
- * this name, and older hosts call the root's share so.
+ * `/dev/…`, `LABEL=…` or `UUID=…`. Everything else is the tag of a share, `/dev/root` too: no driver has a device of this
+ * name, and it is what older hosts call the root's share.
  */
 export const isDeviceSource = (source: string): boolean =>
   (source.startsWith('/dev/') && source !== '/dev/root') ||
@@ -46,7 +46,7 @@ export interface Labelled {
   readonly type: string
 }
 
-/** Disks with the FAT or ISO 9660 label of a NoCloud seed, in either case; the last disk first, where hosts attach it. */
+/** Disks with the FAT or ISO 9660 label of a NoCloud seed, in either case. The last disk first: hosts attach the seed last. */
 export function seedDisks(): Labelled[] {
   const found: Labelled[] = []
   for (const name of blockDevices().reverse()) {
@@ -60,7 +60,7 @@ export function seedDisks(): Labelled[] {
   return found
 }
 
-/** The names of all disks and partitions, sorted: `vda`, `vda1`, `vdb`. Memory-backed ones are left out. */
+/** The sorted names of all disks and partitions but memory-backed ones: `vda`, `vda1`, `vdb`. */
 export function blockDevices(): string[] {
   return (listNames('/sys/class/block') ?? [])
     .map((name) => name.split('!').join('/'))
@@ -68,7 +68,7 @@ export function blockDevices(): string[] {
     .sort()
 }
 
-/** What a device holds, or undefined: nothing that is known here, or it can't be read. */
+/** A device's superblock, or undefined if it has no known one, or can't be read. */
 export function probe(path: string): Superblock | undefined {
   const fd = open(path, O_RDONLY | O_CLOEXEC)
   if (fd < 0) return undefined
@@ -80,7 +80,7 @@ export function probe(path: string): Superblock | undefined {
 const probeOpen = (fd: number): Superblock | undefined =>
   identify((offset, length) => {
     const bytes = new Uint8Array(length)
-    // What can't be read stays zero, and no magic number is.
+    // What can't be read stays zero, which is no magic number.
     pread(fd, bytes, offset)
     return bytes
   })
@@ -101,7 +101,7 @@ export function probeDisk(path: string): Disk | undefined {
   return superblock === undefined ? undefined : { superblock, size }
 }
 
-/** Why nothing can be read of a device, as a negative errno; 0 where something can. */
+/** Why a device can't be read, as a negative errno; 0 if it can. */
 export function readError(path: string): number {
   const fd = open(path, O_RDONLY | O_CLOEXEC)
   if (fd < 0) return fd

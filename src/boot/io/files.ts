@@ -29,8 +29,8 @@ import {
 import type { Memory } from '../../sys/port.ts'
 
 /**
- * A file's text, or undefined where it can't be read or is larger than 1 MB. Opened non-blocking, so that a FIFO in an
- * image can't hold PID 1 up: it reads as '' or not at all.
+ * A file's text, or undefined if it can't be read or is larger than 1 MB. Opened non-blocking, so that a FIFO in an image
+ * can't block PID 1: it reads as '' or not at all.
  */
 export function readText(path: string): string | undefined {
   const fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -40,7 +40,7 @@ export function readText(path: string): string | undefined {
   return typeof content === 'number' ? undefined : content
 }
 
-/** Everything from the descriptor's place on, or a negative errno. Files of /proc and /sys tell no size, so none is asked for. */
+/** Everything from the descriptor's offset on, or a negative errno. Files in /proc and /sys have no size. */
 export function readAll(fd: number): string | number {
   let buffer: Memory = new Uint8Array(4096)
   let length = 0
@@ -64,7 +64,7 @@ export function isDirectory(path: string): boolean {
   return typeof found !== 'number' && (found.mode & S_IFMT) === S_IFDIR
 }
 
-/** The names in a directory, or undefined where it can't be read. */
+/** The names in a directory, or undefined if it can't be read. */
 export function listNames(path: string): string[] | undefined {
   const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   if (fd < 0) return undefined
@@ -73,7 +73,7 @@ export function listNames(path: string): string[] | undefined {
   return typeof entries === 'number' ? undefined : entries.map(({ name }) => name)
 }
 
-/** The names of the directories in a directory; none where it can't be read. */
+/** The names of the directories in a directory; empty if it can't be read. */
 export function listDirectories(path: string): string[] {
   const fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
   if (fd < 0) return []
@@ -83,7 +83,7 @@ export function listDirectories(path: string): string[] {
   return entries.filter(({ type }) => type === DT_DIR).map(({ name }) => name)
 }
 
-/** Writes a value to a file of /proc or /sys: one write, as these want it. Returns a negative errno on failure. */
+/** Writes a value to a file of /proc or /sys: in one write, as the kernel expects. Returns a negative errno on failure. */
 export function writeValue(path: string, value: string): number {
   const fd = open(path, O_WRONLY | O_CLOEXEC)
   if (fd < 0) return fd
@@ -105,7 +105,7 @@ export function writeAll(fd: number, content: string): number {
 }
 
 /**
- * Makes a directory and its parents, following symlinks as the kernel does; one that dangles has its target made.
+ * Makes a directory and its parents, following symlinks as the kernel does; the target of a dangling one is made.
  * Returns a negative errno on failure.
  */
 export function makeDirectories(path: string, mode = 0o755, depth = 0): number {
@@ -116,7 +116,7 @@ export function makeDirectories(path: string, mode = 0o755, depth = 0): number {
     const parent = makeDirectories(path.slice(0, path.lastIndexOf('/')), 0o755, depth + 1)
     if (parent < 0) return parent
     const again = mkdir(path, mode)
-    // In /proc nothing can be made, and it says ENOENT too.
+    // /proc answers ENOENT too, and nothing can be made there.
     return again === -EEXIST ? makeDirectories(path, mode, depth + 1) : again
   }
   if (made !== -EEXIST && made !== -EROFS) return made

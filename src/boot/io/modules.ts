@@ -1,7 +1,7 @@
 /**
- * Kernel modules out of the initramfs, for kernels that have drivers as modules. `build/` writes `/modules/RELEASE/index`:
- * a line for each module that may be asked for, `name file file …`, with what it depends on first. A kernel with
- * built-in drivers has no such folder and nothing happens.
+ * Loads kernel modules from the initramfs, for kernels whose drivers are modules. The build writes `/modules/RELEASE/index`:
+ * a line `name file file …` for each module, its dependencies first. For a kernel with built-in drivers there is no such
+ * directory, and nothing happens.
  */
 
 import { EEXIST, SysError } from '../../sys/errno.ts'
@@ -11,13 +11,13 @@ import { debug, warn } from './console.ts'
 import { readAll } from './files.ts'
 
 let directory = -1
-/** The files of each module that may be asked for, in the order of loading, as the index has them. */
+/** The files of each module in the index, in loading order. */
 const index = new Map<string, string>()
 const loaded = new Set<string>()
 
 /**
- * Opens the folder of the running kernel; it stays open, so that modules can be had after the root was changed,
- * until the initramfs is emptied.
+ * Opens the running kernel's directory. It stays open, so that modules can be loaded from the new root too, until the
+ * initramfs is emptied.
  * @param release as in uname(2)
  */
 export function openModules(release: string): void {
@@ -41,7 +41,7 @@ export function closeModules(): void {
   loaded.clear()
 }
 
-/** Loads modules with what they depend on; those that the index does not know are built in, or not to be had. */
+/** Loads modules with their dependencies. One that isn't in the index is built in, or not available. */
 export function loadModules(...names: readonly string[]): void {
   for (const name of names) {
     const files = index.get(name)

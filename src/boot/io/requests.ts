@@ -1,4 +1,4 @@
-/** What is asked of PID 1 from outside, at any stage: signals, and the ACPI power button. Read in one place. */
+/** Requests to PID 1 from outside, at any stage: signals, and the ACPI power button. */
 
 import { u16, u32 } from '../../lib/bytes.ts'
 import { trim, words } from '../../lib/text.ts'
@@ -16,7 +16,7 @@ import { listNames, readText } from './files.ts'
 import { type StopPower, stopOf } from './stop.ts'
 import { pauseWatchdog, resumeWatchdog } from './watchdog.ts'
 
-/** A stop was asked for while the machine was still being set up. */
+/** Thrown on a request to stop while the machine is still being set up. */
 export class Stopped extends Error {
   readonly power: StopPower
 
@@ -34,32 +34,32 @@ const INPUT_EVENT = 24
 
 let signals = -1
 let buttons: number[] | undefined
-/** Of both; undefined where it is to be made anew. */
+/** Descriptors of both; undefined if they changed. */
 let watched: readonly PollFd[] | undefined
-/** The button was pressed before anybody listened. */
+/** The button was pressed before it was opened. */
 let pressedEarly = false
 
-/** @param fd the signalfd of all signals */
+/** @param fd a signalfd for all signals */
 export function watchSignals(fd: number): void {
   signals = fd
   watched = undefined
 }
 
-/** Looks for the power button, once it can be there: its drivers may be modules. */
+/** Looks for the power button. Its drivers may be modules, so not before these are loaded. */
 export function listen(): void {
   if (buttons !== undefined && buttons.length > 0) return
   buttons = openButtons()
   watched = undefined
 }
 
-/** To be waited for; the signals are the first. */
+/** Descriptors to poll; the first is the signalfd. */
 export function requestFds(): readonly PollFd[] {
   if (buttons === undefined) listen()
   watched ??= [signals, ...(buttons ?? [])].map((fd) => ({ fd, events: POLLIN }))
   return watched
 }
 
-/** All that came since the last call. */
+/** All requests since the last call. */
 export function readRequests(): { readonly signals: readonly number[]; readonly pressed: boolean } {
   let pressed = pressedEarly
   pressedEarly = false
@@ -68,8 +68,8 @@ export function readRequests(): { readonly signals: readonly number[]; readonly 
 }
 
 /**
- * Whether a stop was asked for, and in which state it ends. Other signals are dropped: there is no entrypoint that they
- * could be meant for.
+ * The power state of a stop that was requested, or undefined. Other signals are dropped, as there is no entrypoint to
+ * forward them to.
  */
 export function readStop(): StopPower | undefined {
   const requests = readRequests()
@@ -81,29 +81,29 @@ export function readStop(): StopPower | undefined {
   return undefined
 }
 
-/** @throws Stopped where a stop was asked for */
-export function heedStop(): void {
+/** @throws Stopped if a stop was requested */
+export function throwIfStopped(): void {
   const power = readStop()
   if (power !== undefined) throw new Stopped(power)
 }
 
 /**
- * Waits for descriptors like `poll`, and for requests as well.
- * @returns what is ready of `fds`; nothing where only a signal came
- * @throws Stopped where a stop was asked for
+ * Waits for descriptors like `poll`, and for requests to stop. The watchdog sleeps meanwhile.
+ * @returns the events of each of `fds`; nothing if only a signal came
+ * @throws Stopped if a stop was requested
  */
 export function pollOrStop(fds: readonly PollFd[], timeout: number): readonly number[] {
   const all = [...fds, ...requestFds()]
-  if (pressedEarly) heedStop()
+  if (pressedEarly) throwIfStopped()
   pauseWatchdog()
   const ready = poll(all, timeout)
   resumeWatchdog()
   if (typeof ready === 'number') return []
-  if (ready.slice(fds.length).some((events) => events !== 0)) heedStop()
+  if (ready.slice(fds.length).some((events) => events !== 0)) throwIfStopped()
   return ready.slice(0, fds.length)
 }
 
-/** Descriptors that went away would be ready for ever. */
+/** A device that is gone would be ready for ever. */
 export function forget(fd: number): void {
   buttons = buttons?.filter((each) => each !== fd)
   watched = undefined
@@ -119,7 +119,7 @@ function readSignals(): number[] {
   }
 }
 
-/** Input devices with a power key: ACPI's button is one (drivers/acpi/button.c). */
+/** Opens the input devices that have a power key, such as ACPI's button (drivers/acpi/button.c). */
 function openButtons(): number[] {
   const found: number[] = []
   for (const name of listNames('/dev/input') ?? []) {
@@ -137,8 +137,8 @@ function openButtons(): number[] {
 }
 
 /**
- * An input device tells nothing of before it was opened, but the fixed power button's events have been counted since the
- * kernel began (Documentation/ABI/testing/sysfs-firmware-acpi): `       1  EN     enabled      unmasked`.
+ * An input device reports nothing from before it was opened, but the kernel counts the fixed power button's events from its
+ * start (Documentation/ABI/testing/sysfs-firmware-acpi): `       1  EN     enabled      unmasked`.
  */
 function wasPressed(): boolean {
   const [count = '0'] = words(trim(readText('/sys/firmware/acpi/interrupts/ff_pwr_btn') ?? ''))

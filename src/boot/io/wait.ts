@@ -1,4 +1,4 @@
-/** Waiting for what appears late: a disk, a share, a NIC. Woken by the kernel's events, never by a clock that ticks. */
+/** Waits for devices that appear late: a disk, a share, a NIC. The kernel's events wake it; it never polls. */
 
 import type { Monitor } from '../../netlink/monitor.ts'
 import { closeMonitor, drainMonitor, openMonitor } from '../../netlink/monitor.ts'
@@ -8,16 +8,16 @@ import { uptime } from '../../sys/linux.ts'
 import { info } from './console.ts'
 import { pollOrStop } from './requests.ts'
 
-/** After this long people want to know what is being waited for, in milliseconds. */
+/** Waits longer than this are announced. Milliseconds. */
 const PATIENCE = 1000
 
 /**
- * Calls `attempt` until it gives something, each time that the kernel tells of a device, and no longer than until
- * the deadline. Where the first attempt succeeds nothing is opened.
+ * Calls `attempt` until it returns something: at once, and whenever the kernel reports a device, until the deadline. If the
+ * first attempt succeeds, nothing is opened.
  * @param deadline as `uptime()` counts
- * @param subject what is waited for, in words
+ * @param subject what is awaited, in words
  * @returns undefined after the deadline
- * @throws Stopped where a stop was asked for meanwhile
+ * @throws Stopped if a stop was requested meanwhile
  */
 export function waitFor<T>(
   attempt: () => T | undefined,
@@ -40,29 +40,29 @@ function watch<T>(
   deadline: number,
   subject: () => string,
 ): T | undefined {
-  const tell = waitingFor(subject, deadline)
+  const notice = waitNotice(subject, deadline)
   for (;;) {
-    // After the monitor was opened: what appeared before that is found here, what comes later is told.
+    // Once the monitor is open, so that no device is missed: one from before is found here, a later one is reported.
     const found = attempt()
     const now = uptime()
     if (found !== undefined || now >= deadline) return found
-    const wake = Math.min(deadline, tell(now))
+    const wake = Math.min(deadline, notice(now))
     pollOrStop([{ fd: monitor.fd, events: POLLIN }], Math.max(1, wake - now))
     drainMonitor(monitor)
   }
 }
 
 /**
- * Says once what is waited for, when that has taken a second.
- * @returns a function to call with the time now; it returns when it wants to be called again
+ * Announces a wait once, after a second.
+ * @returns a function to call with the current time; it returns when it has to be called again
  */
-export function waitingFor(subject: () => string, deadline: number): (now: number) => number {
+export function waitNotice(subject: () => string, deadline: number): (now: number) => number {
   const due = uptime() + PATIENCE
-  let told = false
+  let isAnnounced = false
   return (now) => {
-    if (told) return Number.POSITIVE_INFINITY
+    if (isAnnounced) return Number.POSITIVE_INFINITY
     if (now < due) return due
-    told = true
+    isAnnounced = true
     info(`waiting for ${subject()}, up to ${Math.ceil((deadline - now) / 1000)} s`)
     return Number.POSITIVE_INFINITY
   }

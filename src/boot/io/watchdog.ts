@@ -1,8 +1,8 @@
 /**
  * Watchdog for calls that may hang. A call into a file system whose host has died (a virtiofsd that crashed, a disk that
  * does not answer) can't be interrupted, not even for PID 1. So a child that shares our memory sleeps on a timer; when the
- * timer runs out, the child says what PID 1 is stuck on and takes the machine down. The timer stands still while PID 1
- * waits for something of its own accord (`pollOrStop`): however long a boot waits, it is healthy.
+ * timer expires, the child writes what PID 1 is stuck on and takes the machine down. The timer is stopped while PID 1 waits
+ * for events of its own accord (`pollOrStop`): a boot that waits is healthy, however long it takes.
  */
 
 import { type Call, type Helper, setArgument, spawnHelper } from '../../sys/calls.ts'
@@ -21,10 +21,10 @@ import {
 import type { Memory } from '../../sys/port.ts'
 import { logDescriptor } from './console.ts'
 
-/** How long a server of files on the host may take to answer, in milliseconds. */
+/** How long a file server on the host may take to answer, in milliseconds. */
 export const SERVER_PATIENCE = 60_000
 
-/** The same for a disk: a large journal is replayed, or much data written, within one call. */
+/** The same for a disk: one call may replay a large journal, or write much data. */
 export const DISK_PATIENCE = 600_000
 
 /** Room for either text: longer ones are cut. */
@@ -43,19 +43,19 @@ interface Watchdog {
 
 let watchdog: Watchdog | undefined
 
-/** The child's calls that write these, by their place. */
+/** Indexes of the child's calls that write these. */
 const SUBJECT = 2
 const END = 3
 
 /**
  * Starts the watchdog, which sleeps until `watch` is called.
- * @param lastLine what the log ends with where the time runs out at this uptime
+ * @param lastLine the log's last line, if the timer expires at this uptime
  * @param final the child's last call, which takes the machine down
  */
 export function startWatchdog(lastLine: Watchdog['lastLine'], final: Call): void {
   stopWatchdog()
   const timer = timerfd(CLOCK_MONOTONIC, TFD_CLOEXEC)
-  // Without CONFIG_TIMERFD the machine does without.
+  // The kernel has no CONFIG_TIMERFD: no watchdog.
   if (timer < 0) return
   const subject = new Uint8Array(TEXT_SIZE)
   const end = new Uint8Array(TEXT_SIZE)
@@ -85,8 +85,9 @@ function setText(child: Helper, call: number, memory: Memory, text: string): voi
 }
 
 /**
- * From now on PID 1 may be stuck on this, for so many milliseconds in one go.
- * @param subject without what a terminal would take for a command (`harmless`)
+ * Names what the next calls go to, and winds the timer.
+ * @param subject without terminal commands (`harmless`)
+ * @param patience how long such a call may take, in milliseconds
  */
 export function watch(subject: string, patience: number): void {
   if (watchdog === undefined) return
@@ -97,12 +98,12 @@ export function watch(subject: string, patience: number): void {
   else setTimer(watchdog.timer, patience)
 }
 
-/** PID 1 is about to wait for an event, and will be woken up. */
+/** To be called before PID 1 waits for events. */
 export function pauseWatchdog(): void {
   if (watchdog !== undefined && watchdog.patience > 0) setTimer(watchdog.timer, 0)
 }
 
-/** It goes on, and has all the time again. */
+/** To be called after that: winds the timer again. */
 export function resumeWatchdog(): void {
   if (watchdog === undefined || watchdog.patience === 0) return
   const { child, timer, end, lastLine, patience } = watchdog
@@ -110,7 +111,7 @@ export function resumeWatchdog(): void {
   setTimer(timer, patience)
 }
 
-/** Nothing can hang any more. */
+/** Ends the watchdog. */
 export function stopWatchdog(): void {
   if (watchdog === undefined) return
   const { child, timer } = watchdog

@@ -53,7 +53,7 @@ export function updateFile(
   const shadow = `${SHADOW}/${path.slice(path.lastIndexOf('/') + 1)}`
   must(makeDirectories(SHADOW), () => `mkdir ${SHADOW}`)
   must(replace(shadow, `${shadow}.zmachine`, wanted, mode), () => `write ${shadow}`)
-  // What was bound before is a deleted file by now, and nothing can be mounted on one.
+  // An earlier bind mount is of a deleted file by now, on which nothing can be mounted.
   umount(path, MNT_DETACH)
   must(mount(shadow, path, '', MS_BIND), () => `bind-mount ${shadow} on ${path}`)
   return 'bound'
@@ -70,7 +70,7 @@ interface Present {
 /** What is there, in few calls: over virtiofs each is a round trip to the host. */
 function readRegular(path: string, mode: number): Present {
   const fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-  // A symlink is read, and then replaced.
+  // A symlink: its target is read, the link is replaced.
   if (fd === -ELOOP) return { text: readText(path), isAsWanted: false, error: 0 }
   if (fd < 0) return { text: undefined, isAsWanted: false, error: fd }
   const content = readAll(fd)
@@ -87,14 +87,14 @@ function replace(path: string, beside: string, content: string, mode: number, ke
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
   let fd = open(beside, flags, mode)
   if (fd === -EEXIST) {
-    // Left by a boot that was cut off.
+    // Left by an interrupted boot.
     unlink(beside)
     fd = open(beside, flags, mode)
   }
   if (fd < 0) return fd
   const written = writeAll(fd, content)
-  // Hosts kill machines without a warning: where somebody's own lines are kept, the new file must not come to its name
-  // before its content has come to the disk.
+  // Hosts kill machines without warning. If the file keeps somebody's own lines, its content must be on the disk before
+  // it is renamed.
   if (keeps && written >= 0) fsync(fd)
   close(fd)
   const result = written < 0 ? written : rename(beside, path)

@@ -1,5 +1,5 @@
 /**
- * The machine's SSH host keys, made by the image's own ssh-keygen while other steps run. Loaded only where the root has an
+ * Makes the machine's SSH host keys by the image's own ssh-keygen, while other steps run. Loaded only if the root has an
  * /etc/ssh (see `lazy.ts`).
  */
 
@@ -21,25 +21,25 @@ import {
 import { info } from '../io/console.ts'
 import { isRegularFile, listNames, readText } from '../io/files.ts'
 import { pollOrStop } from '../io/requests.ts'
-import { waitingFor } from '../io/wait.ts'
+import { waitNotice } from '../io/wait.ts'
 
 const FOLDER = '/etc/ssh'
 
 const KEYGENS = ['/usr/bin/ssh-keygen', '/bin/ssh-keygen', '/usr/local/bin/ssh-keygen']
 
-/** A key that ssh-keygen is at work on. */
+/** A key that an ssh-keygen is making. */
 export interface KeyInProgress {
   readonly pid: number
   readonly type: string
 }
 
-/** `/etc/ssh/ssh_host_ed25519_key`; `fresh` is where it is made, so that half a key is never found. */
+/** `/etc/ssh/ssh_host_ed25519_key`; `fresh` is where it is made, so that nobody finds half a key. */
 const keyFile = (type: string): string => `${FOLDER}/ssh_host_${type}_key`
 const fresh = (type: string): string => `${FOLDER}/.zmachine_${type}_key`
 
 /**
  * Starts ssh-keygen for each type, unless there are keys or there is no ssh-keygen.
- * @param problems what failed is added to them, in words
+ * @param problems collects what failed, in words
  */
 export function startHostKeys(problems: string[]): KeyInProgress[] {
   const keygen = KEYGENS.find(isRegularFile)
@@ -75,26 +75,26 @@ export function startHostKeys(problems: string[]): KeyInProgress[] {
   return started
 }
 
-/** How long they may take, in milliseconds: RSA needs seconds. An image's own program must not hold the boot for ever. */
+/** How long all may take, in milliseconds: RSA needs seconds. An image's program must not block the boot for ever. */
 const PATIENCE = 60_000
 
-/** The status of a child, or undefined where it took too long and was killed. */
+/** The status of a child, or undefined if it took too long and was killed. */
 function waitForChild(pid: number, subject: string, deadline: number): number | undefined {
-  const tell = waitingFor(() => subject, deadline)
+  const notice = waitNotice(() => subject, deadline)
   for (;;) {
     const { pid: ended, status } = wait4(pid, WNOHANG)
     if (ended !== 0) return status
     const now = uptime()
     if (now >= deadline) break
-    // SIGCHLD is among what is waited for.
-    pollOrStop([], Math.max(1, Math.min(deadline, tell(now)) - now))
+    // SIGCHLD ends the wait.
+    pollOrStop([], Math.max(1, Math.min(deadline, notice(now)) - now))
   }
   kill(pid, SIGKILL)
   wait4(pid, 0)
   return undefined
 }
 
-/** Waits until they are made, and puts them into their place. @returns what failed, in words */
+/** Waits until the keys are made, and moves them into place. @returns what failed, in words */
 export function finishHostKeys(started: readonly KeyInProgress[]): string[] {
   const problems: string[] = []
   const made: string[] = []
@@ -121,13 +121,13 @@ export function finishHostKeys(started: readonly KeyInProgress[]): string[] {
   return problems
 }
 
-/** Also where the folder can't be read: then nothing can be put into it. */
+/** True also if the directory can't be read: then it can't be written either. */
 function hasKeys(): boolean {
   const names = listNames(FOLDER)
   return names === undefined || names.some((name) => name.startsWith('ssh_host_') && name.endsWith('_key'))
 }
 
-/** RSA takes seconds on a small machine, and every client since 2014 knows the others: only where it is asked for. */
+/** RSA takes seconds on a small machine, and every client since 2014 knows the others: only if sshd_config names it. */
 function keyTypes(config: string): string[] {
   const rsa = config.split('\n').some((line) => {
     const [keyword = '', value = ''] = words(line)

@@ -16,11 +16,11 @@ import { POLLIN } from '../../sys/flags.ts'
 import { type PollFd, setHostname, uptime } from '../../sys/linux.ts'
 import { debug, info, warn } from '../io/console.ts'
 import { pollOrStop } from '../io/requests.ts'
-import { waitingFor } from '../io/wait.ts'
+import { waitNotice } from '../io/wait.ts'
 import { updateFile } from './file.ts'
 import type { Nic } from './nics.ts'
 
-/** How long a lease may take before the container starts without it, in milliseconds. The client goes on asking. */
+/** How long a lease may take before the container starts without it, in milliseconds. The client keeps trying. */
 const PATIENCE = 10_000
 
 interface Client {
@@ -28,21 +28,21 @@ interface Client {
   lease: Lease | undefined
 }
 
-/** What `askForLeases` begins and the supervisor goes on with. */
+/** Started by `requestLeases`; the supervisor keeps them renewed. */
 export interface Leases {
   readonly step: DhcpStep
   readonly nics: ReadonlyMap<string, Nic>
   readonly clients: Client[]
-  /** A lease's name servers stand in resolv.conf. */
+  /** resolv.conf has a lease's name servers. */
   wroteNameServers: boolean
 }
 
 /**
  * Sends the first DISCOVERs.
  * @param nics by their configured names
- * @param problems what could not be done is added to them, in words
+ * @param problems collects what failed, in words
  */
-export function askForLeases(step: DhcpStep, nics: ReadonlyMap<string, Nic>, problems: string[]): Leases {
+export function requestLeases(step: DhcpStep, nics: ReadonlyMap<string, Nic>, problems: string[]): Leases {
   const clients: Client[] = []
   for (const configured of step.nics) {
     const nic = nics.get(configured)
@@ -58,16 +58,16 @@ export function askForLeases(step: DhcpStep, nics: ReadonlyMap<string, Nic>, pro
   return { step, nics, clients, wroteNameServers: false }
 }
 
-/** Waits until each has a lease, or for PATIENCE. @returns who has none, in words */
+/** Waits until each NIC has a lease, or for PATIENCE. @returns which have none, in words */
 export function awaitLeases(leases: Leases): string[] {
   const missing = (): string[] =>
     leases.clients.filter(({ lease }) => lease === undefined).map(({ dhcp }) => dhcp.nic)
   const deadline = uptime() + PATIENCE
-  const tell = waitingFor(() => `a DHCP lease on ${missing().join(', ')}`, deadline)
+  const notice = waitNotice(() => `a DHCP lease on ${missing().join(', ')}`, deadline)
   while (missing().length > 0) {
     const now = uptime()
     if (now >= deadline) break
-    const wake = Math.min(deadline, leaseDeadline(leases), tell(now))
+    const wake = Math.min(deadline, leaseDeadline(leases), notice(now))
     pollOrStop(leaseFds(leases), Math.max(0, wake - now))
     handleLeases(leases, uptime())
   }
@@ -77,11 +77,11 @@ export function awaitLeases(leases: Leases): string[] {
 export const leaseFds = ({ clients }: Leases): PollFd[] =>
   clients.map(({ dhcp }) => ({ fd: dhcp.fd, events: POLLIN }))
 
-/** When `handleLeases` is to be called even if nothing comes, as `uptime()` counts. */
+/** When `handleLeases` has to be called even if nothing arrives, as `uptime()` counts. */
 export const leaseDeadline = ({ clients }: Leases): number =>
   clients.reduce((least, { dhcp }) => Math.min(least, deadlineOf(dhcp)), Number.POSITIVE_INFINITY)
 
-/** Takes what has come and does what is due. To be called when one of `leaseFds` is ready or `leaseDeadline` is over. */
+/** Handles what arrived and what is due. To be called when one of `leaseFds` is ready, or at `leaseDeadline`. */
 export function handleLeases(leases: Leases, now: number): void {
   for (const client of leases.clients) {
     try {
@@ -93,13 +93,13 @@ export function handleLeases(leases: Leases, now: number): void {
   }
 }
 
-/** @param lease undefined: the one before was lost */
+/** @param lease undefined if the previous one was lost */
 function apply(leases: Leases, client: Client, lease: Lease | undefined): void {
   const { step, nics } = leases
   const { nic, index } = client.dhcp
   const requests = leaseRequests(index, nic, lease, client.lease)
   client.lease = lease
-  // The kernel removes a NIC's routes together with its last address, the configured ones too.
+  // With a NIC's last address the kernel removes all its routes, configured ones too.
   for (const route of step.routes)
     if (nics.get(route.nic)?.name === nic) requests.push(routeAdd({ ...route, nic, index }))
   const session = openSession()
@@ -115,7 +115,7 @@ function apply(leases: Leases, client: Client, lease: Lease | undefined): void {
   }
 }
 
-/** The configured ones first, then the leases'. Those of a lost lease go, also where none is left. */
+/** The configured ones first, then the leases'. Those of a lost lease go, even if none is left. */
 function writeNameServers(leases: Leases): void {
   const { dns } = leases.step
   const servers: Ip[] = [...dns.servers]

@@ -9,9 +9,9 @@ import { loadModules } from '../io/modules.ts'
 
 export interface Mountable {
   readonly source: string
-  /** Where it must be mounted; a directory that exists. */
+  /** An existing directory. */
   readonly target: string
-  /** `auto` where it is to be found out. */
+  /** `auto`: probed. */
   readonly type: string
   readonly flags: number
   readonly data: string
@@ -26,27 +26,27 @@ export interface Mounted {
   readonly disk?: Disk
 }
 
-/** File systems that can't be written, wherever they are. */
+/** File systems that are always read-only. */
 const READ_ONLY_TYPES: readonly string[] = ['erofs', 'squashfs', 'iso9660']
 
-/** Mounts, read-only where the device or file system can't be written. The negative errno where that fails too. */
+/** Mounts, read-only if the device or file system can't be written. Returns a negative errno if that fails too. */
 export function tryMount(what: Mountable): Mounted | number {
   const { source, target, type, flags } = what
   const data = type === '9p' ? nineP(what.data) : what.data
   const result = mount(source, target, type, flags, data)
   const readOnly = (flags & MS_RDONLY) !== 0
   const sealed = READ_ONLY_TYPES.includes(type)
-  // Some of these are content to be mounted for writing, and then are not.
+  // Some of these accept to be mounted writable, and then aren't.
   if (result >= 0) return { type, readOnly: readOnly || sealed }
   if (readOnly || (result !== -EROFS && result !== -EACCES)) return result
   const again = mount(source, target, type, flags | MS_RDONLY, data)
-  // EROFS now: what it would need is to be written to.
+  // EROFS even so: it has to be written to, for a journal.
   if (again < 0) return again === -EROFS ? again : result
   if (!sealed) warn(`${source} is write-protected: mounted read-only on ${target}`)
   return { type, readOnly: true }
 }
 
-/** 9p's transport is virtio here, and its newest protocol is the one that knows Linux' files. */
+/** Adds 9p's transport here, virtio, and the version of its protocol for Linux. */
 function nineP(data: string): string {
   return ['trans=virtio', 'version=9p2000.L', ...(data === '' ? [] : [data])].join(',')
 }

@@ -1,4 +1,4 @@
-/** The order of mounts, by where the symlinks of the root lead: the plan knows only how their targets are written. */
+/** Orders mounts by where the root's symlinks lead: the plan knows only the targets as written. */
 
 import { followSymlinks } from '../../lib/paths.ts'
 import type { BootStep, MountStep } from '../../plan/step.ts'

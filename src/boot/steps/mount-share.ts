@@ -6,7 +6,7 @@ import { listNames, readText } from '../io/files.ts'
 import { waitFor } from '../io/wait.ts'
 import { hint, listing, loadFileSystem, type Mountable, type Mounted, tryMount } from './mount-attempt.ts'
 
-/** A virtiofs or 9p tag. Without a type virtiofs is tried first: it is what hosts use. */
+/** Waits for the tag. Without a type, virtiofs is tried first: hosts use it. */
 export function mountShare(what: Mountable, deadline: number): Mounted {
   const { source, target, type } = what
   const types = type === 'auto' ? ['virtiofs', '9p'] : [type]
@@ -31,8 +31,8 @@ export function mountShare(what: Mountable, deadline: number): Mounted {
 
 /**
  * Tries each type once.
- * @returns the negative errno of one that knows no such tag, which may still appear
- * @throws SysError where one has the tag and refuses, or the kernel has none of the types: that will not get better
+ * @returns a negative errno if there is no such tag, which may still appear
+ * @throws SysError if one has the tag and refuses, or the kernel has none of the types: waiting would not help
  */
 function tryTypes(what: Mountable, types: readonly string[]): Mounted | number {
   const { source, target, data } = what
@@ -58,7 +58,7 @@ function tryTypes(what: Mountable, types: readonly string[]): Mounted | number {
 const isAbsent = (type: string, result: number): boolean =>
   result === -ENOENT || (result === -EINVAL && type === 'virtiofs')
 
-/** The tags of all virtiofs devices; undefined where the kernel does not tell (before Linux 6.9). */
+/** The tags of all virtiofs devices; undefined before Linux 6.9, which doesn't list them. */
 function shareTags(): string[] | undefined {
   return listNames('/sys/fs/virtiofs')?.flatMap((name) => {
     const tag = readText(`/sys/fs/virtiofs/${name}/tag`)
@@ -66,7 +66,7 @@ function shareTags(): string[] | undefined {
   })
 }
 
-/** For the end of an error. */
+/** For the end of a message. */
 function listTags(): string {
   const tags = shareTags()
   return tags === undefined ? '' : `; ${listing('tags', tags.map(quote))}`

@@ -3,21 +3,14 @@
 import { quote } from '../../lib/text.ts'
 import type { MountStep } from '../../plan/step.ts'
 import { EBADMSG, EINVAL, EIO, ENODEV, EUCLEAN, must, SysError } from '../../sys/errno.ts'
-import {
-  blockDevices,
-  findDevice,
-  isDeviceSource,
-  probe,
-  probeDisk,
-  readError,
-} from '../io/device.ts'
+import { blockDevices, findDevice, isDeviceSource, probe, probeDisk, readError } from '../io/device.ts'
 import { makeDirectories } from '../io/files.ts'
 import { loadModules } from '../io/modules.ts'
 import { waitFor } from '../io/wait.ts'
 import { hint, listing, loadFileSystem, type Mountable, type Mounted, tryMount } from './mount-attempt.ts'
 import { mountShare } from './mount-share.ts'
 
-/** Mounts what the user asked for: makes the target, waits for the source. Throws with what was tried. */
+/** Mounts a disk or share of the user's: makes the target, waits for the source. Throws with what was tried. */
 export function mountStep(step: MountStep, deadline: number): Mounted {
   must(makeDirectories(step.target), () => `mkdir ${step.target} for ${step.source}`)
   return mountWhenThere(step, deadline)
@@ -68,7 +61,7 @@ function mountDevice(what: Mountable, deadline: number): Mounted {
 /** File systems that can grow with their disk; others need no look at its size. */
 const GROWING_TYPES: readonly string[] = ['ext4', 'btrfs', 'xfs']
 
-/** What is wrong with a disk, as far as its superblock and the options tell. */
+/** Why a disk can't be mounted, by its superblock and the options. */
 function diskHint(result: number, path: string, type: string, data: string): string {
   const held = probe(path)?.type
   if (result === -ENODEV || held === undefined) return hint(result, type)

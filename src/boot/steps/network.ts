@@ -1,4 +1,4 @@
-/** NICs, addresses and routes, in two messages to the kernel: everything but routes, then the routes. */
+/** Configures NICs, addresses and routes, in two messages to the kernel: everything but routes, then the routes. */
 
 import { linkLocalOf } from '../../lib/ip.ts'
 import { addressAdd } from '../../netlink/address.ts'
@@ -21,24 +21,24 @@ import { pollOrStop } from '../io/requests.ts'
 import { waitFor } from '../io/wait.ts'
 import { findNic, hasCarrier, listNics, type Nic } from './nics.ts'
 
-/** How long a link may take until it carries traffic, in milliseconds. Virtual ones need a few. */
+/** How long a link may take to get a carrier, in milliseconds. Virtual ones need a few. */
 const CARRIER_PATIENCE = 1000
 
-/** The first nap until a carrier is looked for again, in milliseconds; twice as long each time. */
+/** The first nap between two looks for a carrier, in milliseconds; it doubles each time. */
 const CARRIER_NAP = 1
 
-/** How long a NIC that is not there yet is waited for, in milliseconds. A network is no reason not to start. */
+/** How long to wait for a missing NIC, in milliseconds. The container starts without it. */
 const NIC_PATIENCE = 5000
 
-/** The kernel's first link in every network namespace (LOOPBACK_IFINDEX). */
+/** The loopback's index in every network namespace (LOOPBACK_IFINDEX). */
 const LO_INDEX = 1
 
-/** NICs by their configured names, each with the name that the kernel has for it now. */
+/** NICs by their configured names, with the kernel's present ones. */
 export type Nics = Map<string, Nic>
 
 /**
- * @param configured the NICs that are found are added to them
- * @returns what could not be done, in words; everything else was done
+ * @param configured collects the NICs that are found
+ * @returns what failed, in words; the rest is done
  */
 export function configureNetwork(step: NetworkStep, configured: Nics): string[] {
   if (step.nics.length > 0) loadModules('virtio_net', 'af_packet')
@@ -60,7 +60,7 @@ function configure(session: Session, { nics, routes }: NetworkStep, configured: 
     const nic = configured.get(step.name)
     if (nic !== undefined) addLinkRequests(requests, nic, step, hasIpv6)
   }
-  tell(session, requests, problems)
+  request(session, requests, problems)
 
   const routeRequests: Request[] = []
   for (const route of routes) {
@@ -68,21 +68,21 @@ function configure(session: Session, { nics, routes }: NetworkStep, configured: 
     if (nic === undefined) problems.push(`route ${describeRoute(route)}: no NIC ${route.nic}; skipped`)
     else routeRequests.push(routeAdd({ ...route, nic: nic.name, index: nic.index }))
   }
-  tell(session, routeRequests, problems)
+  request(session, routeRequests, problems)
   return problems
 }
 
-function tell(session: Session, requests: readonly Request[], problems: string[]): void {
+function request(session: Session, requests: readonly Request[], problems: string[]): void {
   if (requests.length === 0) return
   for (const error of transact(session, requests)) if (error !== undefined) problems.push(error.message)
 }
 
-/** Finds them all, or after NIC_PATIENCE those that there are. @returns which are missing, in words */
+/** Finds the NICs, waiting up to NIC_PATIENCE. @returns which are missing, in words */
 function findNics(nics: readonly NicStep[], configured: Nics): string[] {
   let missing = nics
   waitFor(
     () => {
-      // One that is known by its MAC is looked for among all; those are looked at once.
+      // NICs with a MAC are searched among all, which are listed once.
       const all = missing.some(({ mac }) => mac !== undefined) ? listNics() : []
       missing = missing.filter((step) => !isFound(step, all, configured))
       return missing.length === 0 ? true : undefined
@@ -106,15 +106,15 @@ function isFound({ name, mac }: NicStep, all: readonly Nic[], configured: Nics):
 }
 
 interface Rename {
-  /** What the configuration calls it. */
+  /** In the configuration. */
   readonly name: string
   readonly nic: Nic
   readonly to: string
 }
 
 /**
- * `set-name`. A name may be one that another NIC has until it gets its own, so such NICs first go by one that nobody has.
- * Links are still down, as older kernels want it. A NIC that can't be renamed keeps the name that it has.
+ * Applies `set-name`. If another NIC has the name until it is renamed itself, ours gets a temporary one first. Links are
+ * still down, as older kernels require. A NIC that can't be renamed keeps its name.
  */
 function renameNics(session: Session, steps: readonly NicStep[], configured: Nics, problems: string[]): void {
   const wanted = steps.flatMap(({ name, setName }): Rename[] => {
@@ -130,17 +130,17 @@ function renameNics(session: Session, steps: readonly NicStep[], configured: Nic
     ...aside.map(({ nic }) => linkChange({ index: nic.index, nic: nic.name, name: `zm${nic.index}` })),
     ...renames.map(({ nic, to }) => linkChange({ index: nic.index, nic: nic.name, name: to })),
   ]
-  tell(session, requests, problems)
+  request(session, requests, problems)
   for (const { name, nic, to } of renames) {
     const isRenamed = findNic(to)?.index === nic.index
-    // The kernel has refused, which has been told: back from the name that nobody has.
+    // The kernel refused, which is reported already: away from the temporary name.
     if (!isRenamed) transact(session, [linkChange({ index: nic.index, name: nic.name })])
     const now = isRenamed ? to : listNics().find(({ index }) => index === nic.index)?.name
     configured.set(name, { ...nic, name: now ?? nic.name })
   }
 }
 
-/** Without those whose name belongs to a NIC that keeps it: one that is not renamed, or is not renamed either. */
+/** Without renames to the name of a NIC that keeps it, be it that its own rename is left out here. */
 function withoutTaken(wanted: readonly Rename[], problems: string[]): readonly Rename[] {
   const isTaken = ({ to }: Rename, at: number): boolean => {
     const holder = findNic(to)
@@ -159,9 +159,9 @@ function withoutTaken(wanted: readonly Rename[], problems: string[]): readonly R
 }
 
 /**
- * Addresses first: when the link goes up, the kernel announces those that it has (arp_notify, ndisc_notify). Where
- * addresses are given, routers are not asked for more, and the link-local address is ours as well: the kernel's own
- * would be held back for a second or more by duplicate address detection, and with it what is sent to fe80:: gateways.
+ * Addresses first: when the link goes up, the kernel announces those that it has (arp_notify, ndisc_notify). With
+ * configured addresses, router advertisements are ignored, and we add the link-local address too: the kernel's own would
+ * be tentative for a second or more, and fe80:: gateways unreachable.
  */
 function addLinkRequests(
   requests: Request[],
@@ -173,7 +173,7 @@ function addLinkRequests(
   const isStatic = addresses.length > 0
   const ownLinkLocal = isStatic && hasIpv6 && mac.length === 17
   if (hasIpv6) {
-    // Not for `all`: the loopback would announce its own address, of which the kernel complains.
+    // Not for `all`: the loopback would announce its own address, and the kernel would complain.
     writeValue(`/proc/sys/net/ipv6/conf/${name}/ndisc_notify`, '1')
     writeValue(`/proc/sys/net/ipv6/conf/${name}/${isStatic ? 'accept_ra' : 'accept_dad'}`, '0')
   }
@@ -186,10 +186,10 @@ function addLinkRequests(
 }
 
 /**
- * Waits until the links carry traffic, which the kernel finds out some milliseconds after they went up, and then has the
- * kernel announce their addresses: gratuitous ARP (RFC 5227) and unsolicited neighbour advertisement (RFC 4861, 7.2.6).
- * It does so when a link goes up as well, but what is sent without a carrier is lost. Setting the Ethernet address that a
- * link has makes it do it once more (inetdev_event and ndisc_netdev_event, NETDEV_CHANGEADDR). Asking for a link first
+ * Waits until the links have a carrier, some milliseconds after they went up, and then has the kernel announce their
+ * addresses: gratuitous ARP (RFC 5227) and unsolicited neighbour advertisement (RFC 4861, 7.2.6).
+ * It does that when a link goes up, but without a carrier the packets are lost. Setting a link's present Ethernet address
+ * makes it do it again (inetdev_event and ndisc_netdev_event, NETDEV_CHANGEADDR). Asking for a link first
  * brings its state up to date (rtnl_getlink, since Linux 6.9), for which the kernel takes up to a second otherwise.
  * @returns which links have no carrier, in words
  */
@@ -201,15 +201,14 @@ export function announce({ nics }: AnnounceStep, configured: ReadonlyMap<string,
   ])
   const waiting = awaitCarriers(known)
   const session = openSession()
-  // A NIC that refuses has announced itself when it went up, or nobody can make it.
+  // Not a problem: the kernel announced the NIC when it went up.
   for (const error of transact(session, requests)) if (error !== undefined) debug(() => error.message)
   closeSession(session)
   return waiting.map(({ name }) => `${name} has no carrier: is it connected on the host?`)
 }
 
 /**
- * Looks again and again: the kernel's own announcement of a carrier comes up to a second after there is one
- * (net/core/link_watch.c).
+ * Looks repeatedly: the kernel reports a carrier up to a second late (net/core/link_watch.c).
  * @returns those that have none after CARRIER_PATIENCE
  */
 function awaitCarriers(nics: readonly Nic[]): readonly Nic[] {

@@ -1,4 +1,4 @@
-/** The NICs that there are, as sysfs shows them: cheaper than a dump of all that the kernel knows about each. */
+/** Reads NICs from sysfs, which is cheaper than a dump over netlink. */
 
 import { parseDecimal, trim } from '../../lib/text.ts'
 import { listNames, readText } from '../io/files.ts'
@@ -6,7 +6,7 @@ import { listNames, readText } from '../io/files.ts'
 const NET = '/sys/class/net'
 
 export interface Nic {
-  /** The kernel's name for it now. */
+  /** The kernel's present name for it. */
   readonly name: string
   readonly index: number
   /** As `parseMac` writes it. */
@@ -21,7 +21,7 @@ export function findNic(name: string): Nic | undefined {
     : { name, index, mac: trim(readText(`${NET}/${name}/address`) ?? '') }
 }
 
-/** All of them; the loopback, whose address is all zeros, is none. */
+/** All NICs. The loopback, whose address is all zeros, isn't one. */
 export function listNics(): Nic[] {
   const nics: Nic[] = []
   for (const name of listNames(NET) ?? []) {
@@ -31,5 +31,5 @@ export function listNics(): Nic[] {
   return nics
 }
 
-/** Whether there is a carrier. The operational state follows up to a second later; packets are taken from now on. */
+/** Whether the link has a carrier and takes packets. The operational state follows up to a second later. */
 export const hasCarrier = (name: string): boolean => readText(`${NET}/${name}/carrier`) === '1\n'

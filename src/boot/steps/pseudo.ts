@@ -7,8 +7,7 @@ import { chmod, chown, mkdir, mount, stat } from '../../sys/linux.ts'
 import { listDirectories, makeDirectories } from '../io/files.ts'
 
 /**
- * Mounts a pseudo file system. One that the kernel mounted already (devtmpfs, where CONFIG_DEVTMPFS_MOUNT is on)
- * is fine.
+ * One that the kernel has mounted already is fine (devtmpfs, with CONFIG_DEVTMPFS_MOUNT).
  */
 export function mountPseudo(step: PseudoStep): void {
   const { source, target, type, flags, data, optional, keepsDirectories } = step
@@ -26,13 +25,13 @@ export function mountPseudo(step: PseudoStep): void {
     return
   }
   if (result === -EBUSY) return
-  // Options that an older kernel does not know are worth less than the mount.
+  // An older kernel may not know the options: better without them than not at all.
   if (result === -EINVAL && data !== '' && mount(source, target, type, flags) >= 0) return
   if (optional && (result === -ENODEV || result === -ENOENT)) return
   throw new SysError(`mount ${type} on ${target}`, result)
 }
 
-/** As many as an image has a use for; hostile ones end here. */
+/** More than any image needs; a hostile one ends here. */
 const MOST_DIRECTORIES = 100
 
 interface Directory {
@@ -42,7 +41,7 @@ interface Directory {
   readonly gid: number
 }
 
-/** The directories below one, parents first; files are nothing that a fresh machine should find in /run. */
+/** The directories below one, parents first. Files are left out: a fresh machine has none in /run. */
 function directoriesIn(top: string): Directory[] {
   const found: Directory[] = []
   const pending = [top]

@@ -1,4 +1,4 @@
-/** The root file system: mounted, completed where it lacks something, and made `/`; then the initramfs is emptied. */
+/** Mounts the root file system, adds what it lacks, makes it `/`, and empties the initramfs. */
 
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../lib/file-mode.ts'
 import { MS_BIND, MS_MOVE, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REMOUNT } from '../../lib/mount-flags.ts'
@@ -31,17 +31,17 @@ import {
 import { mountWhenThere } from './mount.ts'
 import { loadFileSystem, type Mounted } from './mount-attempt.ts'
 
-/** Where the root is mounted before it becomes `/`; a directory of the initramfs. */
+/** The directory of the initramfs where the root is mounted before it becomes `/`. */
 const NEW_ROOT = '/root'
 const OVERLAY = '/overlay'
 
 export interface Root extends Mounted {
-  /** A layer in memory lies over the root, so that what was missing could be made. */
+  /** An overlay in memory holds what a read-only root lacked. */
   readonly overlaid: boolean
 }
 
 /**
- * Mounts the root where it is not `/` yet.
+ * Mounts the root, aside for now.
  * @param deadline until when it may take to appear, as `uptime()` counts
  */
 export const mountRoot = ({ source, type, flags, data }: RootStep, deadline: number): Mounted =>
@@ -61,12 +61,12 @@ export function enterRoot(mounted: Mounted, step: EnterStep): Root {
   return { type: mounted.type, readOnly, overlaid }
 }
 
-/** Makes what every root needs and some images lack; false where nothing can be made: the root is read-only. */
+/** Makes directories that every root needs and some images lack; false if the root is read-only. */
 function addDirectories(root: string, directories: readonly string[]): boolean {
   for (const directory of directories) {
     const result = mkdir(root + directory, 0o755)
     if (result === -EROFS) return false
-    // mkdir takes away what the umask says.
+    // mkdir applied the umask.
     if (result >= 0 && directory === '/tmp') chmod(root + directory, 0o1777)
     if (result !== -EEXIST) must(result, () => `mkdir ${directory} in the root`)
   }
@@ -89,7 +89,7 @@ function isIncomplete({ directories, targets, files }: EnterStep): boolean {
   return !complete
 }
 
-/** A writable layer in memory over the read-only root; `sealRoot` closes it again. It holds names, hardly any data. */
+/** Mounts a writable layer in memory over the read-only root; `sealRoot` makes it read-only. It holds names, hardly any data. */
 function overlay(directories: readonly string[]): string {
   loadFileSystem('overlay')
   const merged = `${OVERLAY}/root`
@@ -108,17 +108,17 @@ function overlay(directories: readonly string[]): string {
   return merged
 }
 
-/** The overlay has done its work: the container finds `/` as read-only as it was asked for. */
+/** Makes the overlay read-only: the container finds `/` as it was requested. */
 export function sealRoot(): void {
   must(mount('', '/', '', MS_REMOUNT | MS_BIND | MS_RDONLY), () => 'remount / read-only')
 }
 
-/** A descriptor of the initramfs' root, to empty it by once something else is `/`. */
+/** A descriptor of the initramfs' root, to empty it once something else is `/`. */
 export const openInitramfs = (): number => open('/', O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 /**
- * Gives the initramfs' memory back: deletes everything in it, and nothing that is mounted in it. This program's own
- * file goes too; its pages stay as long as it runs.
+ * Frees the initramfs' memory: deletes everything in it but what is mounted there. This program's own file goes too; its
+ * pages stay as long as it runs.
  */
 export function freeInitramfs(fd: number): void {
   const own = stat('', AT_EMPTY_PATH, fd)
@@ -130,7 +130,7 @@ function empty(directory: number, device: number): void {
   const entries = readDirectory(directory)
   if (typeof entries === 'number') return
   for (const { name, type } of entries) {
-    // Most directories are empty, which deleting them tells.
+    // Most directories are empty: deleting them tells.
     if (unlink(name, type === DT_DIR ? AT_REMOVEDIR : 0, directory) !== -ENOTEMPTY) continue
     const fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, directory)
     if (fd < 0) continue

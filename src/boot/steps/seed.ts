@@ -1,6 +1,6 @@
 /**
- * The seed, read with bounds and gone again before anything else is mounted. Loaded only where a disk is labelled as one
- * (see `lazy.ts`).
+ * Reads the seed and unmounts it again before anything else is mounted. Loaded only if a disk is labelled as one (see
+ * `lazy.ts`).
  */
 
 import type { Layer } from '../../config/machine.ts'
@@ -14,21 +14,21 @@ import type { Labelled } from '../io/device.ts'
 import { readAll } from '../io/files.ts'
 import { loadFileSystem } from './mount-attempt.ts'
 
-/** A directory of the initramfs: nobody but PID 1 sees it. */
+/** A directory of the initramfs, which only PID 1 sees. */
 const PLACE = '/seed'
 
 export interface Seed {
-  /** The device; undefined where none holds a seed. */
+  /** The device; undefined if none holds a seed. */
   readonly device: string | undefined
   /** The weakest first. */
   readonly layers: readonly Layer[]
-  /** In words; the boot goes on with what there is. */
+  /** In words; none of them is fatal. */
   readonly problems: readonly string[]
 }
 
 /**
- * The first of these disks that holds the files of a seed: a data disk may bear the same label.
- * @param disks labelled as a seed, the likeliest first
+ * Reads the first of these disks that has the files of a seed: a data disk may have the same label.
+ * @param disks labelled as a seed, the most likely first
  */
 export function readSeed(disks: readonly Labelled[]): Seed {
   const problems: string[] = []
@@ -44,7 +44,7 @@ export function readSeed(disks: readonly Labelled[]): Seed {
     for (const problem of parsed.problems) problems.push(formatProblem(problem))
     return { device: path, layers: parsed.layers, problems }
   }
-  // Where there is a seed, another disk may well be called so. Where there is none, this one may be it, and broken.
+  // Next to a seed, a data disk may well have the label. Without a seed, this may be it, damaged.
   for (const path of others)
     problems.push(
       `seed: ${path} is labelled cidata but has none of ${SEED_FILE_NAMES.map(([, name]) => name).join(', ')}; is the disk damaged?`,
@@ -52,7 +52,7 @@ export function readSeed(disks: readonly Labelled[]): Seed {
   return { device: undefined, layers: [], problems }
 }
 
-/** Empty: it is no seed, or a damaged one; undefined: it can't be mounted, which is told. */
+/** Empty if it is not a seed, or a damaged one; undefined if it can't be mounted, which is a problem. */
 function readFiles(device: string, type: string, problems: string[]): SeedFiles | undefined {
   loadFileSystem(type)
   mkdir(PLACE, 0o700)
@@ -66,7 +66,7 @@ function readFiles(device: string, type: string, problems: string[]): SeedFiles 
     const content = readFile(`${PLACE}/${name}`)
     if (typeof content === 'string') {
       files[key] = content
-      // What lies behind a disk's end is read as zeros.
+      // Beyond a disk's end, zeros are read.
       if (content.includes('\0'))
         problems.push(`seed: ${name} of ${device} contains a NUL byte; is the disk truncated?`)
     } else if (content !== -ENOENT)
@@ -82,7 +82,7 @@ function readFiles(device: string, type: string, problems: string[]): SeedFiles 
   return files
 }
 
-/** The text, or a negative errno; -EINVAL where it is larger than 1 MB. */
+/** The text, or a negative errno; -EINVAL if it is larger than 1 MB. */
 function readFile(path: string): string | number {
   const fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   if (fd < 0) return fd
