@@ -287,7 +287,9 @@ export const timerfd = (clock: number, flags: number): number =>
 export function setTimer(fd: number, milliseconds: number): number {
   // struct itimerspec: the interval (none), then the first expiration.
   const setting = new Uint32Array(8)
-  setting.set(timespec(milliseconds), 4)
+  const rest = milliseconds % 1000
+  setting[4] = (milliseconds - rest) / 1000
+  setting[6] = rest * 1_000_000
   return runtime.syscall(SYS_timerfd_settime, fd, 0, setting, 0)
 }
 

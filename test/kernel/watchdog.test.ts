@@ -66,7 +66,7 @@ it('says what PID 1 is stuck on, and takes the machine down', () => {
   watch('the root vroot', PATIENCE)
   hang(2 * PATIENCE)
   expect(readFileSync(log, 'latin1')).toBe(
-    'zmachine: fatal: no answer for 0 s from the root vroot\nzmachine: the last line\ndown\n',
+    'zmachine: fatal: no answer for 0.15 s from the root vroot\nzmachine: the last line\ndown\n',
   )
 })
 

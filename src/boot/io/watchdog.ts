@@ -37,6 +37,8 @@ interface Watchdog {
   /** `60 s from the root vroot` */
   readonly subject: Memory
   readonly end: Memory
+  /** What `subject` names. */
+  named: string
   /** Milliseconds; 0 where nothing is watched yet. */
   patience: number
 }
@@ -68,7 +70,7 @@ export function startWatchdog(lastLine: Watchdog['lastLine'], final: Call): void
     say(end, 0),
     final,
   ])
-  watchdog = { child, timer, lastLine, subject, end, patience: 0 }
+  watchdog = { child, timer, lastLine, subject, end, named: '', patience: 0 }
 }
 
 const say = (text: string | Memory, length: number): Call => ({
@@ -92,8 +94,11 @@ function setText(child: Helper, call: number, memory: Memory, text: string): voi
 export function watch(subject: string, patience: number): void {
   if (watchdog === undefined) return
   const isFirst = watchdog.patience === 0
-  watchdog.patience = patience
-  setText(watchdog.child, SUBJECT, watchdog.subject, `${Math.round(patience / 1000)} s from ${subject}`)
+  if (subject !== watchdog.named || patience !== watchdog.patience) {
+    watchdog.named = subject
+    watchdog.patience = patience
+    setText(watchdog.child, SUBJECT, watchdog.subject, `${patience / 1000} s from ${subject}`)
+  }
   if (isFirst) resumeWatchdog()
   else setTimer(watchdog.timer, patience)
 }
