@@ -57,12 +57,12 @@ test('with one descriptor the grace runs out for an entrypoint that ignores TERM
 
 test('an entrypoint that is started again has limits that it can live with', async () => {
   const script =
-    '[ -e /again ] && echo has $(ulimit -f) $(ulimit -v); >/again; /fault limit 9 1000000 soft; /fault limit 1 0 soft'
+    '[ -e /again ] && echo has $(ulimit -f) $(ulimit -v) $(ulimit -n); >/again; /fault limit 9 1000000 soft; /fault limit 1 0 soft'
   const running = await startInit(ours('zmachine.on_exit=restart'), join(folder, 'again'), [
     '/bin/sh',
     '-c',
     script,
   ])
-  await running.says(/has unlimited unlimited/)
+  await running.says(/has unlimited unlimited 1024/)
   await stop(running)
 })

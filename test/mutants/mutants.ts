@@ -75,6 +75,7 @@ prints which changes no test notices. Needs root. A hundred take an hour or two 
   --count N    how many that compile; default ${COUNT}
   --jobs N     how many at a time; default 1
   --resume     keeps the verdicts of the last run but the survivors', which are judged again
+  --unchecked  does not try first which tests pass without a change
   --list       prints what would be drawn, and runs nothing
   --help       this text
 
@@ -85,6 +86,8 @@ interface Options {
   readonly seed: number
   readonly count: number
   readonly jobs: number
+  /** Runs the tests without a change first. */
+  readonly control: boolean
   readonly resume: boolean
   readonly only: readonly string[]
 }
@@ -219,12 +222,11 @@ async function main(options: Options): Promise<void> {
     const sandbox = join(folder, 'sandbox')
     mkdirSync(sandbox)
     const copy = await copyTree(folder)
-    note('the tests as they are, without a change')
     const all = testFiles()
-    const files = [...new Set(drawn(options).map(({ file }) => file))]
-    const control = await judge(sandbox, copy, { mutation: undefined, ...testsOf(files, all) })
-    for (const file of control.failed) note(`left out, since it fails without a change: ${file}`)
-    const tests = all.filter(({ file }) => !control.failed.includes(file))
+    const failing = options.control
+      ? await failingTests(options, all, (each) => judge(sandbox, copy, each))
+      : []
+    const tests = all.filter(({ file }) => !failing.includes(file))
     const judged = await judgeAll(options, (mutation) =>
       judge(sandbox, copy, { mutation, ...testsOf([mutation.file], tests) }),
     )
@@ -232,6 +234,19 @@ async function main(options: Options): Promise<void> {
   } finally {
     remove()
   }
+}
+
+/** Test files that fail without a change: they could notice nothing. */
+async function failingTests(
+  options: Options,
+  tests: readonly TestFile[],
+  judgeOne: (each: Case) => Promise<Verdict>,
+): Promise<readonly string[]> {
+  note('the tests without a change')
+  const files = [...new Set(drawn(options).map(({ file }) => file))]
+  const { failed } = await judgeOne({ mutation: undefined, ...testsOf(files, tests) })
+  for (const file of failed) note(`left out, since it fails without a change: ${file}`)
+  return failed
 }
 
 /** As many at a time as `jobs` says, until there are enough that compile. */
@@ -302,6 +317,7 @@ await command(async () => {
       count: { type: 'string' },
       jobs: { type: 'string' },
       resume: { type: 'boolean' },
+      unchecked: { type: 'boolean' },
       list: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -315,7 +331,14 @@ await command(async () => {
     if (/^[1-9]\d*$/.test(String(value))) return Number(value)
     throw new BuildError(`--${name} ${value}: not a whole number above 0`)
   })
-  const options: Options = { seed, count, jobs, resume: values.resume ?? false, only: positionals }
+  const options: Options = {
+    seed,
+    count,
+    jobs,
+    control: !values.unchecked,
+    resume: values.resume ?? false,
+    only: positionals,
+  }
   if (values.list) list(options)
   else await main(options)
 })
