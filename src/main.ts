@@ -1,4 +1,4 @@
-/** PID 1, in order. */
+/** PID 1, from start to hand-over: the stages in order. */
 
 import { info, line, openLog, setLogLevel, warn } from './boot/io/console.ts'
 import { readText } from './boot/io/files.ts'
@@ -93,7 +93,7 @@ function prepareKernel(): void {
   loadModules('virtio_pci', 'virtio_mmio', 'virtio_blk')
 }
 
-/** The weaker part of what the host says. It says where the root is, and how to log. */
+/** Reads the kernel command line: where the root is, and how to log. */
 function readCommandLine(boot: Boot): Layer {
   const { layer, problems } = parseCommandLine(readText('/proc/cmdline') ?? '')
   for (const problem of problems) warn(formatProblem(problem))
@@ -106,7 +106,7 @@ function useSettings(boot: Boot, settings: Settings): void {
   setLogLevel(settings.log)
 }
 
-/** A reset goes on in the same log: whoever reads it wants to know why the machine begins again. */
+/** After a reset the same log continues: its readers want to know why the machine starts again. */
 function repeatFormerEnd({ root }: Boot): void {
   const record = readText(EXIT_RECORD)
   if (record === undefined) return

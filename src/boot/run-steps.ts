@@ -115,7 +115,7 @@ export function accept({ problems, refusals }: Plan, { strict }: Settings): void
   if (strict && warnings() > 0) throw new Fatal('zmachine.strict: the warnings above are errors')
 }
 
-/** The host shows the last 2 KB of the log, and that is where they must be. */
+/** The host shows only the last 2 KB of the log, so they must be there. */
 const MOST_REFUSALS = 8
 
 function shorten(refusals: readonly string[]): readonly string[] {
@@ -182,10 +182,10 @@ function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
   }
 }
 
-/** A file system may end before its disk does: mkfs leaves out a last group that is too small to be of use. In bytes. */
+/** A file system may be smaller than its disk by this much, in bytes: mkfs leaves out a last group that is too small. */
 const UNUSED_END = 16 << 20
 
-/** When a deployment is enlarged, hosts enlarge the disk and leave the file system as it is. */
+/** When a deployment grows, hosts enlarge the disk but not the file system. */
 function growMounted({ grow, target }: MountStep, { disk, readOnly }: Mounted): void {
   const size = disk?.superblock.space?.size
   if (disk === undefined || size === undefined || readOnly || !grow) return

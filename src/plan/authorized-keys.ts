@@ -1,4 +1,4 @@
-/** sshd(8)'s authorized_keys. Pure. */
+/** Renders sshd(8)'s authorized_keys. Pure. */
 
 /**
  * The file's text with these keys appended, each once. The user's own lines stay. Idempotent.

@@ -1,4 +1,4 @@
-/** resolv.conf(5). Pure. */
+/** Renders resolv.conf(5). Pure. */
 
 import type { MachineConfig } from '../config/machine.ts'
 import { formatIp } from '../lib/ip.ts'

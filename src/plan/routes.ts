@@ -48,7 +48,7 @@ export function planRoutes(config: Pick<MachineConfig, 'nics' | 'routes'>): Plan
       )
       continue
     }
-    // The kernel tells routes apart by destination and metric.
+    // The kernel identifies routes by destination and metric.
     const key = routeKey(route)
     const whole = gateway === undefined ? `${key} ${nic}` : `${key} ${nic} ${ipKey(gateway)}`
     if (seen.has(whole)) continue

@@ -5,7 +5,7 @@ import type { MachineConfig, Mode } from '../config/machine.ts'
 import { type Cidr, type Family, formatCidr, formatIp, type Ip } from '../lib/ip.ts'
 import { MS_RDONLY } from '../lib/mount-flags.ts'
 
-/** A mount whose place, type and flags are known: the pseudo file systems. */
+/** A pseudo file system. */
 export interface PseudoStep {
   readonly kind: 'pseudo'
   readonly source: string
@@ -49,7 +49,7 @@ export interface EnterStep {
   readonly files: readonly string[]
 }
 
-/** Reads what the root says of itself. */
+/** Reads the root's own configuration. */
 export interface RootFilesStep {
   readonly kind: 'root-files'
 }
@@ -122,7 +122,7 @@ export interface AnnounceStep {
   readonly nics: readonly string[]
 }
 
-/** A disk or share of the user's. */
+/** A user's disk or share. */
 export interface MountStep {
   readonly kind: 'mount'
   readonly source: string

@@ -1,13 +1,13 @@
-/** What a machine was given, in one line for its log. Pure. */
+/** Summarizes a machine's configuration in one line for its log. Pure. */
 
 import type { MachineConfig, NicConfig } from '../config/machine.ts'
 import { formatCidr, formatIp } from '../lib/ip.ts'
 import { brief } from '../lib/text.ts'
 
-/** So many of a kind are named; the rest are counted. */
+/** How many of a kind are named; the rest are counted. */
 const NAMED = 8
 
-/** `eth0 10.0.0.2/24, eth1 DHCP; name servers 8.8.8.8, 1.1.1.1; mounts /data; 2 SSH keys`; '' if there is nothing to tell. */
+/** `eth0 10.0.0.2/24, eth1 DHCP; name servers 8.8.8.8, 1.1.1.1; mounts /data; 2 SSH keys`; '' if there is nothing to say. */
 export function summarize({ nics, dns, mounts, authorizedKeys }: MachineConfig): string {
   const parts: string[] = []
   if (nics.length > 0) parts.push(list(nics.map(describeNic)))

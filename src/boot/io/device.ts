@@ -1,4 +1,4 @@
-/** Block devices: by path, `LABEL=` or `UUID=`, and what they hold. */
+/** Finds block devices by path, `LABEL=` or `UUID=`, and identifies what they hold. */
 
 import { S_IFBLK, S_IFMT } from '../../lib/file-mode.ts'
 import { identify, type Superblock } from '../../lib/superblock.ts'

@@ -1,4 +1,4 @@
-/** Small files and directories: read, listed, made, written. */
+/** Reads and writes small files, lists and makes directories. */
 
 import { bytesFrom } from '../../lib/bytes.ts'
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../lib/file-mode.ts'

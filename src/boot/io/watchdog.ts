@@ -27,7 +27,7 @@ export const SERVER_PATIENCE = 60_000
 /** The same for a disk: one call may replay a large journal, or write much data. */
 export const DISK_PATIENCE = 600_000
 
-/** Room for either text: longer ones are cut. */
+/** Space for either text: longer ones are truncated. */
 const TEXT_SIZE = 200
 
 interface Watchdog {

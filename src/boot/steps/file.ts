@@ -1,4 +1,4 @@
-/** A file of /etc, written so that nobody ever sees half of it. */
+/** Writes a file in /etc atomically: nobody ever sees half of it. */
 
 import { S_IFMT, S_IFREG } from '../../lib/file-mode.ts'
 import { MS_BIND } from '../../lib/mount-flags.ts'
@@ -22,12 +22,12 @@ import { makeDirectories, readAll, readText, writeAll } from '../io/files.ts'
 const SHADOW = '/run/zmachine'
 
 /**
- * Gives a file this text. A new file is written beside it and renamed over it, so that a whole one is always there, and a
- * symlink is replaced, never followed. A file that has the text already is left alone. On a read-only root, a file in /run
+ * Writes a file's text. A new file is written next to it and renamed over it, so that there is always a complete one, and a
+ * symlink is replaced, never followed. A file that already has the text is left alone. On a read-only root, a file in /run
  * is bind-mounted over it.
  * @param content if it depends on the present text, a file that can't be read, or is larger than 1 MB, is left alone, and
  * this throws
- * @param directoryMode of its directory, if that has to be made
+ * @param directoryMode for its directory, if that has to be made
  * @returns what was done
  */
 export function updateFile(
@@ -61,13 +61,13 @@ export function updateFile(
 
 interface Present {
   readonly text: string | undefined
-  /** root's own regular file of the mode asked for. */
+  /** A regular file of root's with the right mode. */
   readonly isAsWanted: boolean
-  /** Why there is no text, as a negative errno; 0 where there is one, or what is there is not a regular file. */
+  /** Why there is no text, as a negative errno; 0 if there is one, or it is not a regular file. */
   readonly error: number
 }
 
-/** What is there, in few calls: over virtiofs each is a round trip to the host. */
+/** Reads what is there, in few calls: over virtiofs each is a round trip to the host. */
 function readRegular(path: string, mode: number): Present {
   const fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
   // A symlink: its target is read, the link is replaced.

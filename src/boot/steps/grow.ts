@@ -17,7 +17,7 @@ import { info, warn } from '../io/console.ts'
 import type { Disk } from '../io/device.ts'
 
 /**
- * Says in one line what was done. A failure is a warning, since everything that was there before can be used as before.
+ * Logs one line about what was done. A failure is only a warning, since the file system works as before.
  * @param target where it is mounted for writing
  */
 export function growFileSystem({ superblock: { type, space }, size }: Disk, target: string): void {
@@ -39,7 +39,7 @@ function resize(fd: number, type: string, space: Space, size: number): number {
       // __u64: the new size in blocks
       return ioctl(fd, EXT4_IOC_RESIZE_FS, blocksOf(space, size, 8))
     case 'xfs': {
-      // struct xfs_growfs_data: the new size in blocks, and the limit of inodes, which stays as it is
+      // struct xfs_growfs_data: the new size in blocks, and the limit of inodes, which does not change
       const request = blocksOf(space, size, 16)
       putU32(request, 8, space.inodeLimit ?? 0)
       return ioctl(fd, XFS_IOC_FSGROWFSDATA, request)

@@ -125,7 +125,7 @@ function writeNameServers(leases: Leases): void {
       if (!servers.some((known) => sameIp(known, ip))) servers.push(ip)
     for (const domain of lease?.searchDomains ?? []) search.add(domain)
   }
-  // Until a lease says something, the image's own file stays.
+  // Until a lease has some, the image's own file stays.
   if (servers.length === 0 && search.size === 0 && !leases.wroteNameServers) return
   leases.wroteNameServers = true
   const done = updateFile('/etc/resolv.conf', renderResolvConf({ servers, search: [...search] }))

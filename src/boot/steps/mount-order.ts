@@ -5,8 +5,8 @@ import type { BootStep, MountStep } from '../../plan/step.ts'
 import { readlink } from '../../sys/linux.ts'
 
 /**
- * Parents before children also where a symlink in the image leads below what is mounted: what would be mounted
- * there first would be covered, and its data written elsewhere. All else keeps its place.
+ * Parents before children, even if a symlink in the image leads below another mount: what was mounted there first would be
+ * covered, and its data written elsewhere. Other steps keep their places.
  */
 export function orderMounts(steps: readonly BootStep[]): readonly BootStep[] {
   const mounts = steps.filter((step): step is MountStep => step.kind === 'mount')

@@ -9,7 +9,7 @@ export interface Nic {
   /** The kernel's present name for it. */
   readonly name: string
   readonly index: number
-  /** As `parseMac` writes it. */
+  /** As returned by `parseMac`. */
   readonly mac: string
 }
 
