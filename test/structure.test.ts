@@ -57,8 +57,20 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   [['lazy.ts'], ['sys/linux.ts', 'config/', 'netlink/', 'boot/', 'supervise/']],
   [['start.ts'], ['lazy.ts', 'config/', 'plan/step.ts', 'boot/', 'supervise/', 'sys/']],
   [['main.ts'], ['start.ts', 'lazy.ts', 'lib/', 'config/', 'plan/', 'boot/', 'supervise/', 'sys/']],
+  // The host's rooms, each below those that it uses: lib, cache, image, then machine and seed, and the command on top.
+  [['host/lib/'], ['lib/', 'node:']],
+  [['host/cache/'], ['host/lib/', 'lib/', 'node:']],
   // TOML is a library's to read.
-  [['host/'], ['config/', 'plan/', 'lib/', 'node:', 'smol-toml']],
+  [['host/image/'], ['host/cache/', 'host/lib/', 'config/', 'lib/', 'node:', 'smol-toml']],
+  [['host/machine/'], ['host/image/', 'host/lib/', 'lib/', 'node:']],
+  [['host/seed/'], ['host/image/', 'host/lib/', 'config/', 'lib/', 'node:']],
+  [['host/plan/'], ['host/seed/', 'host/image/', 'host/lib/', 'config/', 'plan/', 'lib/', 'node:']],
+  [['host/inspect/'], ['host/plan/', 'host/image/', 'host/lib/', 'config/', 'lib/', 'node:']],
+  [['host/timeline/'], ['host/machine/', 'host/lib/', 'lib/', 'node:']],
+  [
+    ['host/cli/', 'host/library.ts'],
+    ['host/', 'lib/', 'node:'],
+  ],
 ]
 
 /** What may not reach an effect, however many imports away. */
@@ -117,9 +129,9 @@ function reached(file: string, seen = new Set<string>()): Set<string> {
 /** Rooms within a room of which one may not look into the other. */
 const INNER = ['boot/io/', 'boot/steps/']
 
+/** The room of a file: a folder of src/, or of src/host/. */
 const folderOf = (path: string): string =>
-  INNER.find((folder) => path.startsWith(folder)) ??
-  (path.includes('/') ? path.slice(0, path.indexOf('/') + 1) : path)
+  INNER.find((folder) => path.startsWith(folder)) ?? /^(?:host\/)?[^/]*\//.exec(path)?.[0] ?? path
 
 describe('the source', () => {
   it('is read: its files, and what they import', () => {
@@ -187,6 +199,23 @@ describe('the source', () => {
 
   it('has no import cycle', () => {
     expect(files.filter((file) => reached(file).has(file))).toEqual([])
+  })
+
+  it('has no cycle between the rooms of the host', () => {
+    const rooms = new Map<string, Set<string>>()
+    for (const file of files.filter((file) => /^host\/.*\//.test(file))) {
+      const used = imports(file).filter((target) => /^host\/.*\//.test(target))
+      rooms.set(folderOf(file), new Set([...(rooms.get(folderOf(file)) ?? []), ...used.map(folderOf)]))
+    }
+    const below = (room: string, seen = new Set<string>()): Set<string> => {
+      for (const next of rooms.get(room) ?? []) {
+        if (next === room || seen.has(next)) continue
+        seen.add(next)
+        below(next, seen)
+      }
+      return seen
+    }
+    expect([...rooms.keys()].filter((room) => below(room).has(room))).toEqual([])
   })
 
   it('has no barrel but the package’s own exports', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../build/command.ts'
 import { buildLean } from '../../build/lean/lean.ts'
-import { privateFolder } from '../../src/host/machine/guard.ts'
+import { privateFolder } from '../../src/host/lib/guard.ts'
 import { nodeRuntime } from '../../src/runtime/node/host.ts'
 import { CHECK_NAMES, runChecks } from './contract/contract.ts'
 

@@ -110,7 +110,7 @@ function settings(request: RunRequest, { kind }: Facts): string {
 /** What would have no effect on a root with a system of its own. */
 function refuseUnused(request: RunRequest, kind: 'kernel' | 'vm'): void {
   const options: readonly (readonly [name: string, given: boolean])[] = [
-    ['--runtime node', request.runtime === 'node'],
+    ['--pid1 node', request.pid1 === 'node'],
     ['--user', request.user !== undefined],
     ['--workdir', request.directory !== undefined],
     ...(kind === 'kernel'

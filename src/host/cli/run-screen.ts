@@ -19,11 +19,19 @@ export interface Showing {
   /** Whether our PID 1 runs it, which tells more than the container's output. */
   readonly isContainer: boolean
   readonly verbose: boolean
-  /** Whether a stdin that is no terminal is passed on. */
+  /** Whether a stdin that is not a terminal is passed on. */
   readonly interactive: boolean
+  /** Seconds until the machine is stopped. */
+  readonly timeout: number | undefined
 }
 
-/** PID 1's own grace between TERM and KILL is 10 s, and the file systems take their time too. */
+export interface Shown {
+  readonly exit: MachineExit
+  /** Whether it was stopped because of `timeout`. */
+  readonly timedOut: boolean
+}
+
+/** Seconds. PID 1's own grace between TERM and KILL is 10 s, and the file systems take their time too. */
 const PATIENCE = 20
 
 /** How long a kernel may take to hear the power button, in milliseconds. */
@@ -39,17 +47,17 @@ const END_OF_INPUT = '\x04'
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Shows the machine until it ends. */
-export async function showMachine(machine: Machine, showing: Showing): Promise<MachineExit> {
+export async function showMachine(machine: Machine, showing: Showing): Promise<Shown> {
   const { screen, isContainer, verbose } = showing
-  const filter = createConsoleFilter()
   const raw = screen.stdout.isTTY === true ? asItIs(screen.write) : withoutReturns(screen.write)
-  const output = isContainer && !verbose ? filterOutput(filter, raw.push) : raw
+  const output = isContainer && !verbose ? filterOutput(createConsoleFilter(), raw.push) : raw
   machine.console.onBytes((chunk) => output.push(chunk))
   const started = isContainer ? machine.console.waitFor(STARTED) : Promise.resolve('')
-  const stopping = stopBySignals(machine, started, screen)
+  const stopping = stopOnRequest(machine, started, showing)
   const detach = attach(machine, started, showing)
   try {
-    return await machine.exited
+    const exit = await machine.exited
+    return { exit, timedOut: stopping.timedOut() }
   } finally {
     output.end()
     raw.end()
@@ -86,24 +94,40 @@ export function withoutReturns(write: (bytes: Uint8Array) => void): FilteredOutp
 
 const asItIs = (push: (bytes: Uint8Array) => void): FilteredOutput => ({ push, end: () => {} })
 
-/** The first signal presses the power button, the second one ends the machine at once. */
-function stopBySignals(machine: Machine, started: Promise<unknown>, screen: Screen): { end(): void } {
-  let signals = 0
-  const onSignal = (): void => {
-    signals++
-    if (signals > 1) {
-      machine.kill()
-      return
-    }
-    screen.report('stopping; once more ends it at once')
+interface Stopping {
+  timedOut(): boolean
+  /** Signals are no longer handled. */
+  end(): void
+}
+
+/** The first signal, or the timeout, presses the power button; a signal after that ends the machine at once. */
+function stopOnRequest(
+  machine: Machine,
+  started: Promise<unknown>,
+  { screen: { report }, timeout }: Showing,
+): Stopping {
+  let reason: 'signal' | 'timeout' | undefined
+  const stop = (why: 'signal' | 'timeout', message: string): void => {
+    reason = why
+    report(message)
     // Before the kernel has its driver for it nobody hears the button.
     Promise.race([started, sleep(KERNEL_PATIENCE, undefined, { ref: false })]).then(() =>
       machine.stop(PATIENCE),
     )
   }
+  const onSignal = (): void => {
+    if (reason === undefined) stop('signal', 'stopping; a second signal ends it at once')
+    else machine.kill()
+  }
+  const onTimeout = (): void => {
+    if (reason === undefined) stop('timeout', `stopping after --timeout ${timeout}; a signal ends it at once`)
+  }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout * 1000)
   return {
+    timedOut: () => reason === 'timeout',
     end() {
+      clearTimeout(timer)
       for (const signal of SIGNALS) process.off(signal, onSignal)
     },
   }

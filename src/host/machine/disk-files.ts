@@ -4,13 +4,23 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { identify } from '../../lib/superblock.ts'
-import type { DiskRequest } from '../cli/run-options.ts'
 import { failure } from '../lib/child.ts'
 import { errorCode, readAt } from '../lib/input.ts'
 import type { Report } from '../lib/output.ts'
 import { needProgram } from '../lib/programs.ts'
 import { UsageError } from '../lib/usage.ts'
 import type { Disk } from './options.ts'
+
+/** A disk that the user asks for. */
+export interface DiskRequest {
+  /** A file, or the size in bytes of a new one. */
+  readonly source: { readonly file: string } | { readonly bytes: number }
+  readonly target?: string
+  /** `auto` where none is given. */
+  readonly type: string
+  /** As in fstab(5). */
+  readonly options: string
+}
 
 interface Maker {
   readonly name: string
@@ -39,15 +49,37 @@ export function prepareDisks(
     const { source, target, type, options } = request
     if ('bytes' in source) {
       const maker = makerOf(type)
-      const file = join(folder, `disk${at}.raw`)
+      const file = newDiskName(folder, at)
       makeBlank(file, source.bytes)
       if (!blankFirst || at > 0) format(file, maker)
       return { file }
     }
-    const readOnly = options.split(',').includes('ro')
-    check(source.file, target, readOnly)
-    return { file: source.file, readOnly }
+    const disk = { file: source.file, readOnly: isReadOnly(options) }
+    check(disk.file, target, disk.readOnly)
+    return disk
   })
+}
+
+const newDiskName = (folder: string, at: number): string => join(folder, `disk${at}.raw`)
+
+const isReadOnly = (options: string): boolean => options.split(',').includes('ro')
+
+/** The same disks, and the shell commands that make the new ones. */
+export function scriptDisks(
+  requests: readonly DiskRequest[],
+  folder: string,
+  { blankFirst = false }: { readonly blankFirst?: boolean } = {},
+): { readonly disks: Disk[]; readonly commands: (readonly string[])[] } {
+  const commands: (readonly string[])[] = []
+  const disks = requests.map(({ source, type, options }, at) => {
+    if ('file' in source) return { file: source.file, readOnly: isReadOnly(options) }
+    const file = newDiskName(folder, at)
+    const maker = makerOf(type)
+    commands.push(['truncate', '-s', String(source.bytes), file])
+    if (!blankFirst || at > 0) commands.push([maker.name, ...maker.options, file])
+    return { file }
+  })
+  return { disks, commands }
 }
 
 function makerOf(type: string): Maker {

@@ -14,15 +14,24 @@ const IMAGES: readonly (readonly [code: string, variables: string])[] = [
 
 /** The firmware of this computer, with a copy of its variables in a folder, since a machine writes to them. */
 export function firmware(folder: string, images = IMAGES): NonNullable<MachineOptions['firmware']> {
+  const { code, template } = findFirmware(images)
+  const variables = join(folder, VARIABLES)
+  copyFileSync(template, variables)
+  return { code, variables }
+}
+
+/** The name of the copy. */
+export const VARIABLES = 'variables.fd'
+
+/** Where this computer has it: the code, and variables to copy. */
+export function findFirmware(images = IMAGES): { readonly code: string; readonly template: string } {
   const found = images.find((files) => files.every((file) => existsSync(file)))
   if (found === undefined) {
     throw new UsageError(
-      'this root is a disk image, which boots by UEFI firmware, and there is none on this computer',
+      'this root is a disk image that boots with UEFI firmware, and this computer has none',
       'apt-get install ovmf',
     )
   }
   const [code, template] = found
-  const variables = join(folder, 'variables.fd')
-  copyFileSync(template, variables)
-  return { code, variables }
+  return { code, template }
 }

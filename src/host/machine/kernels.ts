@@ -15,23 +15,23 @@ export interface Kernel {
 export type Build = 'lean' | 'node'
 
 /** This package's own, where the build or the package's tarball put it: beside the command, or in the source's dist/. */
-export function packagedKernel(runtime: Build = 'lean'): Required<Kernel> {
+export function packagedKernel(build: Build = 'lean'): Required<Kernel> {
   const here = dirname(fileURLToPath(import.meta.url))
   const folders = [join(here, 'flist'), join(here, '../../../dist/flist')]
   const folder = folders.find((each) => existsSync(join(each, 'kernel')))
   if (folder === undefined) {
     throw new UsageError(
-      `no kernel of this package at ${folders[0]}`,
-      'npm run build makes it; --kernel and --initramfs name others',
+      `this package's kernel is not at ${folders[0]}`,
+      'npm run build makes it; --kernel and --initramfs choose others',
     )
   }
   const kernel = join(folder, 'kernel')
-  if (runtime === 'lean') return { kernel, initramfs: join(folder, 'initramfs-linux.img') }
+  if (build === 'lean') return { kernel, initramfs: join(folder, 'initramfs-linux.img') }
   const initramfs = join(folder, '../node/initramfs.img')
   if (existsSync(initramfs)) return { kernel, initramfs }
   throw new UsageError(
-    `--runtime node: no ${initramfs}`,
-    'npm run build -- --runtime node makes it, in a clone of the source: it is too large for the package',
+    `--pid1 node: ${initramfs} does not exist`,
+    'npm run build:node makes it, in a clone of the source: the package does not contain it for its size',
   )
 }
 
@@ -45,7 +45,7 @@ export function ownKernel(
   warn: (text: string) => void,
 ): Kernel {
   const { size } = statSync(kernel)
-  if (size > LARGEST_KERNEL) throw new UsageError(`/boot/vmlinuz: ${size} bytes are too many for a kernel`)
+  if (size > LARGEST_KERNEL) throw new UsageError(`/boot/vmlinuz: ${size} bytes is too large for a kernel`)
   const elf = extractVmlinux(readFileSync(kernel), '/boot/vmlinuz')
   const initramfs = initrd === undefined ? {} : { initramfs: initrd }
   if (!hasPvhEntry(elf)) {

@@ -4,10 +4,10 @@
  */
 
 import { resolve } from 'node:path'
+import { privateFolder } from '../lib/guard.ts'
 import { chooseAccel, findVirtiofsd, needProgram } from '../lib/programs.ts'
 import { type Console, type ConsoleWriter, createConsole } from './console.ts'
 import { type ExitReason, exitReason, halted, shutdownReason } from './ending.ts'
-import { privateFolder } from './guard.ts'
 import { createHotplug } from './hotplug.ts'
 import { type LogWriter, openLog } from './log-file.ts'
 import type { Disk, MachineOptions, Share } from './options.ts'
@@ -78,19 +78,25 @@ export async function boot(options: MachineOptions): Promise<Machine> {
   }
 }
 
-/** The commands that `boot` would run, virtiofsd's first, with a folder's name in the place of the private one. */
-export function machineCommands(options: MachineOptions, folder: string): (readonly string[])[] {
-  const sockets = shares(options).map(({ tag }, at) => ({ tag, socket: `${folder}/${at}.socket` }))
+export interface MachineCommands {
+  /** One virtiofsd for each shared directory, and the socket that it listens at. */
+  readonly servers: readonly { readonly command: readonly string[]; readonly socket: string }[]
+  readonly qemu: readonly string[]
+}
+
+/** The commands for the same machine without this process, with sockets in a folder of the caller's. */
+export function machineCommands(options: MachineOptions, folder: string): MachineCommands {
   const isRoot = process.getuid?.() === 0
-  const servers = shares(options).map(({ directory, readOnly }, at) =>
-    virtiofsdCommand(
-      findVirtiofsd(),
-      { directory, socket: `${folder}/${at}.socket`, readOnly: readOnly ?? false },
-      isRoot,
-    ),
+  const program = shares(options).length === 0 ? undefined : findVirtiofsd()
+  const shared = shares(options).map((share, at) => ({ ...share, socket: `${folder}/${at}.socket` }))
+  const servers = shared.flatMap(({ directory, socket, readOnly = false }) =>
+    program === undefined
+      ? []
+      : [{ command: virtiofsdCommand(program, { directory, socket, readOnly }, isRoot), socket }],
   )
   const qemu = needProgram('qemu-system-x86_64', 'qemu-system-x86')
-  return [...servers, [qemu, ...qemuArgs(options, chooseAccel(options.accel ?? 'tcg'), sockets)]]
+  const args = qemuArgs(options, chooseAccel(options.accel ?? 'tcg'), shared, 'keys')
+  return { servers, qemu: [qemu, ...args] }
 }
 
 /** What ends the parts of a machine, in the reverse order of their start. */

@@ -50,23 +50,27 @@ const COMMAND_LINE_SIZE = 2048
  */
 const EMULATED_CPU = 'max,-erms'
 
+/** Who controls QEMU: this process by QMP, or a person by keys (Ctrl-A X ends it). */
+export type Control = 'qmp' | 'keys'
+
 /** QEMU's arguments. `sockets` has one entry for each virtiofs file system, the root first. */
 export function qemuArgs(
   options: MachineOptions,
   accel: 'tcg' | 'kvm',
   sockets: readonly VirtiofsSocket[],
+  control: Control = 'qmp',
 ): string[] {
   const memory = `${options.memoryMB ?? 256}M`
   return [
-    ...['-name', 'zmachine', '-nodefaults', '-no-user-config', '-display', 'none', '-S'],
+    ...['-name', 'zmachine', '-nodefaults', '-no-user-config', '-display', 'none'],
     ...(options.resets === true ? [] : ['-no-reboot']),
     ...['-machine', `${MACHINE_TYPE},memory-backend=memory`, '-m', memory, '-smp', String(options.cpus ?? 1)],
     // virtiofsd reads the guest's memory, so it must be shared.
     ...['-object', `memory-backend-memfd,id=memory,size=${memory},share=on`],
     ...(accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg', '-cpu', EMULATED_CPU]),
-    ...['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'],
-    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ...(options.window === true ? windowArgs() : []),
+    ...(control === 'qmp' ? QMP_CONTROL : KEY_CONTROL),
+    ...['-serial', 'chardev:console'],
+    ...(control === 'qmp' && options.window === true ? windowArgs() : []),
     ...(options.kernel === undefined ? [] : ['-kernel', options.kernel, '-append', kernelCmdline(options)]),
     ...(options.initramfs === undefined ? [] : ['-initrd', options.initramfs]),
     ...(options.firmware === undefined ? [] : firmwareArgs(options.firmware)),
@@ -77,6 +81,14 @@ export function qemuArgs(
     ...(options.qemuArgs ?? []),
   ]
 }
+
+/** Started, but with its processors stopped until QMP's `cont`. */
+const QMP_CONTROL = [
+  ...['-S', '-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'],
+  ...['-chardev', 'stdio,id=console,signal=off'],
+]
+
+const KEY_CONTROL = ['-chardev', 'stdio,mux=on,id=console,signal=off', '-mon', 'chardev=console']
 
 /** The MAC of the NIC at an index, where the options give none. */
 export const defaultMac = (index: number): string =>

@@ -3,8 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { collectStderr, endOf, failure } from '../lib/child.ts'
+import { spawnGuarded } from '../lib/guard.ts'
 import { findVirtiofsd, type Virtiofsd } from '../lib/programs.ts'
-import { spawnGuarded } from './guard.ts'
 
 export interface SharedDirectory {
   readonly directory: string

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { readVariables } from '../../../src/host/cli/option-values.ts'
 import { type RunRequest, readRunOptions } from '../../../src/host/cli/run-options.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
 
@@ -28,7 +29,7 @@ test('what is not said has a default, or is not there', () => {
     environment: [],
     environmentFiles: [],
     sshKeys: [],
-    runtime: 'lean',
+    pid1: 'lean',
     memoryMB: 256,
     cpus: 1,
     volumes: [],
@@ -62,8 +63,7 @@ describe('the forms of options', () => {
         ],
       },
     ],
-    [['-e', 'ZMACHINE_TEST_SET'], { environment: [['ZMACHINE_TEST_SET', 'of here']] }],
-    [['-e', 'ZMACHINE_TEST_UNSET'], { environment: [['ZMACHINE_TEST_UNSET', undefined]] }],
+    [['-e', 'NAME'], { environment: [['NAME', undefined]] }],
     [['-eA=1'], { environment: [['A', '1']] }],
     [['-e', 'MY-VAR=a\nb'], { environment: [['MY-VAR', 'a\nb']] }],
     [['--env-file', 'a', '--env-file', 'b'], { environmentFiles: ['a', 'b'] }],
@@ -79,9 +79,9 @@ describe('the forms of options', () => {
     [['-ti'], { interactive: true }],
     [['--interactive', '--tty'], { interactive: true }],
     [['-m', '512'], { memoryMB: 512 }],
-    [['--runtime', 'node'], { runtime: 'node', memoryMB: 512 }],
-    [['--runtime=node', '-m', '1G'], { runtime: 'node', memoryMB: 1024 }],
-    [['--runtime', 'lean'], { runtime: 'lean', memoryMB: 256 }],
+    [['--pid1', 'node'], { pid1: 'node', memoryMB: 512 }],
+    [['--pid1=node', '-m', '1G'], { pid1: 'node', memoryMB: 1024 }],
+    [['--pid1', 'lean'], { pid1: 'lean', memoryMB: 256 }],
     [['-m', '512m'], { memoryMB: 512 }],
     [['-m512M'], { memoryMB: 512 }],
     [['--memory', '1.5G'], { memoryMB: 1536 }],
@@ -123,7 +123,16 @@ describe('the forms of options', () => {
     [['--network=tap=tap0'], { network: { kind: 'tap', interface: 'tap0' } }],
     [['-p', '8080:80'], { forwards: [{ protocol: 'tcp', hostPort: 8080, guestPort: 80 }] }],
     [['-p8080:80'], { forwards: [{ protocol: 'tcp', hostPort: 8080, guestPort: 80 }] }],
-    [['-p', '80'], { forwards: [{ protocol: 'tcp', hostPort: 80, guestPort: 80 }] }],
+    [['-p', '80'], { forwards: [{ protocol: 'tcp', hostPort: 0, guestPort: 80 }] }],
+    [['-p', '53/udp'], { forwards: [{ protocol: 'udp', hostPort: 0, guestPort: 53 }] }],
+    [
+      ['-p', '127.0.0.1::80'],
+      { forwards: [{ protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 0, guestPort: 80 }] },
+    ],
+    [
+      ['-p', '127.0.0.1:80:1', '-p', '127.0.0.2:80:2', '-p', '80:3/udp', '-p', '80', '-p', '80'],
+      { forwards: expect.objectContaining({ length: 5 }) },
+    ],
     [['-p', '53:53/udp'], { forwards: [{ protocol: 'udp', hostPort: 53, guestPort: 53 }] }],
     [['-p', '1:65535/tcp'], { forwards: [{ protocol: 'tcp', hostPort: 1, guestPort: 65535 }] }],
     [
@@ -145,7 +154,6 @@ describe('the forms of options', () => {
     [['--print', '--verbose'], { print: true, verbose: true }],
     [['--log', 'x.log'], { log: 'x.log' }],
   ])('%j', (argv, what) => {
-    process.env['ZMACHINE_TEST_SET'] = 'of here'
     const before = read(...argv, 'root')
     expect(before).toMatchObject({ root: 'root', args: [], ...what })
     expect(read('root', ...argv), 'after the root').toEqual(before)
@@ -154,35 +162,39 @@ describe('the forms of options', () => {
 
 describe('what is wrong is named, with what to do', () => {
   test.each<readonly [argv: readonly string[], said: RegExp]>([
-    [[], /^the root is missing: .*\nzmachine run --help/],
-    [['--', 'sh'], /^the root is missing/],
+    [[], /^ROOT is missing: .*\nzmachine run --help/],
+    [['--', 'sh'], /^ROOT is missing/],
     [['root', 'sh', '-c'], /^unknown option -c/],
-    [['root', '/bin/sh', 'x'], /^"\/bin\/sh" after the root "root"\n.*zmachine run root -- \/bin\/sh x$/],
+    [
+      ['root', '/bin/sh', 'x'],
+      /^unexpected argument "\/bin\/sh" after ROOT "root"\n.*zmachine run root -- \/bin\/sh x$/,
+    ],
     [['root', '--memry', '1G'], /^unknown option --memry; did you mean --memory\?\nzmachine run --help/],
     [['root', '--read-only=yes'], /--read-only/],
     [['root', '--env'], /--env.* argument missing/],
     [['root', '-e', '-i'], /'-e' argument is ambiguous/],
-    [['root', '-e', '=x'], /^--env "=x": a variable has a name\n--env KEY=VALUE/],
-    [['root', '-e', ''], /^--env "": a variable has a name/],
+    [['root', '-e', 'A B=c'], /^--env "A B=c": the name of a variable has no white space\n--env NAME=VALUE/],
+    [['root', '-e', '=x'], /^--env "=x": the name of the variable is missing\n--env NAME=VALUE/],
+    [['root', '-e', ''], /^--env "": the name of the variable is missing/],
     [['root', '-m', '0'], /^--memory "0" is not a size\n--memory 512M/],
     [['root', '-m', '-1'], /-m/],
     [['root', '-m', 'much'], /^--memory "much" is not a size/],
     [['root', '-m', '1e3'], /^--memory "1e3" is not a size/],
-    [['root', '-m', '47M'], /^--memory 47M is less than the 48 MB that anything needs\n--memory 256M/],
+    [['root', '-m', '47M'], /^--memory 47M is less than 48 MB, the least that boots\n--memory 256M/],
     [['root', '-m', '99999999T'], /^--memory "99999999T" is not a size/],
-    [['root', '--cpus', '0'], /^--cpus "0": from 1 to 255/],
-    [['root', '--cpus', '1.5'], /^--cpus "1.5": from 1 to 255/],
-    [['root', '--cpus', '256'], /^--cpus "256": from 1 to 255/],
-    [['root', '-v', '/a'], /^--volume "\/a"\n--volume DIR:\/target/],
+    [['root', '--cpus', '0'], /^--cpus "0": a number from 1 to 255/],
+    [['root', '--cpus', '1.5'], /^--cpus "1.5": a number from 1 to 255/],
+    [['root', '--cpus', '256'], /^--cpus "256": a number from 1 to 255/],
+    [['root', '-v', '/a'], /^--volume "\/a": not DIR:\/target or DIR:\/target:ro\n--volume \.\/data:\/data/],
     [['root', '-v', '/a:b'], /^--volume "\/a:b"/],
     [['root', '-v', ':/b'], /^--volume ":\/b"/],
     [['root', '-v', '/a:/b:rx'], /^--volume "\/a:\/b:rx"/],
     [['root', '-v', '/a:/b:ro:z'], /^--volume/],
-    [['root', '--disk', ''], /^--disk "": a file is missing\n--disk FILE/],
-    [['root', '--disk', ':/d'], /a file is missing/],
+    [['root', '--disk', ''], /^--disk "": the file is missing\n--disk FILE/],
+    [['root', '--disk', ':/d'], /the file is missing/],
     [['root', '--disk', 'a:d'], /the target d is not an absolute path/],
     [['root', '--disk', 'a:/d:ext4:ro:x'], /too many colons/],
-    [['root', '--disk', 'new'], /new: needs a size, as new:10G:\/data/],
+    [['root', '--disk', 'new'], /new: needs a size, as in new:10G:\/data/],
     [['root', '--disk', 'new:/d'], /new: needs a size/],
     [['root', '--disk', 'new:big:/d'], /new: needs a size/],
     [['root', '--disk', 'new:0:/d'], /new: needs a size/],
@@ -194,18 +206,29 @@ describe('what is wrong is named, with what to do', () => {
     [['root', '--network', 'tap='], /^--network "tap="/],
     [['root', '--network', 'tap=a/b'], /^--network "tap=a\/b"/],
     [['root', '--network', 'tap=sixteen-letters0'], /^--network "tap=sixteen-letters0"/],
-    [['root', '-p', '0'], /^--publish "0"\n--publish \[ADDRESS:\]PORT:PORT/],
+    [
+      ['root', '-p', '0'],
+      /^--publish "0": ports are from 1 to 65535, not 0\n--publish \[ADDRESS:\]\[PORT:\]CONTAINER_PORT/,
+    ],
     [['root', '-p', '80:0'], /^--publish "80:0"/],
     [['root', '-p', '65536:80'], /^--publish "65536:80"/],
     [['root', '-p', '80:http'], /^--publish "80:http"/],
-    [['root', '-p', '80:80/sctp'], /^--publish "80:80\/sctp"/],
+    [['root', '-p', '80:80/sctp'], /^--publish "80:80\/sctp": not a port/],
     [['root', '-p', '300.0.0.1:80:80'], /^--publish "300.0.0.1:80:80"/],
-    [['root', '-p', '[::1]:80:80'], /^--publish/],
-    [['root', '-p', '8000-8010:80'], /^--publish/],
-    [['root', '-p', '80:80', '--network', 'none'], /^-p needs --network user or isolated; with none/],
+    [['root', '-p', '[::1]:80:80'], /: only IPv4 addresses/],
+    [['root', '-p', '::80'], /^--publish "::80"/],
+    [['root', '-p', ':80'], /^--publish ":80": not a port/],
+    [['root', '-p', ''], /^--publish "": not a port/],
+    [['root', '-p', '8000-8010:80'], /: one port each, no ranges/],
+    [['root', '-p', '80:1', '-p', '80:2'], /^--publish: port 80\/tcp of this computer is published twice/],
+    [
+      ['root', '-p', '80:1/udp', '-p', '0.0.0.0:80:2/udp'],
+      /port 80\/udp of this computer is published twice/,
+    ],
+    [['root', '-p', '80:80', '--network', 'none'], /^-p needs --network user or isolated, not none/],
     [
       ['root', '-p', '80:80', '--network', 'tap=t'],
-      /^-p needs .*; with tap=t reach the container by its own/,
+      /^-p needs .*; with tap=t use the container's own address/,
     ],
     [['root', '--network', 'none', '--ip', '10.0.0.2/24'], /^--network none has no NIC/],
     [['root', '--network', 'none', '--gateway', '10.0.0.1'], /^--network none has no NIC/],
@@ -222,14 +245,14 @@ describe('what is wrong is named, with what to do', () => {
     ],
     [['root', '--gateway', '10.0.0.1'], /^--gateway needs --ip/],
     [['root', '--workdir', 'srv'], /^--workdir "srv" is not an absolute path/],
-    [['root', '--cmdline', 'a -- b'], /^--cmdline contains --/],
+    [['root', '--cmdline', 'a -- b'], /^--cmdline contains --, after which/],
     [['root', '--gateway', 'fd00::1', '--gateway', 'fd00::2'], /^more than one --gateway for IPv6/],
     [['root', '--dns', 'dns.example'], /^--dns "dns.example" is not an IP address/],
     [['root', '--protocol', 'sed'], /^--protocol "sed"; did you mean seed\?\none of seed, cmdline/],
     [['root', '--accel', 'hvf'], /^--accel "hvf".*\none of auto, kvm, tcg/],
-    [['root', '--timeout', '0'], /^--timeout "0": seconds, more than 0\n--timeout 60/],
-    [['root', '--timeout', '1m'], /^--timeout "1m": seconds/],
-    [['root', '--timeout', '2147484'], /^--timeout "2147484": seconds/],
+    [['root', '--timeout', '0'], /^--timeout "0": a number of seconds greater than 0\n--timeout 60/],
+    [['root', '--timeout', '1m'], /^--timeout "1m": a number of seconds/],
+    [['root', '--timeout', '2147484'], /^--timeout "2147484": a number of seconds/],
     [['root', '--__proto__'], /^unknown option --__proto__/],
     [['root', '--constructor=x'], /^unknown option --constructor/],
   ])('%j', (argv, said) => {
@@ -240,7 +263,11 @@ describe('what is wrong is named, with what to do', () => {
 
 test.each([
   ['--rm', /leave it out/],
-  ['--detach', /background of your shell/],
+  ['--detach', /^nohup zmachine run .* <\/dev\/null >machine\.log 2>&1 &/m],
+  ['-d', /^nohup /m],
+  ['-P', /-p CONTAINER_PORT/],
+  ['--init', /leave it out/],
+  ['--runtime=runc', /--pid1/],
   ['--name=web', /--hostname/],
   ['--net=none', /--network/],
   ['--mount=type=bind', /--volume or --disk/],
@@ -248,8 +275,26 @@ test.each([
   ['--tmpfs=/tmp', /in the container/],
   ['--restart=always', /zmachine\.on_exit=restart/],
 ])('%s of docker names the alternative', (option, said) => {
-  expect(refusal(option, 'root')).toMatch(/^--\w+ is not here: /)
+  expect(refusal(option, 'root')).toMatch(/^-+\w+ of docker is not supported\n/)
   expect(refusal(option, 'root')).toMatch(said)
+})
+
+describe('an --env-file', () => {
+  test('has a variable in each line, but for comments', () => {
+    const text = '\ufeffA=1\r\n\n# B=2\n  # C=3\n  D= 4 \nNAME\nE=a=b # no comment'
+    expect(readVariables(text, 'f')).toEqual([
+      ['A', '1'],
+      ['D', ' 4 '],
+      ['NAME', undefined],
+      ['E', 'a=b # no comment'],
+    ])
+  })
+
+  test.each([
+    ['A=1\nexport B=2', /^--env-file f:2: "export B=2": the name of a variable has no white space/],
+    ['SOME WORDS', /^--env-file f:1: "SOME WORDS": the name/],
+    ['\n\n=x', /^--env-file f:3: "=x": the name of the variable is missing/],
+  ])('%j is refused by its line', (text, said) => expect(() => readVariables(text, 'f')).toThrow(said))
 })
 
 describe('--', () => {

@@ -10,7 +10,7 @@ import { compress } from '../../../build/initramfs.ts'
 import { buildKernel, readLock } from '../../../build/kernel/kernel.ts'
 import { PRODUCTS } from '../../../build/paths.ts'
 import { hasPvhEntry } from '../../../src/host/image/vmlinux.ts'
-import { privateFolder } from '../../../src/host/machine/guard.ts'
+import { privateFolder } from '../../../src/host/lib/guard.ts'
 import { boot, type MachineExit } from '../../../src/host/machine/machine.ts'
 import { guestProgram } from '../lib/files.ts'
 

@@ -40,8 +40,8 @@ test('npx zmachine run boots a root', async () => {
 
 test('the node build is too large for the package, which says where it is', async () => {
   const command = join(project, 'node_modules/.bin/zmachine')
-  const refused = run(node, [command, 'run', '--runtime', 'node', root, '--', '/probe'], { cwd: project })
-  await expect(refused).rejects.toThrow(/--runtime node: no .*\n.*npm run build -- --runtime node makes it/)
+  const refused = run(node, [command, 'run', '--pid1', 'node', root, '--', '/probe'], { cwd: project })
+  await expect(refused).rejects.toThrow(/--pid1 node: .* does not exist\n.*npm run build:node makes it/)
 })
 
 const PROGRAM = `

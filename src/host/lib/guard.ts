@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { needProgram } from '../lib/programs.ts'
+import { needProgram } from './programs.ts'
 
 /**
  * Runs a program that dies with this process. It gets a session of its own, so that a Ctrl-C in the terminal reaches

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { privateFolder } from '../../../src/host/machine/guard.ts'
+import { privateFolder } from '../../../src/host/lib/guard.ts'
 
-const GUARD = new URL('../../../src/host/machine/guard.ts', import.meta.url).href
+const GUARD = new URL('../../../src/host/lib/guard.ts', import.meta.url).href
 const PROGRAM = `
   import { privateFolder, spawnGuarded } from ${JSON.stringify(GUARD)}
   const child = spawnGuarded('sleep', ['600'], ['ignore', 'ignore', 'ignore'])
