@@ -1,8 +1,8 @@
 /** `zmachine cache`: shows and removes the roots that archives were unpacked to. */
 
-import { createInterface } from 'node:readline/promises'
 import type { Readable } from 'node:stream'
 import { toBytes } from '../lib/byte-text.ts'
+import { readline } from '../lib/lazy.ts'
 import type { Output } from '../lib/output.ts'
 import { COLOURS, PLAIN } from '../lib/sections.ts'
 import { formatSize, readSize } from '../lib/size.ts'
@@ -139,7 +139,7 @@ async function agrees(roots: readonly CachedRoot[], { stdin, errors }: CacheOutp
   )
   errors(roots.map(({ name }) => `  ${name}\n`).join(''))
   errors('Remove them? [y/N] ')
-  const terminal = createInterface({ input: stdin })
+  const terminal = readline().createInterface({ input: stdin })
   try {
     const { value } = await terminal[Symbol.asyncIterator]().next()
     return /^y(es)?$/i.test(String(value ?? '').trim())

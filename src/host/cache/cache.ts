@@ -7,7 +7,6 @@
  *     ~/.cache/zmachine/uses/NAME-HASH.…         a process that uses it
  */
 
-import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -22,6 +21,7 @@ import {
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { errorCode } from '../lib/input.ts'
+import { unique } from '../lib/unique.ts'
 import { UsageError } from '../lib/usage.ts'
 import { diskUsage } from './disk-usage.ts'
 import { removeTree } from './remove-tree.ts'
@@ -174,8 +174,7 @@ export function tryRename(from: string, to: string): boolean {
 }
 
 /** A name beside a root's own, with the process that it belongs to. */
-export const unfinishedName = (directory: string): string =>
-  `${directory}.new-${process.pid}-${randomBytes(3).toString('hex')}`
+export const unfinishedName = (directory: string): string => `${directory}.new-${process.pid}-${unique()}`
 
 const UNFINISHED = /-[0-9a-f]{16}\.new-(\d{1,9})-\w*$/
 

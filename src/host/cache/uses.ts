@@ -3,14 +3,14 @@
  * step. What a killed process leaves behind is told from another process of the same number by its start.
  */
 
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { unique } from '../lib/unique.ts'
 
 /** @returns what ends the use */
 export function registerUse(folder: string, name: string): () => void {
   mkdirSync(folder, { recursive: true })
-  const link = join(folder, `${name}.${randomBytes(6).toString('hex')}`)
+  const link = join(folder, `${name}.${unique()}`)
   symlinkSync([process.pid, startOf(process.pid), ...here()].join(' '), link)
   return () => rmSync(link, { force: true })
 }

@@ -1,20 +1,19 @@
 /** `zmachine run`: boots a root directory, with the terminal for its console. */
 
-import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cacheLimit, limitCache } from '../cache/limit.ts'
 import { rootDirectory } from '../image/root-directory.ts'
-import { type RootKind, rootKind } from '../image/root-kind.ts'
+import { rootKind } from '../image/root-kind.ts'
 import { hostnameOf } from '../image/root-name.ts'
-import { privateFolder } from '../lib/guard.ts'
+import { type PrivateFolder, privateFolder } from '../lib/guard.ts'
+import { unique } from '../lib/unique.ts'
 import { newBootLog } from '../machine/boot-logs.ts'
 import { containerExit } from '../machine/container-exit.ts'
 import type { ExitReason } from '../machine/ending.ts'
 import type { LogFile } from '../machine/log-file.ts'
 import { boot, type MachineExit, machineCommands } from '../machine/machine.ts'
 import { createFiles, scriptFiles } from '../machine/machine-files.ts'
-import type { MachineOptions } from '../machine/options.ts'
 import { choosePorts, LOOPBACK } from '../machine/ports.ts'
 import { RUN_HELP } from './run-help.ts'
 import { checkEntrypoint, checkRequest, readEnvironment, readKeys, readStartupOf } from './run-inputs.ts'
@@ -70,12 +69,7 @@ async function runRoot(asked: RunRequest, directory: string, screen: Screen): Pr
   reportChosen(asked, request, screen)
   const folder = privateFolder()
   try {
-    return await run(
-      request,
-      kind,
-      machineFor(request, found, createFiles(folder.path, screen.report)),
-      screen,
-    )
+    return await run(request, found, folder, screen)
   } finally {
     folder.remove()
   }
@@ -90,7 +84,7 @@ function reportChosen(asked: RunRequest, { forwards }: RunRequest, { report }: S
 }
 
 function print(request: RunRequest, found: Found, { write }: Screen): void {
-  const folder = join(tmpdir(), `zmachine-${randomBytes(8).toString('hex')}`)
+  const folder = join(tmpdir(), `zmachine-${unique()}`)
   const files = scriptFiles(folder)
   const commands = machineCommands(machineFor(request, found, files), folder)
   const { seed } = found.configuration
@@ -99,17 +93,18 @@ function print(request: RunRequest, found: Found, { write }: Screen): void {
 
 async function run(
   request: RunRequest,
-  kind: RootKind,
-  options: MachineOptions,
+  found: Found,
+  folder: PrivateFolder,
   screen: Screen,
 ): Promise<number> {
-  const isContainer = kind.kind === 'container'
-  const machine = await boot({
-    ...options,
+  const isContainer = found.kind.kind === 'container'
+  const options = {
+    ...machineFor(request, found, createFiles(folder.path, screen.report)),
     window: isContainer && screen.stdin.isTTY === true,
     log: logFiles(request, isContainer, screen),
     warn: screen.report,
-  })
+  }
+  const machine = await boot(options, folder)
   const { verbose, interactive, timeout } = request
   return exitCode(
     await showMachine(machine, { screen, isContainer, verbose, interactive, timeout }),

@@ -3,12 +3,12 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { chmodSync, closeSync, createReadStream, openSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
 import { MORE_ROOM } from '../cache/cache.ts'
 import { endOf } from '../lib/child.ts'
 import { spawnGuarded } from '../lib/guard.ts'
 import { errorCode, readAt } from '../lib/input.ts'
+import { readline } from '../lib/lazy.ts'
 import type { Report } from '../lib/output.ts'
 import { findProgram, needProgram } from '../lib/programs.ts'
 import { UsageError } from '../lib/usage.ts'
@@ -140,11 +140,13 @@ const NO_WORDS = /^tar: (?:Removing leading |Exiting with failure status due to 
 function listen(child: ChildProcess): Said {
   const said = { devices: 0, words: [] as string[] }
   if (child.stderr === null) return said
-  createInterface({ input: child.stderr }).on('line', (whole) => {
-    const line = whole.replace(/^\S*\/tar: /, 'tar: ')
-    if (NO_DEVICE.test(line)) said.devices++
-    else if (!NO_WORDS.test(line) && said.words.length < 10) said.words.push(line)
-  })
+  readline()
+    .createInterface({ input: child.stderr })
+    .on('line', (whole) => {
+      const line = whole.replace(/^\S*\/tar: /, 'tar: ')
+      if (NO_DEVICE.test(line)) said.devices++
+      else if (!NO_WORDS.test(line) && said.words.length < 10) said.words.push(line)
+    })
   return said
 }
 

@@ -6,9 +6,9 @@
  */
 
 import { spawnSync } from 'node:child_process'
-// The default export: on Node 20 a named import of what it lacks would keep the whole command from starting.
-import zlib from 'node:zlib'
 import { errorCode } from '../lib/input.ts'
+// The default export: on Node 20 a named import of what it lacks would keep the whole command from starting.
+import { zlib } from '../lib/lazy.ts'
 import { findProgram } from '../lib/programs.ts'
 import { UsageError } from '../lib/usage.ts'
 
@@ -124,24 +124,23 @@ interface Compression {
   readonly endsWithSize?: true
 }
 
-/** From Node 22.15 on; asked for at run time. */
-const { zstdDecompressSync }: { readonly zstdDecompressSync?: typeof zlib.zstdDecompressSync } = zlib
-
 const lz4 = byProgram('lz4', 'lz4', ['-dc'])
 // Its dictionary may be up to 4 GB by the format; the kernel's build takes 128 MB at most.
 const XZ = ['-dc', '--memlimit-decompress=1GiB']
 
 /** As lib/decompress.c knows them; lz4's second magic is of its newer frame, which only files outside have. */
 const COMPRESSIONS: readonly Compression[] = [
-  { name: 'gzip', magic: '\x1f\x8b', unpack: byZlib('gzip', zlib.gunzipSync), endsWithSize: true },
+  {
+    name: 'gzip',
+    magic: '\x1f\x8b',
+    unpack: byZlib('gzip', (packed, options) => zlib().gunzipSync(packed, options)),
+    endsWithSize: true,
+  },
   { name: 'xz', magic: '\xfd7zXZ\0', unpack: byProgram('xz', 'xz-utils', XZ) },
   {
     name: 'zstd',
     magic: '\x28\xb5\x2f\xfd',
-    unpack:
-      zstdDecompressSync === undefined
-        ? byProgram('zstd', 'zstd', ['-dc'])
-        : byZlib('zstd', zstdDecompressSync),
+    unpack: unpackZstd,
   },
   { name: 'lz4', magic: '\x02\x21\x4c\x18', unpack: lz4 },
   { name: 'lz4', magic: '\x04\x22\x4d\x18', unpack: lz4 },
@@ -149,6 +148,14 @@ const COMPRESSIONS: readonly Compression[] = [
   { name: 'bzip2', magic: 'BZh', unpack: byProgram('bzip2', 'bzip2', ['-dc']) },
   { name: 'lzma', magic: '\x5d\0\0', unpack: byProgram('xz', 'xz-utils', [...XZ, '--format=lzma']) },
 ]
+
+/** Node's own from 22.15 on. */
+function unpackZstd(packed: Uint8Array, limit: number): Uint8Array {
+  const { zstdDecompressSync }: Partial<ReturnType<typeof zlib>> = zlib()
+  const unpack =
+    zstdDecompressSync === undefined ? byProgram('zstd', 'zstd', ['-dc']) : byZlib('zstd', zstdDecompressSync)
+  return unpack(packed, limit)
+}
 
 const compressionOf = (bytes: Uint8Array): Compression | undefined =>
   COMPRESSIONS.find(({ magic }) => hasAt(bytes, 0, magic))

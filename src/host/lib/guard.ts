@@ -5,11 +5,11 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { needProgram } from './programs.ts'
+import { unique } from './unique.ts'
 
 /**
  * Runs a program that dies with this process. It gets a session of its own, so that a Ctrl-C in the terminal reaches
@@ -38,7 +38,7 @@ export interface PrivateFolder {
 
 /** A new folder that only this user can enter, removed when this process ends at the latest. */
 export function privateFolder(): PrivateFolder {
-  const path = join(tmpdir(), `zmachine-${randomBytes(8).toString('hex')}`)
+  const path = join(tmpdir(), `zmachine-${unique()}`)
   // Before the folder is there, so that nothing can end this process between the two. A child that is about to die may
   // still put a file into it, so that rm(1) finds it not empty.
   const remover = 'read -r end; for try in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 0.2; done'

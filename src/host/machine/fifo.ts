@@ -3,11 +3,11 @@
  * is how QEMU writes a serial line; and a guest that cannot write for 10 ms drops what it had to say.
  */
 
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { closeSync, constants, openSync, unlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
-import { failure } from '../lib/child.ts'
+import { collectStderr, endOf, failure } from '../lib/child.ts'
 
 export interface Pipe {
   /** For a child's `stdio`. */
@@ -17,11 +17,13 @@ export interface Pipe {
 }
 
 /** A new pipe, made by way of a name in this folder that is gone at once. */
-export function createPipe(folder: string): Pipe {
+export async function createPipe(folder: string): Promise<Pipe> {
   const path = join(folder, 'pipe')
-  const { status, stderr } = spawnSync('mkfifo', ['-m', '600', path], { encoding: 'utf8' })
-  if (status !== 0)
-    throw failure('mkfifo', [path], stderr ?? '', 'check that the temporary folder may be written to')
+  const args = ['-m', '600', path]
+  const child = spawn('mkfifo', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const stderr = collectStderr(child)
+  const { code } = await endOf(child)
+  if (code !== 0) throw failure('mkfifo', args, stderr(), 'check that the temporary folder can be written to')
   const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   const writeEnd = openSync(path, constants.O_WRONLY)
   unlinkSync(path)

@@ -2,9 +2,9 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import type { RootKind } from '../image/root-kind.ts'
 import { commandLine } from '../lib/child.ts'
+import { zlib } from '../lib/lazy.ts'
 import type { Report } from '../lib/output.ts'
 import { type DiskRequest, fillFirstDisk, prepareDisks, scriptDisks } from './disk-files.ts'
 import { findFirmware, firmware, VARIABLES } from './firmware.ts'
@@ -59,7 +59,7 @@ export function scriptFiles(folder: string): ScriptedFiles {
     },
     seed(image) {
       const file = seedName(folder)
-      const text = gzipSync(image).toString('base64').replace(/.{76}/g, '$&\n')
+      const text = zlib().gzipSync(image).toString('base64').replace(/.{76}/g, '$&\n')
       commands.push(`base64 -d <<'END' | gunzip >${commandLine(file, [])}\n${text}\nEND`)
       return { file, readOnly: true }
     },

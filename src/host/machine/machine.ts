@@ -4,10 +4,12 @@
  */
 
 import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { privateFolder } from '../lib/guard.ts'
 import { chooseAccel, findVirtiofsd, needProgram } from '../lib/programs.ts'
 import { type Console, type ConsoleWriter, createConsole } from './console.ts'
 import { type ExitReason, exitReason, halted, shutdownReason } from './ending.ts'
+import { createPipe } from './fifo.ts'
 import { createHotplug } from './hotplug.ts'
 import { type LogWriter, openLog } from './log-file.ts'
 import type { Disk, MachineOptions, Share } from './options.ts'
@@ -54,20 +56,28 @@ export interface Machine {
   kill(): void
 }
 
-/** Starts a machine. Rejects where QEMU or virtiofsd does not start, with their words and what to do. */
-export async function boot(options: MachineOptions): Promise<Machine> {
+/**
+ * Starts a machine. Rejects where QEMU or virtiofsd does not start, with their words and what to do.
+ * @param folder for its sockets; removed with the machine
+ */
+export async function boot(options: MachineOptions, folder = privateFolder()): Promise<Machine> {
   const qemu = needProgram('qemu-system-x86_64', 'qemu-system-x86')
-  const folder = privateFolder()
   const cleanup = createCleanup()
   cleanup.add(folder.remove)
   try {
     const servers = createFileServers(folder.path, cleanup)
-    const sockets = await Promise.all(shares(options).map(servers.serve))
+    // Together with QEMU's own start: who waits for whom is the kernel's to know.
+    const [serial, ...sockets] = await Promise.all([
+      createPipe(folder.path),
+      ...shares(options).map(servers.serve),
+    ])
     const args = qemuArgs(options, chooseAccel(options.accel ?? 'tcg'), sockets)
-    const vmm = startQemu(qemu, args, folder.path)
+    const vmm = startQemu(qemu, args, serial)
     cleanup.add(vmm.kill)
     const run = watch(vmm, options, cleanup)
-    const qmp = await vmm.connect(run.onEvent)
+    const qmp = await Promise.race([servers.failure, vmm.connect(run.onEvent)]).catch((error: unknown) =>
+      servers.explain(error),
+    )
     const exited = run.begin(qmp)
     // Nothing runs before this: no event is lost, and the duration has one meaning.
     await qmp.execute('cont')
@@ -116,23 +126,42 @@ function createCleanup(): Cleanup {
 }
 
 interface FileServers {
-  /** Starts a virtiofsd, and resolves when it listens. */
+  /** Starts a virtiofsd. Its socket can be connected to at once. */
   serve(share: Share): Promise<VirtiofsSocket>
   kill(tag: string): void
+  /** Rejects when the first of them has ended. */
+  readonly failure: Promise<never>
+  /** Throws the error of one that has ended, which QEMU's error then comes from, or else this one. */
+  explain(error: unknown): Promise<never>
 }
+
+/** Between the end of a virtiofsd and of the QEMU that is connected to it, on a busy computer. Milliseconds. */
+const EXPLANATION_PATIENCE = 500
 
 function createFileServers(folder: string, cleanup: Cleanup): FileServers {
   const running = new Map<string, RunningVirtiofsd>()
   let started = 0
+  let fail: (error: Error) => void = () => {}
+  const failure = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  // Every machine's end is one of virtiofsd, too.
+  failure.catch(() => {})
   return {
+    failure,
     async serve({ tag, directory, readOnly = false }) {
       const socket = `${folder}/${started++}.socket`
-      const server = await startVirtiofsd({ directory, socket, readOnly })
+      const server = await startVirtiofsd(directory, socket, readOnly)
+      server.ended.then(fail)
       cleanup.add(server.stop)
       running.set(tag, server)
       return { tag, socket }
     },
     kill: (tag) => running.get(tag)?.kill(),
+    async explain(error) {
+      await Promise.race([failure, sleep(EXPLANATION_PATIENCE, undefined, { ref: false })])
+      throw error
+    },
   }
 }
 

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { type ChildEnd, collectStderr, endOf, failure } from '../lib/child.ts'
 import { spawnGuarded } from '../lib/guard.ts'
-import { createPipe } from './fifo.ts'
+import type { Pipe } from './fifo.ts'
 import { QMP_FD, WINDOW_FD } from './qemu.ts'
 import { connectQmp, type Json, type Qmp } from './qmp.ts'
 
@@ -26,8 +26,8 @@ export interface QemuProcess {
   kill(): void
 }
 
-export function startQemu(qemu: string, args: readonly string[], folder: string): QemuProcess {
-  const serial = createPipe(folder)
+/** @param serial what its serial line is written to */
+export function startQemu(qemu: string, args: readonly string[], serial: Pipe): QemuProcess {
   const child = spawnGuarded(qemu, args, ['pipe', serial.writeEnd, 'pipe', 'pipe', 'pipe'])
   const output = serial.read()
   const words = collectStderr(child)

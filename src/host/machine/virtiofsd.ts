@@ -1,51 +1,54 @@
 /** One virtiofsd for one directory. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { collectStderr, endOf, failure } from '../lib/child.ts'
 import { spawnGuarded } from '../lib/guard.ts'
 import { findVirtiofsd, type Virtiofsd } from '../lib/programs.ts'
+import { listenAt } from './listening.ts'
 
 export interface SharedDirectory {
   readonly directory: string
-  /** Where virtiofsd listens; it serves one connection and ends with it. */
-  readonly socket: string
-  readonly readOnly?: boolean
+  /** Where it listens, or the descriptor that it inherits; it serves one connection and ends with it. */
+  readonly socket: string | number
+  readonly readOnly: boolean
 }
-
-/** How long a virtiofsd may take to listen, in milliseconds. It needs some 10. */
-const PATIENCE = 10_000
 
 /** How long it may take to end by itself once its machine is gone. */
 const LAST_WORDS = 1000
 
 export interface RunningVirtiofsd {
+  /** Resolves when it has ended, with the error to show if that was before its machine ran. */
+  readonly ended: Promise<Error>
   /** Sees it end. */
   stop(): Promise<void>
   /** Ends it at once, while its machine runs: the guest gets no more answers. */
   kill(): void
 }
 
-/** Starts virtiofsd and waits until it listens. */
-export async function startVirtiofsd(shared: SharedDirectory): Promise<RunningVirtiofsd> {
-  if (!existsSync(shared.directory)) throw new Error(`no directory to share at ${shared.directory}`)
+/**
+ * It gets its socket as its standard input. Node's sockets do not block, and virtiofsd's accept(2) has to: of a child's
+ * descriptors libuv makes the standard streams blocking, and only them.
+ */
+const SOCKET_FD = 0
+
+/** Starts a virtiofsd for a directory. Its socket takes connections at once. */
+export async function startVirtiofsd(
+  directory: string,
+  socket: string,
+  readOnly: boolean,
+): Promise<RunningVirtiofsd> {
+  if (!existsSync(directory)) throw new Error(`can't share ${directory}: it does not exist`)
   const program = findVirtiofsd()
+  const shared = { directory, socket: SOCKET_FD, readOnly }
   const [path, ...args] = virtiofsdCommand(program, shared, process.getuid?.() === 0)
-  const child = spawnGuarded(path, args, ['ignore', 'ignore', 'pipe'])
+  const listening = await listenAt(socket)
+  const child = spawnGuarded(path, args, [listening.fd, 'ignore', 'pipe'])
+  listening.release()
   const stderr = collectStderr(child)
   const end = endOf(child)
-  let ended = false
-  end.then(() => {
-    ended = true
-  })
-  for (const start = Date.now(); !listens(shared.socket); ) {
-    if (ended || Date.now() - start > PATIENCE) {
-      child.kill('SIGKILL')
-      throw failure(path, args, stderr(), hint(program))
-    }
-    await Promise.race([end, sleep(2)])
-  }
   return {
+    ended: end.then(() => failure(path, args, stderr(), hint(program))),
     async stop() {
       // It ends with its connection; so its last writes are done, and it leaves no process of its sandbox behind.
       await Promise.race([end, sleep(LAST_WORDS, undefined, { ref: false })])
@@ -57,29 +60,15 @@ export async function startVirtiofsd(shared: SharedDirectory): Promise<RunningVi
 }
 
 /**
- * Whether somebody listens there: the file is there a moment before. Not by connecting, since virtiofsd serves only its
- * first connection. Lines of /proc/net/unix (proc(5)) are `Num RefCount Protocol Flags Type St Inode Path`.
- */
-function listens(socket: string): boolean {
-  const entry = readFileSync('/proc/net/unix', 'utf8')
-    .split('\n')
-    .find((line) => line.endsWith(` ${socket}`))
-  const flags = Number.parseInt(entry?.split(/\s+/)[3] ?? '0', 16)
-  return (flags & SO_ACCEPTCON) !== 0
-}
-
-/** linux/net.h: the socket listens. */
-const SO_ACCEPTCON = 1 << 16
-
-/**
  * The arguments of either version. Caching as zos hosts have it: the directory is the guest's own. Read-only is not among
  * them, since only the one in Rust can do it, from 1.11 on: see `virtiofsdCommand`.
  */
 export function virtiofsdArgs(program: Virtiofsd, { directory, socket }: SharedDirectory): string[] {
+  const listen = typeof socket === 'number' ? `--fd=${socket}` : `--socket-path=${socket}`
   if (program.kind === 'c') {
-    return [`--socket-path=${socket}`, '-o', `source=${directory}`, '-o', 'cache=auto,xattr', '-f']
+    return [listen, '-o', `source=${directory}`, '-o', 'cache=auto,xattr', '-f']
   }
-  return [`--socket-path=${socket}`, `--shared-dir=${directory}`, '--cache=auto', '--xattr']
+  return [listen, `--shared-dir=${directory}`, '--cache=auto', '--xattr']
 }
 
 /**
@@ -93,7 +82,7 @@ export function virtiofsdCommand(
   isRoot: boolean,
 ): [string, ...string[]] {
   const args = virtiofsdArgs(program, shared)
-  const readOnly = shared.readOnly === true
+  const { readOnly } = shared
   const asUser = !isRoot && (program.kind === 'c' || readOnly)
   if (!asUser && !readOnly) return [program.path, ...args]
   const user = asUser ? ['--user', '--map-root-user', '--map-auto'] : []
@@ -109,7 +98,7 @@ export function virtiofsdCommand(
 
 function hint(program: Virtiofsd): string {
   if (program.kind === 'rust' || process.getuid?.() === 0) {
-    return 'look at its words above; a directory that may be read and a kernel with namespaces are all it needs'
+    return 'see its message above; it needs to read the directory, and a kernel with namespaces'
   }
-  return 'this version needs further ids of yours (apt-get install uidmap; a line in /etc/subuid and /etc/subgid), or root'
+  return 'see its message above; this version needs root, or subordinate ids: apt-get install uidmap, and a line for you in /etc/subuid and /etc/subgid'
 }

@@ -183,7 +183,7 @@ describe('extractVmlinux', () => {
 
   it('unpacks zstd by the program where Node has no zstd', async () => {
     const { zstdDecompressSync: _, ...older } = zlib
-    vi.doMock('node:zlib', () => ({ default: older }))
+    vi.doMock('../../../src/host/lib/lazy.ts', () => ({ zlib: () => older }))
     vi.resetModules()
     const onNode20 = await import('../../../src/host/image/vmlinux.ts')
     const image = makeBzImage(withSize(zstdCompressSync(ELF)))

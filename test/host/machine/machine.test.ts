@@ -26,6 +26,14 @@ withQemu('a directory that is not there is an error that names it', async () => 
   await expect(boot({ kernel: 'none', root })).rejects.toThrow(join(folder, 'nowhere'))
 })
 
+withQemu('a virtiofsd that ends at once is the error, and not what QEMU says of it', async () => {
+  const file = join(folder, 'file')
+  writeFileSync(file, '')
+  writeFileSync(idle.kernel, multiboot())
+  const root = { kind: 'virtiofs', directory: file } as const
+  await expect(boot({ ...idle, root })).rejects.toThrow(/^virtiofsd failed\n/)
+})
+
 const idle = { kernel: join(folder, 'idle') }
 
 withQemu('a machine that does nothing ends by kill, by its timeout, and by QMP', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { virtiofsdArgs, virtiofsdCommand } from '../../../src/host/machine/virtiofsd.ts'
 
-const shared = { directory: '/d', socket: '/s' }
+const shared = { directory: '/d', socket: '/s', readOnly: false }
 
 test('virtiofsdArgs speaks to QEMU’s own version', () => {
   expect(virtiofsdArgs({ path: '/v', kind: 'c' }, shared)).toEqual([
@@ -13,6 +13,13 @@ test('virtiofsdArgs speaks to the version in Rust', () => {
   const program = { path: '/v', kind: 'rust' } as const
   const args = ['--socket-path=/s', '--shared-dir=/d', '--cache=auto', '--xattr']
   expect(virtiofsdArgs(program, shared)).toEqual(args)
+})
+
+test('virtiofsdArgs has an inherited socket by its descriptor', () => {
+  for (const kind of ['c', 'rust'] as const) {
+    const [listen] = virtiofsdArgs({ path: '/v', kind }, { ...shared, socket: 0 })
+    expect(listen).toBe('--fd=0')
+  }
 })
 
 test('virtiofsdCommand gives the version in C a user namespace where there is no root', () => {

@@ -6,8 +6,8 @@
 
 import { expect, test } from 'vitest'
 import { run } from '../../../build/command.ts'
+import { privateFolder } from '../../../src/host/lib/guard.ts'
 import { needProgram } from '../../../src/host/lib/programs.ts'
-import { privateFolder } from '../../../src/host/machine/guard.ts'
 import budget from '../../bench/budget.json' with { type: 'json' }
 import { budgetOf, countExits, MACHINES } from '../../bench/exits.ts'
 

@@ -317,7 +317,7 @@ describe('the exit code', () => {
     [
       [
         '--timeout',
-        '3',
+        '15',
         'root',
         '--',
         'sh',
@@ -417,7 +417,7 @@ describe('published ports', () => {
   test('are all that an isolated container has', () => expect(result().text).toContain('isolated\n'))
 
   test('SIGTERM here is TERM there, and the entrypoint’s code comes back', () => {
-    expect(result().errors).toMatch(/^zmachine: stopping; once more ends it at once\r?\n$/)
+    expect(result().errors).toMatch(/^zmachine: stopping; a second signal ends it at once\r?\n$/)
     expect(result().text).toMatch(/stopped by TERM\n$/)
     expect(result().code).toBe(7)
   })

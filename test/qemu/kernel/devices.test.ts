@@ -164,7 +164,7 @@ async function microvm(folder: string, acpi: string, disk: string, cmdline: stri
   // processor's clock; the kernel would then hang. So it is told a likely one. Nothing behind `--`: there QEMU's own
   // words would be the entrypoint's.
   const words = `console=ttyS0 tsc_early_khz=2500000 panic=1 rw root=/dev/vda init=/probe ${cmdline}`
-  const serial = createPipe(folder)
+  const serial = await createPipe(folder)
   const child = spawnGuarded(
     needProgram('qemu-system-x86_64', 'qemu-system-x86'),
     [
