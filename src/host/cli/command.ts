@@ -1,4 +1,4 @@
-/** The `zmachine` command: finds the subcommand and tells errors for people. */
+/** The `zmachine` command: finds the subcommand and prints errors. */
 
 import { cacheCommand } from '../cache/cache-command.ts'
 import { extractVmlinuxCommand } from '../image/extract-vmlinux.ts'
@@ -14,14 +14,14 @@ import type { TerminalInput, TerminalOutput } from './terminal.ts'
 const HELP = `zmachine: containers as microVMs, with a PID 1 in TypeScript
 
   zmachine run ROOT [-- ENTRYPOINT [ARG...]]   boots a root directory as a zos host does
-  zmachine inspect ROOT                        what a root is, and what it would start
-  zmachine plan [options]                      what PID 1 would do for a command line and a seed
-  zmachine timeline [LOG]                      how long the last boot took, step by step
-  zmachine cache ls|prune                      the roots that archives were unpacked to
-  zmachine extract-vmlinux FILE                the ELF inside a compressed kernel
+  zmachine inspect ROOT                        shows what a root is, and what it would start
+  zmachine plan [options]                      shows what PID 1 would do for a command line and a seed
+  zmachine timeline [LOG]                      shows how long the last boot took, step by step
+  zmachine cache ls|prune                      lists or removes the roots that archives were unpacked to
+  zmachine extract-vmlinux FILE                writes the ELF inside a compressed kernel
 
-  zmachine SUBCOMMAND --help                   its options, with examples
-  zmachine --version                           this command's version
+  zmachine SUBCOMMAND --help                   shows its options, with examples
+  zmachine --version                           shows the version
 
 Try
   zmachine run ./rootfs -- /bin/sh
@@ -59,14 +59,14 @@ const reporter =
 export function zmachine(args: readonly string[], terminal: Terminal): number | Promise<number> {
   try {
     const code = dispatch(args, terminal)
-    return typeof code === 'number' ? code : code.catch((error: unknown) => tell(error, terminal))
+    return typeof code === 'number' ? code : code.catch((error: unknown) => printError(error, terminal))
   } catch (error) {
-    return tell(error, terminal)
+    return printError(error, terminal)
   }
 }
 
-/** The user's mistakes have no stack, and neither has what a program of this computer's did not do. */
-function tell(error: unknown, { errors }: Terminal): number {
+/** Errors are shown without a stack: they are the user's mistakes, or failures of another program. */
+function printError(error: unknown, { errors }: Terminal): number {
   if (!(error instanceof Error)) throw error
   const isUsage = error instanceof UsageError
   const hint = isUsage && error.hint !== undefined ? `  try: ${error.hint}\n` : ''
@@ -74,7 +74,7 @@ function tell(error: unknown, { errors }: Terminal): number {
   return isUsage ? 2 : 125
 }
 
-/** An image's own names may be in it, and must not command the terminal. */
+/** The text may hold names from an image, which must not control the terminal. */
 const safe = (text: string): string => text.replace(/(?!\n)\p{Cc}/gu, '?')
 
 function dispatch([name, ...rest]: readonly string[], terminal: Terminal): number | Promise<number> {
@@ -84,7 +84,7 @@ function dispatch([name, ...rest]: readonly string[], terminal: Terminal): numbe
   }
   if (name === '--help' || name === '-h' || name === 'help') return say(HELP)
   if (name === '--version' || name === '-V') return say(`${version()}\n`)
-  if (name === undefined) throw new UsageError('a subcommand is missing', 'zmachine --help')
+  if (name === undefined) throw new UsageError('a subcommand is required', 'zmachine --help')
   if (Object.hasOwn(SUBCOMMANDS, name)) {
     const subcommand = SUBCOMMANDS[name]
     if (subcommand !== undefined) return subcommand(rest, terminal)

@@ -23,7 +23,7 @@ export const fail = (message: string, hint = HINT): never => {
   throw new UsageError(message, hint)
 }
 
-/** An optional property that is there only where it has a value. */
+/** An object with the property, or without it if there is no value. */
 export function given<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V })
 }
@@ -31,7 +31,10 @@ export function given<K extends string, V>(key: K, value: V | undefined): { [P i
 export function oneOf<T extends string>(text: string, option: string, known: readonly T[]): T {
   return (
     known.find((each) => each === text) ??
-    fail(`${option} ${JSON.stringify(text)}${didYouMean(text, known)}`, `one of ${known.join(', ')}`)
+    fail(
+      `${option} ${JSON.stringify(text)} is not supported${didYouMean(text, known)}`,
+      `one of ${known.join(', ')}`,
+    )
   )
 }
 
@@ -81,7 +84,7 @@ export function readSeconds(text: string): number {
   return fail(`--timeout ${JSON.stringify(text)}: a number of seconds greater than 0`, '--timeout 60')
 }
 
-/** A colon in a directory's own name can't be told from the separator; docker's `-v` is the same there. */
+/** A directory whose name has a colon can't be shared, as with docker's `-v`. */
 export function readVolume(text: string): Volume {
   const [directory = '', target = '', mode = 'rw', ...more] = text.split(':')
   const isRight = directory !== '' && target.startsWith('/') && ['ro', 'rw'].includes(mode)

@@ -37,7 +37,7 @@ export async function runCommand(args: readonly string[], screen: Screen): Promi
     return 0
   }
   checkRequest(asked)
-  // Before anything is unpacked, as a mistake in it is told at once.
+  // A mistake in it is reported before anything is unpacked.
   const limit = cacheLimit()
   const { fresh, readOnly } = asked
   const root = await rootDirectory(asked.root, screen.report, { fresh, writable: !readOnly })
@@ -75,7 +75,7 @@ async function runRoot(asked: RunRequest, directory: string, screen: Screen): Pr
   }
 }
 
-/** Ports that were left to us: nobody else knows them. */
+/** Shows the ports that were chosen here. */
 function reportChosen(asked: RunRequest, { forwards }: RunRequest, { report }: Screen): void {
   forwards.forEach(({ protocol, hostAddress = LOOPBACK, hostPort, guestPort }, at) => {
     if (asked.forwards[at]?.hostPort === 0)
@@ -113,16 +113,16 @@ async function run(
   )
 }
 
-/** Each boot of a container is kept for a while, for `zmachine timeline`; any boot where it is asked for. */
+/** The log of a container is kept for `zmachine timeline`; `--log` writes that of any machine. */
 function logFiles({ log }: RunRequest, isContainer: boolean, screen: Screen): LogFile[] {
   const kept = isContainer ? newBootLog(screen.report) : undefined
   return [...(kept === undefined ? [] : [kept]), ...(log === undefined ? [] : [{ file: log }])]
 }
 
-/** The reasons by which a machine ends itself; its last line is PID 1's only then. */
+/** The machine ended itself: only then is the console's last line PID 1's. */
 const BY_ITSELF: readonly ExitReason[] = ['powerdown', 'reset', 'halt']
 
-/** The container's own where PID 1 wrote one; else by how the machine ended, said in words. */
+/** The container's, if PID 1 wrote one; else one for how the machine ended, with a message. */
 function exitCode({ exit, timedOut }: Shown, isContainer: boolean, screen: Screen): number {
   const { reason } = exit
   if (timedOut) return TIMED_OUT

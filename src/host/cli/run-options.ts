@@ -1,4 +1,4 @@
-/** The options of `zmachine run`: what was typed, as data. Whatever is wrong in it is a UsageError that names it. */
+/** Reads the command line of `zmachine run` into a request. A mistake is a UsageError that names it. */
 
 import { parseArgs } from 'node:util'
 import type { Accel } from '../lib/programs.ts'
@@ -28,7 +28,7 @@ import {
   type Volume,
 } from './option-values.ts'
 
-/** What each option takes (`util.parseArgs`). */
+/** The options for `util.parseArgs`. */
 const OPTIONS = {
   entrypoint: { type: 'string' },
   env: { type: 'string', short: 'e', multiple: true },
@@ -63,8 +63,9 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
+/** Not `&` alone: a job that reads from its terminal is stopped. Not nohup(1): Node makes SIGHUP deadly again. */
 const BACKGROUND =
-  'nohup zmachine run ... </dev/null >machine.log 2>&1 & keeps it running in the background; kill its PID to stop it'
+  'systemd-run --user --same-dir --unit NAME zmachine run ..., and systemctl --user stop NAME; or setsid -f zmachine run ... </dev/null >machine.log 2>&1'
 const OWN_MACHINE = 'leave it out: root in the container is root of a whole machine, and of nothing else'
 const NOTHING_STAYS = 'leave it out: nothing stays but what the container wrote to ROOT, disks and volumes'
 
@@ -91,15 +92,15 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 export interface RunRequest {
   readonly root: string
   readonly entrypoint?: string
-  /** With no entrypoint of the options, the first of them is it. */
+  /** Without `entrypoint`, the first of them is the program. */
   readonly args: readonly string[]
-  /** In the order given; of a name that comes twice the last one counts. */
+  /** In the order given; the last one of a name counts. */
   readonly environment: readonly Variable[]
   readonly environmentFiles: readonly string[]
   readonly user?: string
   readonly directory?: string
   readonly hostname?: string
-  /** Keys themselves, or names of files of them. */
+  /** Keys, or files of keys. */
   readonly sshKeys: readonly string[]
   readonly memoryMB: number
   readonly cpus: number
@@ -127,7 +128,7 @@ export interface RunRequest {
   readonly log?: string
 }
 
-/** What was typed; `help` where that is all that was asked for. */
+/** The request, or `help` if the options ask for it. */
 export function readRunOptions(argv: readonly string[]): RunRequest | 'help' {
   const { values, root, rest } = split(argv)
   if (values.help === true) return 'help'
@@ -205,7 +206,7 @@ function checkBoot({ directory = '/', cmdline, pid1, initramfs }: RunRequest): v
   }
 }
 
-/** The options, the root, and what follows `--`: whatever is there is the container's own. */
+/** The options, the root, and what follows `--`, which is the container's whatever it looks like. */
 function split(argv: readonly string[]) {
   const end = argv.indexOf('--')
   const own = end < 0 ? argv : argv.slice(0, end)
@@ -214,7 +215,7 @@ function split(argv: readonly string[]) {
   for (const token of tokens) {
     if (token.kind !== 'option' || Object.hasOwn(OPTIONS, token.name)) continue
     if (Object.hasOwn(ELSEWHERE, token.name)) {
-      const instead = `${token.rawName} of docker is not supported`
+      const instead = `docker's ${token.rawName} is not supported`
       fail(instead, ELSEWHERE[token.name])
     }
     const meant = didYouMean(token.name, Object.keys(OPTIONS), '--')

@@ -1,4 +1,4 @@
-/** From what was asked for and what the root is to a machine's configuration: kernel command line, seed, NICs, shares. Pure. */
+/** Turns a request into a machine's configuration: kernel command line, seed, NICs and shares. Pure. */
 
 import { formatCidr, network as networkOf, parseCidr, parseIp } from '../../lib/ip.ts'
 import type { RootKind } from '../image/root-kind.ts'
@@ -17,14 +17,14 @@ import {
 } from '../seed/encode-seed.ts'
 import type { RunRequest } from './run-options.ts'
 
-/** What was found on this computer. */
+/** What this computer adds to the request. */
 export interface Facts {
   readonly kind: RootKind['kind']
   readonly startup: Startup | undefined
-  /** Of the options, files read and names looked up. */
+  /** Variables of the options and their files. */
   readonly environment: ReadonlyMap<string, string>
   readonly sshKeys: readonly string[]
-  /** Where the options name none. */
+  /** Default: the name of the root. */
   readonly hostname: string
 }
 
@@ -37,7 +37,7 @@ export interface Configuration {
   readonly nics: readonly Nic[]
 }
 
-/** QEMU's user network as it is where nobody says otherwise (`-netdev user`, qemu(1)). */
+/** The defaults of QEMU's user network (`-netdev user`, qemu(1)). */
 const USER_NETWORK = { address: '10.0.2.15/24', gateway: '10.0.2.2', dns: '10.0.2.3' }
 
 export function configurationOf(request: RunRequest, facts: Facts): Configuration {
@@ -85,7 +85,7 @@ function diskName(at: number): string {
   return `vd${letters(at)}`
 }
 
-/** Our own settings, which no seed carries, and what the user adds. */
+/** PID 1's settings, which a seed can't carry, and the user's --cmdline. */
 function settings(request: RunRequest, { kind }: Facts): string {
   if (kind !== 'container') {
     refuseUnused(request, kind)
@@ -101,13 +101,13 @@ function settings(request: RunRequest, { kind }: Facts): string {
       },
     }),
   )
-  // Times for the kernel's own messages, which a fault shows also where they are kept quiet. The timeline comes after the
-  // user's keys, so that nothing switches it off: its last line is how `run-screen.ts` knows that the entrypoint starts.
+  // printk.time: a fault prints the kernel's messages even if they are kept quiet. The timeline comes after the user's
+  // keys, so that nothing switches it off: by its last line `run-screen.ts` knows that the entrypoint starts.
   const parts = ['printk.time=1', loud, line, request.cmdline, 'zmachine.timeline']
   return parts.filter((part) => part !== '').join(' ')
 }
 
-/** What would have no effect on a root with a system of its own. */
+/** Refuses options that would have no effect on a root with a system of its own. */
 function refuseUnused(request: RunRequest, kind: 'kernel' | 'vm'): void {
   const options: readonly (readonly [name: string, given: boolean])[] = [
     ['--pid1 node', request.pid1 === 'node'],
@@ -134,7 +134,7 @@ interface Entrypoint {
   readonly args: readonly string[]
 }
 
-/** The options' own, else that of /.startup.toml; undefined leaves it to the root and PID 1. */
+/** From the options, else from /.startup.toml; undefined leaves the choice to PID 1. */
 function entrypointOf({ entrypoint, args }: RunRequest, { startup }: Facts): Entrypoint | undefined {
   if (entrypoint !== undefined) return { init: entrypoint, args }
   const [init, ...rest] = args
@@ -145,7 +145,7 @@ function entrypointOf({ entrypoint, args }: RunRequest, { startup }: Facts): Ent
     : { init: decode(found.command), args: found.args.map((each) => decode(each)) }
 }
 
-/** A variable of the options goes before one of /.startup.toml. */
+/** The options' variables override those of /.startup.toml. */
 function environmentOf({ startup, environment }: Facts): ReadonlyMap<string, string> {
   const ofRoot = [...(startup?.environment ?? [])].map(
     ([name, value]) => [decode(name), decode(value)] as const,
@@ -153,7 +153,7 @@ function environmentOf({ startup, environment }: Facts): ReadonlyMap<string, str
   return new Map([...ofRoot, ...environment])
 }
 
-/** TOML is UTF-8, so that its text always has one. */
+/** TOML is UTF-8, so it can always be decoded. */
 const decode = (text: string): string => fromByteText(text) ?? text
 
 interface Network {
@@ -199,8 +199,8 @@ function networkFor(request: RunRequest): Network | undefined {
 }
 
 /**
- * QEMU's user network around an address of the user's choice: the gateway and the name server are in it too, and where
- * they aren't given they are the first addresses that are free.
+ * QEMU's user network around an address of the user's choice. Its gateway and name server are in the same network;
+ * if they are not given, they get the first free addresses.
  */
 function userNetwork(address: string, gateway: string | undefined, dns: string | undefined) {
   const cidr = parseCidr(address)
@@ -258,7 +258,7 @@ interface Parts {
   readonly network: Network | undefined
 }
 
-/** The same on the command line, as hosts of the older generation do it; what that has no key for is refused. */
+/** The same on the command line, as older hosts pass it. What it has no key for is refused. */
 function asCommandLine(request: RunRequest, parts: Parts): string {
   const { entrypoint, environment, hostname, mounts, network } = parts
   const cannot = (what: string): never => {
@@ -267,7 +267,7 @@ function asCommandLine(request: RunRequest, parts: Parts): string {
   if (request.sshKeys.length > 0) cannot('--ssh-key')
   if (network?.nic.dhcp4 === true) cannot('DHCP; give --ip')
   for (const { target, type = 'auto', options = 'defaults' } of mounts) {
-    // A read-only share is one on this side already.
+    // Read-only is enforced on this side.
     if (type === 'virtiofs') continue
     if (options !== 'defaults') cannot(`the options ${options} of ${target}`)
     if (type !== 'auto') cannot(`the type ${type} of ${target}`)
@@ -294,7 +294,7 @@ function asCommandLine(request: RunRequest, parts: Parts): string {
   )
 }
 
-/** What the host's formats can't carry is the user's to change. */
+/** Values that the host's formats can't carry are the user's mistake. */
 function carried<T>(encode: () => T): T {
   try {
     return encode()

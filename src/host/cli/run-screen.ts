@@ -1,22 +1,22 @@
-/** A running machine and the user: the console out, what is typed in, and the ways to end it. */
+/** Connects a running machine to the user: its console, the keyboard, and the ways to end it. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Machine, MachineExit } from '../machine/machine.ts'
 import { createConsoleFilter, type FilteredOutput, filterOutput } from './console-filter.ts'
 import { attachTerminal, type TerminalInput, type TerminalOutput } from './terminal.ts'
 
-/** Where the command talks, and what it is told. */
+/** The command's input and output. */
 export interface Screen {
   readonly stdin: TerminalInput
   readonly stdout: TerminalOutput
   readonly write: (bytes: Uint8Array) => void
-  /** A line for the user, beside the container's output. */
+  /** Shows a line that is not the container's. */
   readonly report: (text: string) => void
 }
 
 export interface Showing {
   readonly screen: Screen
-  /** Whether our PID 1 runs it, which tells more than the container's output. */
+  /** Whether our PID 1 runs it, whose own lines are then filtered. */
   readonly isContainer: boolean
   readonly verbose: boolean
   /** Whether a stdin that is not a terminal is passed on. */
@@ -34,16 +34,16 @@ export interface Shown {
 /** Seconds. PID 1's own grace between TERM and KILL is 10 s, and the file systems take their time too. */
 const PATIENCE = 20
 
-/** How long a kernel may take to hear the power button, in milliseconds. */
+/** How long the kernel may take until it handles the power button, in milliseconds. */
 const KERNEL_PATIENCE = 3000
 
-/** PID 1's last step before it starts the entrypoint, or what it says of a start. */
+/** PID 1's last step before it starts the entrypoint, or its message about the start. */
 const STARTED = /zmachine: (timeline \S+ ms free the initramfs|starting|handing over|fatal:)/
 
-/** Ctrl-D on an empty line: what reads finds the end of its input (VEOF, termios(3)). */
+/** Ctrl-D on an empty line, which a reader takes for the end of its input (VEOF, termios(3)). */
 const END_OF_INPUT = '\x04'
 
-/** What is sent by a user or a supervisor that wants an end. */
+/** Signals by which a user or a supervisor asks for the end. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Shows the machine until it ends. */
@@ -73,7 +73,7 @@ const [RETURN, NEWLINE] = [0x0d, 0x0a]
  * that a file or a pipe gets the program's own bytes.
  */
 export function withoutReturns(write: (bytes: Uint8Array) => void): FilteredOutput {
-  /** Whether the last byte of the chunk before was a `\r` that nobody has seen yet. */
+  /** Whether the previous chunk ended with a `\r` that has not been passed on yet. */
   let pending = false
   return {
     push(chunk) {
@@ -110,7 +110,7 @@ function stopOnRequest(
   const stop = (why: 'signal' | 'timeout', message: string): void => {
     reason = why
     report(message)
-    // Before the kernel has its driver for it nobody hears the button.
+    // The button does nothing before the kernel has loaded its driver.
     Promise.race([started, sleep(KERNEL_PATIENCE, undefined, { ref: false })]).then(() =>
       machine.stop(PATIENCE),
     )
@@ -133,12 +133,12 @@ function stopOnRequest(
   }
 }
 
-/** A terminal types from the start; what is piped waits for the entrypoint, since a serial line keeps nothing. */
+/** A terminal is attached at once. A pipe waits for the entrypoint, since the serial line buffers nothing. */
 function attach(machine: Machine, started: Promise<unknown>, showing: Showing): () => void {
   const { stdin, stdout } = showing.screen
   const isTerminal = stdin.isTTY === true
   if (!isTerminal && !showing.interactive) {
-    // As docker's /dev/null: a shell or cat that nobody can type to comes to its end.
+    // As with docker's /dev/null: a shell or cat without input ends.
     if (showing.isContainer) started.then(() => machine.write(END_OF_INPUT))
     return () => {}
   }

@@ -1,14 +1,14 @@
 /**
- * The user's terminal, or a pipe in its place, at a container's serial console. In the guest that console is a terminal
- * in cooked mode (termios(3)) until a program changes it, so the two differ:
+ * Connects the user's terminal, or a pipe, to a container's serial console. In the guest the console is a terminal in
+ * cooked mode (termios(3)) until a program changes it, so the two are handled differently:
  *
- * - A terminal is switched to raw mode: the guest's own echoes, edits lines and makes signals of Ctrl-C.
- * - A pipe's bytes are data, as in `echo data | docker run -i`. Those that the guest's terminal would act on are quoted
- *   for it, long lines are handed on in parts, and the pipe's end becomes the end of the program's input.
+ * - A terminal is switched to raw mode: the guest's terminal echoes, edits lines and turns Ctrl-C into a signal.
+ * - A pipe's bytes are data, as in `echo data | docker run -i`. Bytes that the guest's terminal would act on are quoted,
+ *   long lines are passed in parts, and the pipe's end becomes the end of the program's input.
  *
- * What a pipe can't have: the guest echoes what it sends, a program that sets another mode sees the quotes, and beyond
- * some 64 KB (`TTYB_DEFAULT_MEM_LIMIT`, drivers/tty/tty_buffer.c) the guest drops what its program has not read yet, as
- * a serial line can't tell a sender to wait. Large data belongs on a share or a disk.
+ * Limits of a pipe: the guest echoes its input, a program that sets another mode sees the quotes, and the guest drops
+ * input beyond some 64 KB that its program has not read (`TTYB_DEFAULT_MEM_LIMIT`, drivers/tty/tty_buffer.c), since a
+ * serial line can't make the sender wait. Large data belongs on a share or a disk.
  */
 
 import type { Readable, Writable } from 'node:stream'
@@ -20,7 +20,7 @@ export type TerminalInput = Readable & {
   setRawMode?(raw: boolean): unknown
 }
 
-/** As `process.stdout` is: it has a size and tells SIGWINCH as `resize` where it is a terminal. */
+/** As `process.stdout` is; a terminal has a size and emits `resize`. */
 export type TerminalOutput = Writable & {
   readonly isTTY?: boolean
   readonly columns?: number
@@ -30,22 +30,22 @@ export type TerminalOutput = Writable & {
 export interface TerminalOptions {
   readonly stdin: TerminalInput
   readonly stdout: TerminalOutput
-  /** Takes what is for the guest's serial line. */
+  /** Writes to the guest's serial line. */
   readonly write: (bytes: Uint8Array) => void
   /** Ctrl-] was typed three times within a second. The terminal stays attached until `detach`. */
   readonly onLeave: () => void
-  /** The terminal's size, now and whenever it changes: a serial line has none, so the guest must be told. */
+  /** Gets the terminal's size, now and at each change: a serial line has none. */
   readonly onResize?: (columns: number, rows: number) => void
 }
 
 export interface AttachedTerminal {
-  /** Reads no more, and the terminal is as it was before. May be called again. */
+  /** Stops reading and restores the terminal's mode. May be called again. */
   detach(): void
 }
 
 /**
- * Attaches at once. A terminal may be attached while the guest still boots; a pipe not before its entrypoint starts, as
- * what a UART receives before the kernel opens it is lost.
+ * Attaches at once. A terminal may be attached while the guest boots. A pipe must wait for the entrypoint, since what a
+ * UART receives before the kernel opens it is lost.
  *
  * The terminal's mode is also restored when this process exits without `detach`; at SIGINT and SIGTERM Node does that
  * itself (`SignalExit`, src/node.cc), as long as nobody handles them.
@@ -66,7 +66,7 @@ export function attachTerminal({
   }
   const tellSize = (): void => {
     const { columns = 0, rows = 0 } = stdout
-    // A terminal that nobody gave a size has 0 x 0.
+    // A terminal without a size reports 0 x 0.
     if (columns > 0 && rows > 0) onResize?.(columns, rows)
   }
 
@@ -92,7 +92,7 @@ export function attachTerminal({
       stdin.off('data', push)
       stdin.off('end', guest.end)
       stdin.off('error', guest.end)
-      // Else it would keep this process alive.
+      // It would keep this process alive.
       stdin.pause()
       stdout.off('resize', tellSize)
       guest.stop()
@@ -102,9 +102,9 @@ export function attachTerminal({
 
 interface GuestInput {
   push(chunk: Uint8Array): void
-  /** There will be no more. */
+  /** No more input follows. */
   end(): void
-  /** Nothing is to be written any more. */
+  /** Writes nothing any more. */
   stop(): void
 }
 
@@ -115,8 +115,8 @@ const LEAVE_TIMES = 3
 const LEAVE_WITHIN = 1000
 
 /**
- * Byte for byte. The first Ctrl-] are held back until it is plain that they are typed to the guest: something else
- * follows, or the second is over. With the last one they are gone, and so is what was typed right behind it.
+ * Passes bytes as they are. The first Ctrl-] are held back until they are known to be for the guest: another byte
+ * follows, or the second is over. After the last one they are dropped, with what was typed right after it.
  */
 function typedInput(write: (bytes: Uint8Array) => void, onLeave: () => void): GuestInput {
   let held = 0
@@ -150,20 +150,20 @@ function typedInput(write: (bytes: Uint8Array) => void, onLeave: () => void): Gu
       }
       pass(passed)
     },
-    // A terminal that is gone ends nothing in the guest: its input is not at an end, nobody is there.
+    // A terminal that is gone does not end the guest's input.
     end: () => {},
     stop: () => void take(),
   }
 }
 
 const LF = 0x0a
-/** VEOF, Ctrl-D: hands on what there is of a line; where that is nothing, the program reads the end of its input. */
+/** VEOF, Ctrl-D: passes an unfinished line to the program; on an empty line, it is the end of input. */
 const EOF = 0x04
-/** VLNEXT, Ctrl-V: the next byte is one like any other. */
+/** VLNEXT, Ctrl-V: takes the next byte literally. */
 const QUOTE = 0x16
 
 /**
- * What a terminal of Linux acts on when it is new (`tty_std_termios`, `INIT_C_CC` in include/asm-generic/termios.h):
+ * The bytes that a new Linux terminal acts on (`tty_std_termios`, `INIT_C_CC` in include/asm-generic/termios.h):
  * INTR, EOF, CR for ICRNL, START, REPRINT, STOP, KILL, LNEXT, WERASE, SUSP, QUIT, ERASE.
  */
 const ACTED_ON: ReadonlySet<number> = new Set([
@@ -181,12 +181,12 @@ const ACTED_ON: ReadonlySet<number> = new Set([
   0x7f,
 ])
 
-/** A line in cooked mode has room for 4095 bytes and its end (`N_TTY_BUF_SIZE`); what exceeds it is lost. */
+/** A line in cooked mode holds 4095 bytes and its end (`N_TTY_BUF_SIZE`); the rest is lost. */
 const LONGEST = 4000
 
-/** Data for a terminal in cooked mode, so that a program there reads what was written, and then its end. */
+/** Quotes data for a terminal in cooked mode, so that a program reads exactly it, and then the end. */
 function pipedInput(write: (bytes: Uint8Array) => void): GuestInput {
-  /** How much of a line the guest's terminal has, and its program does not. */
+  /** How many bytes of an unfinished line the guest's terminal holds. */
   let unfinished = 0
   let ended = false
   return {
@@ -206,7 +206,7 @@ function pipedInput(write: (bytes: Uint8Array) => void): GuestInput {
     end() {
       if (ended) return
       ended = true
-      // Within a line the first one only hands it on.
+      // Within a line the first one only passes the line.
       write(Uint8Array.from(unfinished > 0 ? [EOF, EOF] : [EOF]))
     },
     stop: () => {},

@@ -1,4 +1,4 @@
-/** The serial logs that `zmachine run` keeps for `zmachine timeline`: one for each machine, the newest few of them. */
+/** Keeps the serial logs of `zmachine run` for `zmachine timeline`: one per machine, the newest 20. */
 
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -20,7 +20,7 @@ export function bootLogFolder({ XDG_STATE_HOME = '' }: Environment = process.env
   return join(state, 'zmachine/boots')
 }
 
-/** A log for one machine, named after its time and this process, or undefined with a warning where there can't be one. */
+/** A log for a machine, named after the time and this process; undefined, with a warning, if the folder can't be used. */
 export function newBootLog(
   warn: (text: string) => void,
   environment: Environment = process.env,

@@ -1,13 +1,13 @@
-/** A machine's console: text as it comes, the newest of it kept, given out in lines to any number of readers. */
+/** A machine's console: keeps its newest text, and gives it to any number of readers, line by line. */
 
 export interface Console {
-  /** Everything so far, or the newest of it where that is more than is kept. */
+  /** Everything so far, or the newest of it if there is more than is kept. */
   text(): string
-  /** Calls back with every chunk of bytes from now on. */
+  /** Calls the listener with each chunk from now on. */
   onBytes(listener: (chunk: Uint8Array) => void): void
-  /** Each line without its end, from the first one on; ends with the machine. */
+  /** Every line from the first, without its end; ends with the machine. */
   lines(): AsyncIterable<string>
-  /** The first line that has the pattern, also one that came before; undefined where the machine ends without it. */
+  /** The first line with the pattern, earlier ones included; undefined if the machine ends without it. */
   waitFor(pattern: RegExp | string): Promise<string | undefined>
 }
 
@@ -16,7 +16,7 @@ export interface ConsoleWriter extends Console {
   end(): void
 }
 
-/** A container may talk for years. */
+/** A container may print for years. */
 const DEFAULT_LIMIT = 16 << 20
 
 /** An empty console that keeps about so many characters. */
@@ -24,7 +24,7 @@ export function createConsole(limit = DEFAULT_LIMIT): ConsoleWriter {
   const decoder = new TextDecoder()
   const listeners: ((chunk: Uint8Array) => void)[] = []
   const complete: string[] = []
-  /** How many lines are gone from the front of `complete`. */
+  /** How many lines were dropped from the front of `complete`. */
   let gone = 0
   let text = ''
   let rest = ''
@@ -47,7 +47,7 @@ export function createConsole(limit = DEFAULT_LIMIT): ConsoleWriter {
     const pieces = (rest + decoded).split('\n')
     rest = pieces.pop() ?? ''
     for (const piece of pieces) complete.push(withoutReturn(piece))
-    // A line without an end is let go as well; not at each chunk, since cutting copies.
+    // A line without an end is cut as well. Not at each chunk, since cutting copies.
     if (text.length > limit + limit / 4) forget()
     notify()
   }

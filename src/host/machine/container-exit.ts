@@ -1,4 +1,4 @@
-/** The exit of a container, as PID 1 writes it in its last line. */
+/** Reads a container's exit from PID 1's last line. */
 
 export interface ContainerExit {
   /** The entrypoint's code, 128+N for signal N, or 125, 126, 127. */

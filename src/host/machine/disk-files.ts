@@ -37,7 +37,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
 }
 
 /**
- * The files for the disks that were asked for. New ones are made in `folder`, which goes with the machine.
+ * The files of the requested disks. New ones are made in `folder`, which is removed with the machine.
  * @param blankFirst leaves the first disk without a file system if it is new: a VM's image goes there
  */
 export function prepareDisks(
@@ -145,7 +145,7 @@ function open(file: string, flags: string, named: string): number {
   }
 }
 
-/** Nobody is told to create or to format a device: the name may be a slip, and the next disk somebody's data. */
+/** Does not advise to create or format a device: the name may be a typo, and the device may hold data. */
 function adviceFor(code: string, file: string): string | undefined {
   const isDevice = resolve(file).startsWith('/dev/')
   if (code === 'ENOENT') {

@@ -1,6 +1,6 @@
 /**
- * A pipe(7) from a child to here. Node's own is a socket, whose buffer is full after some 280 writes of one byte, which
- * is how QEMU writes a serial line; and a guest that cannot write for 10 ms drops what it had to say.
+ * A pipe(7) from a child to this process. Node's own pipes are sockets, whose buffer is full after some 280 writes of one
+ * byte, and QEMU writes a serial line byte by byte. A guest that can't write for 10 ms drops its output.
  */
 
 import { spawn } from 'node:child_process'
@@ -12,11 +12,11 @@ import { collectStderr, endOf, failure } from '../lib/child.ts'
 export interface Pipe {
   /** For a child's `stdio`. */
   readonly writeEnd: number
-  /** To be called once the child has its end: gives what it writes, and ends with it. */
+  /** To be called when the child has its end. The stream ends with the child. */
   read(): Socket
 }
 
-/** A new pipe, made by way of a name in this folder that is gone at once. */
+/** Makes a pipe, by a name in this folder that is removed at once. */
 export async function createPipe(folder: string): Promise<Pipe> {
   const path = join(folder, 'pipe')
   const args = ['-m', '600', path]

@@ -1,4 +1,4 @@
-/** UEFI firmware for disk images that boot by themselves: OVMF, as distributions package it. */
+/** Finds UEFI firmware for disk images: OVMF, as distributions package it. */
 
 import { copyFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Which kernel a container is booted with: this package's, or the one that its image brings. */
+/** Finds the kernel for a container: this package's, or the image's own. */
 
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,10 +11,10 @@ export interface Kernel {
   readonly initramfs?: string
 }
 
-/** PID 1 as QuickJS's bytecode, or as an executable of Node (docs/builds.md). */
+/** The builds of PID 1: QuickJS bytecode, or an executable of Node (docs/builds.md). */
 export type Build = 'lean' | 'node'
 
-/** This package's own, where the build or the package's tarball put it: beside the command, or in the source's dist/. */
+/** This package's kernel: beside the command in the npm package, or in dist/ of the source. */
 export function packagedKernel(build: Build = 'lean'): Required<Kernel> {
   const here = dirname(fileURLToPath(import.meta.url))
   const folders = [join(here, 'flist'), join(here, '../../../dist/flist')]
@@ -36,8 +36,8 @@ export function packagedKernel(build: Build = 'lean'): Required<Kernel> {
 }
 
 /**
- * The image's own kernel as a zos host hands it to cloud-hypervisor: unpacked to the ELF inside. One without a PVH
- * entry is left as it is, which QEMU can start all the same, and cloud-hypervisor can't.
+ * The image's own kernel as a zos host passes it to cloud-hypervisor: the ELF inside. A kernel without a PVH entry is
+ * passed as it is: QEMU can boot it, cloud-hypervisor can't.
  */
 export function ownKernel(
   { kernel, initrd }: { readonly kernel: string; readonly initrd?: string },
@@ -49,7 +49,7 @@ export function ownKernel(
   const elf = extractVmlinux(readFileSync(kernel), '/boot/vmlinuz')
   const initramfs = initrd === undefined ? {} : { initramfs: initrd }
   if (!hasPvhEntry(elf)) {
-    warn('/boot/vmlinuz has no PVH entry (CONFIG_PVH): QEMU boots it as it is, a zos host would not')
+    warn('/boot/vmlinuz has no PVH entry (CONFIG_PVH): QEMU boots it, but a zos host would not')
     return { kernel, ...initramfs }
   }
   const file = join(folder, 'vmlinux')

@@ -15,7 +15,7 @@ export interface LogWriter {
   end(): Promise<void>
 }
 
-/** Never throws: what goes wrong is one warning, and then nothing more is written. */
+/** Never throws: the first error is a warning, and then nothing more is written. */
 export function openLog({ file, keep }: LogFile, warn: (text: string) => void): LogWriter {
   const failed = (error: unknown): void =>
     warn(`the log ${file} is incomplete: ${errorCode(error)}; the machine goes on without it`)

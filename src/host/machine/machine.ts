@@ -24,7 +24,7 @@ export interface MachineExit {
   readonly console: string
   /** From the processor's first instruction, in seconds. */
   readonly duration: number
-  /** What QEMU itself said. */
+  /** QEMU's own messages. */
   readonly qemuError: string
 }
 
@@ -36,9 +36,9 @@ export interface Machine {
   readonly command: readonly string[]
   /** Types on the console. */
   write(text: string | Uint8Array): void
-  /** Tells the size of the terminal that shows the console, which needs the option `window`. */
+  /** Sets the size of the terminal that shows the console; needs the option `window`. */
   resize(columns: number, rows: number): void
-  /** Presses the power button, and ends the machine where it has not ended by itself within so many seconds. */
+  /** Presses the power button, and ends the machine if it has not ended after so many seconds. */
   stop(patience: number): Promise<MachineExit>
   /** Presses the ACPI power button. */
   powerdown(): Promise<void>
@@ -46,18 +46,18 @@ export interface Machine {
   qmp(command: string, args?: Json): Promise<unknown>
   /** Plugs in a virtio-blk disk. */
   addDisk(disk: Disk): Promise<void>
-  /** Plugs in a virtiofs share, with a virtiofsd of its own. */
+  /** Plugs in a virtiofs share with its own virtiofsd. */
   addShare(share: Share): Promise<void>
   /** Plugs in a NIC on a hub of its own. */
   addNic(nic: { readonly mac: string }): Promise<void>
-  /** Ends the virtiofsd of a share, as a crash of it would: for tests of what the guest does then. */
+  /** Kills the virtiofsd of a share, for tests of what the guest does after a crash. */
   killShare(tag: string): void
   /** Ends it at once, as a zos host may. */
   kill(): void
 }
 
 /**
- * Starts a machine. Rejects where QEMU or virtiofsd does not start, with their words and what to do.
+ * Starts a machine. If QEMU or virtiofsd does not start, rejects with its message and what to do.
  * @param folder for its sockets; removed with the machine
  */
 export async function boot(options: MachineOptions, folder = privateFolder()): Promise<Machine> {
@@ -66,7 +66,7 @@ export async function boot(options: MachineOptions, folder = privateFolder()): P
   cleanup.add(folder.remove)
   try {
     const servers = createFileServers(folder.path, cleanup)
-    // Together with QEMU's own start: who waits for whom is the kernel's to know.
+    // They start together: QEMU connects to a socket whose virtiofsd may not run yet.
     const [serial, ...sockets] = await Promise.all([
       createPipe(folder.path),
       ...shares(options).map(servers.serve),
@@ -145,7 +145,7 @@ function createFileServers(folder: string, cleanup: Cleanup): FileServers {
   const failure = new Promise<never>((_, reject) => {
     fail = reject
   })
-  // Every machine's end is one of virtiofsd, too.
+  // Each virtiofsd ends with its machine; nobody waits for that.
   failure.catch(() => {})
   return {
     failure,
@@ -264,7 +264,7 @@ function windowSize(columns: number, rows: number): Buffer {
   return message
 }
 
-/** Every virtiofs file system of the options, the root first. By full names: virtiofsd would look below its own `/`. */
+/** Every virtiofs file system of the options, the root first. Absolute, since virtiofsd has its own `/`. */
 function shares({ root, shares: others = [] }: MachineOptions): readonly Share[] {
   const all = root?.kind === 'virtiofs' ? [{ ...root, tag: rootTag(root) }, ...others] : others
   return all.map(({ tag, directory, readOnly }) => ({

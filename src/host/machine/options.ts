@@ -1,15 +1,15 @@
-/** What a machine is made of, as data. */
+/** Describes a machine as data. */
 
 import type { Accel } from '../lib/programs.ts'
 import type { LogFile } from './log-file.ts'
 
 export interface MachineOptions {
-  /** A kernel that QEMU can load: a bzImage, or an ELF with a PVH entry. Not given: the firmware finds one on a disk. */
+  /** A kernel that QEMU can load: a bzImage, or an ELF with a PVH entry. Without it, the firmware boots from a disk. */
   readonly kernel?: string
   readonly initramfs?: string
   /** UEFI firmware for a machine without `kernel`; a 4 MB or 2 MB image of OVMF's, and a copy of its variables to write to. */
   readonly firmware?: { readonly code: string; readonly variables: string }
-  /** Appended to what a zos host always passes; where a key comes twice, the guest takes the last one. */
+  /** Appended to what a zos host always passes; the guest takes the last one of a repeated key. */
   readonly cmdline?: string
   readonly root?: Root
   /** virtiofs shares, one virtiofsd each. */
@@ -24,23 +24,23 @@ export interface MachineOptions {
   readonly cpus?: number
   /** Default `tcg`. */
   readonly accel?: Accel
-  /** Whether a reset starts the machine again, as on a zos host; else it ends it. Default false. */
+  /** Whether a reset restarts the machine, as on a zos host, or ends it. Default false. */
   readonly resets?: boolean
-  /** Seconds until the machine is killed; without it, it runs as long as it likes. */
+  /** Seconds until the machine is killed. Default: never. */
   readonly timeout?: number
-  /** Whether the console gets the size of a terminal, by `Machine.resize`. */
+  /** Whether `Machine.resize` can set the size of the console's terminal. */
   readonly window?: boolean
-  /** A file, or several, that the serial log is written to as it comes. */
+  /** Files that the serial log is written to as it comes. */
   readonly log?: string | LogFile | readonly (string | LogFile)[]
-  /** Gets what goes wrong beside the machine: a log that can't be written. */
+  /** Called with warnings, such as a log that can't be written. */
   readonly warn?: (text: string) => void
   /** How many bytes of the console are kept in memory, the newest. Default 16 MB. */
   readonly consoleLimit?: number
-  /** Anything else for QEMU's command line. */
+  /** Further arguments for QEMU. */
   readonly qemuArgs?: readonly string[]
 }
 
-/** The root that the command line names: virtiofs as a zos host has it, 9p, or whatever `cmdline` says. */
+/** The root file system: virtiofs as on a zos host, 9p, or what `cmdline` says. */
 export type Root =
   | {
       readonly kind: 'virtiofs'
@@ -54,7 +54,7 @@ export type Root =
 export interface Share {
   readonly tag: string
   readonly directory: string
-  /** Enforced on the host's side: whatever the guest does, nothing is written. */
+  /** Enforced on the host: the guest can't write, whatever it does. */
   readonly readOnly?: boolean
 }
 
@@ -89,10 +89,10 @@ export type Backend =
     }
   /** A hub inside this QEMU: NICs with the same number see each other and nothing else. */
   | { readonly kind: 'hub'; readonly hub: number }
-  /** A tap interface of the host that is there already, and that this user may use. */
+  /** An existing tap interface of the host that this user may use. */
   | { readonly kind: 'tap'; readonly interface: string }
 
-/** A port of the guest, made reachable on the host. */
+/** A port of the guest that is reachable on the host. */
 export interface Forward {
   readonly protocol: 'tcp' | 'udp'
   /** Default 127.0.0.1. */

@@ -1,4 +1,4 @@
-/** Ports of this computer for a machine: free ones chosen, and those that can't be had refused before anything runs. */
+/** Checks the published ports of this computer, and chooses free ones, before anything runs. */
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ export const LOOPBACK = '127.0.0.1'
 /**
  * Binds each port for a moment, all of them at once. A host port of 0 becomes a free one. Another program may still take
  * a port before QEMU does, and then QEMU says so.
- * @throws Error where one is in use, needs root, or its address is not this computer's
+ * @throws Error if one is in use, needs root, or has an address that this computer does not
  */
 export async function choosePorts(forwards: readonly Forward[]): Promise<Forward[]> {
   const releases: (() => void)[] = []

@@ -1,4 +1,4 @@
-/** QEMU as a child of this process: its console, its monitor, its end. */
+/** Runs QEMU as a child of this process, with its console, monitor and end. */
 
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,13 +15,13 @@ export interface QemuProcess {
   readonly output: Socket
   /** Resolves when it has ended and its output is complete. */
   readonly ended: Promise<ChildEnd>
-  /** What it said of itself, the last of it. */
+  /** The last of its own messages. */
   words(): string
   /** Types on the serial line. */
   write(text: string | Uint8Array): void
   /** The port that PID 1 reads the terminal's size from. */
   writeWindow(message: Uint8Array): void
-  /** Connects to the monitor; rejects with QEMU's words and advice where it does not start. */
+  /** Connects to the monitor; rejects with QEMU's message and advice if it does not start. */
   connect(onEvent: (name: string, data: Json) => void): Promise<Qmp>
   kill(): void
 }
@@ -56,7 +56,7 @@ function socketAt(child: ChildProcess, fd: number): Duplex {
   return socket
 }
 
-/** Words of QEMU's that users meet, and what to do. The rest of the message is QEMU's own. */
+/** Parts of QEMU's messages that users meet, and what to do about them. */
 const ADVICE: readonly (readonly [words: string, what: string])[] = [
   ['Could not set up host forwarding rule', 'publish another port: this one is in use, or needs root'],
   [
@@ -67,7 +67,7 @@ const ADVICE: readonly (readonly [words: string, what: string])[] = [
   ['Failed to get "write" lock', 'another machine uses this disk: end it first, or attach the disk with :ro'],
 ]
 
-/** Where the cause is known, QEMU's command line is no help. */
+/** If the cause is known, QEMU's long command line is not shown. */
 function startFailure(qemu: string, args: readonly string[], words: string): Error {
   const known = ADVICE.find(([part]) => words.includes(part))
   if (known !== undefined) return new Error(`QEMU did not start\n  ${words}\n  what to do: ${known[1]}`)

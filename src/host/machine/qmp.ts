@@ -1,4 +1,4 @@
-/** QEMU's machine protocol: one JSON object a line, commands answered in order, events in between. */
+/** Speaks QEMU's machine protocol: one JSON object per line, answers in the order of commands, events in between. */
 
 import type { Duplex } from 'node:stream'
 
@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 export type Json = { readonly [key: string]: unknown }
 
 export interface Qmp {
-  /** Runs a command and gives its `return` value; an error holds QEMU's own words. */
+  /** Runs a command and resolves with its `return` value; an error has QEMU's message. */
   execute(command: string, args?: Json): Promise<unknown>
 }
 
@@ -59,7 +59,7 @@ export async function connectQmp(socket: Duplex, onEvent: (name: string, data: J
       }
       reject(new Error('QMP: the machine has ended'))
     }
-    // The machine's end takes the socket along, by an end of file or a reset: both are the same news.
+    // When the machine ends, the socket ends or is reset: both mean the same.
     socket.on('close', end)
     socket.on('end', end)
     socket.on('error', end)

@@ -1,4 +1,4 @@
-/** `zmachine timeline`: how long a boot took, as a table, a picture or JSON. */
+/** `zmachine timeline`: shows how long a boot took, as a table, a picture or JSON. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -62,7 +62,7 @@ export function timelineCommand(
     say(TIMELINE_HELP)
     return 0
   }
-  if (json && svg !== undefined) throw new UsageError('--svg and --json exclude each other', HINT)
+  if (json && svg !== undefined) throw new UsageError("--svg and --json can't be combined", HINT)
   // `--svg serial.log` is meant otherwise, and would be the end of that log.
   if (svg !== undefined && svg !== '-' && !svg.endsWith('.svg')) {
     throw new UsageError(`--svg ${JSON.stringify(svg)} does not end with .svg`, HINT)
@@ -77,7 +77,7 @@ export function timelineCommand(
   return 0
 }
 
-/** The one argument that is no option; `parseOptions` takes none. */
+/** The positional argument, which `parseOptions` does not take. */
 function takeLog(args: readonly string[]): { readonly log: string | undefined; readonly rest: string[] } {
   const { tokens } = parseArgs({
     args: [...args],
@@ -89,10 +89,7 @@ function takeLog(args: readonly string[]): { readonly log: string | undefined; r
   const logs = tokens.filter((token) => token.kind === 'positional')
   const [log, second] = logs
   if (second !== undefined) {
-    throw new UsageError(
-      `zmachine timeline shows one log: ${JSON.stringify(second.value)} is one too many`,
-      HINT,
-    )
+    throw new UsageError(`zmachine timeline shows one log: unexpected ${JSON.stringify(second.value)}`, HINT)
   }
   const others = tokens.filter(({ kind }) => kind === 'positional' || kind === 'option-terminator')
   return { log: log?.value, rest: args.filter((_, index) => !others.some((token) => token.index === index)) }

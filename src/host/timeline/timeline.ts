@@ -1,4 +1,4 @@
-/** How long a boot took, step by step, read from a serial log. */
+/** Reads from a serial log how long each step of a boot took. */
 
 import { type ContainerExit, containerExit } from '../machine/container-exit.ts'
 
@@ -7,7 +7,7 @@ export interface Timeline {
   readonly kernel?: number
   /** What PID 1 did, in order (`zmachine.timeline`). */
   readonly steps: readonly Step[]
-  /** When PID 1 started the entrypoint, in milliseconds since the kernel began; not told with `zmachine.log=quiet`. */
+  /** When PID 1 started the entrypoint, in milliseconds since the kernel began; unknown with `zmachine.log=quiet`. */
   readonly started?: number
   readonly exit?: ContainerExit
 }
@@ -91,12 +91,12 @@ export interface Span {
   /** `untimed` is what PID 1 did between its steps. */
   readonly kind: 'kernel' | 'step' | 'untimed' | 'entrypoint'
   readonly name: string
-  /** Milliseconds since the kernel began; since PID 1 did where the kernel's time is not known. */
+  /** Milliseconds since the kernel began, or since PID 1 did if the kernel's time is unknown. */
   readonly start: number
   readonly milliseconds: number
 }
 
-/** A boot as pieces that follow each other without gaps. The entrypoint's is there when its end was told. */
+/** A boot as spans without gaps. The entrypoint has one if its end is known. */
 export function spansOf({ kernel, steps, started, exit }: Timeline): Span[] {
   const spans: Span[] = []
   let end = 0

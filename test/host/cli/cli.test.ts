@@ -38,7 +38,7 @@ describe('zmachine', () => {
   })
 
   test.each<[string, readonly string[], string]>([
-    ['no subcommand', [], 'a subcommand is missing'],
+    ['no subcommand', [], 'a subcommand is required'],
     ['an unknown subcommand', ['plna'], 'unknown subcommand "plna"; did you mean plan?'],
     ['an unknown subcommand of which none is near', ['constructor'], 'unknown subcommand "constructor"\n'],
     ['an unknown option', ['--halp'], 'unknown option "--halp"; did you mean --help?'],

@@ -200,9 +200,9 @@ describe('what is wrong is named, with what to do', () => {
     [['root', '--disk', 'new:0:/d'], /new: needs a size/],
     [
       ['root', '--network', 'isolate'],
-      /^--network "isolate"; did you mean isolated\?\none of user, isolated/,
+      /^--network "isolate" is not supported; did you mean isolated\?\none of user, isolated/,
     ],
-    [['root', '--network', 'bridge'], /^--network "bridge"\none of user, isolated, none/],
+    [['root', '--network', 'bridge'], /^--network "bridge" is not supported\none of user, isolated, none/],
     [['root', '--network', 'tap='], /^--network "tap="/],
     [['root', '--network', 'tap=a/b'], /^--network "tap=a\/b"/],
     [['root', '--network', 'tap=sixteen-letters0'], /^--network "tap=sixteen-letters0"/],
@@ -248,7 +248,10 @@ describe('what is wrong is named, with what to do', () => {
     [['root', '--cmdline', 'a -- b'], /^--cmdline contains --, after which/],
     [['root', '--gateway', 'fd00::1', '--gateway', 'fd00::2'], /^more than one --gateway for IPv6/],
     [['root', '--dns', 'dns.example'], /^--dns "dns.example" is not an IP address/],
-    [['root', '--protocol', 'sed'], /^--protocol "sed"; did you mean seed\?\none of seed, cmdline/],
+    [
+      ['root', '--protocol', 'sed'],
+      /^--protocol "sed" is not supported; did you mean seed\?\none of seed, cmdline/,
+    ],
     [['root', '--accel', 'hvf'], /^--accel "hvf".*\none of auto, kvm, tcg/],
     [['root', '--timeout', '0'], /^--timeout "0": a number of seconds greater than 0\n--timeout 60/],
     [['root', '--timeout', '1m'], /^--timeout "1m": a number of seconds/],
@@ -263,8 +266,8 @@ describe('what is wrong is named, with what to do', () => {
 
 test.each([
   ['--rm', /leave it out/],
-  ['--detach', /^nohup zmachine run .* <\/dev\/null >machine\.log 2>&1 &/m],
-  ['-d', /^nohup /m],
+  ['--detach', /; or setsid -f zmachine run \.\.\. <\/dev\/null >machine\.log 2>&1$/m],
+  ['-d', /^systemd-run --user --same-dir --unit NAME zmachine run /m],
   ['-P', /-p CONTAINER_PORT/],
   ['--init', /leave it out/],
   ['--runtime=runc', /--pid1/],
@@ -275,7 +278,7 @@ test.each([
   ['--tmpfs=/tmp', /in the container/],
   ['--restart=always', /zmachine\.on_exit=restart/],
 ])('%s of docker names the alternative', (option, said) => {
-  expect(refusal(option, 'root')).toMatch(/^-+\w+ of docker is not supported\n/)
+  expect(refusal(option, 'root')).toMatch(/^docker's -+\w+ is not supported\n/)
   expect(refusal(option, 'root')).toMatch(said)
 })
 

@@ -125,8 +125,8 @@ describe('is wrong usage', () => {
 
   test.each<[string, readonly string[], ...string[]]>([
     ['an unknown option', ['--jsn'], 'unknown option --jsn; did you mean --json?'],
-    ['a second log', ['a', 'b'], '"b" is one too many'],
-    ['a picture and JSON', ['--svg', '-', '--json'], '--svg and --json exclude each other'],
+    ['a second log', ['a', 'b'], 'unexpected "b"'],
+    ['a picture and JSON', ['--svg', '-', '--json'], "--svg and --json can't be combined"],
     ['a picture into a log', ['--svg', last], 'does not end with .svg'],
     ['a picture where none can be', ['--svg', join(none, 'a.svg')], 'cannot be written (ENOENT)'],
     ['a log that is not there', [none], 'none": cannot be read (ENOENT)'],
