@@ -33,97 +33,113 @@ export interface ConsoleFilter {
   readonly holding: 'nothing' | 'beginning' | 'end'
 }
 
+interface State {
+  /** Whether the entrypoint may be running. */
+  started: boolean
+  atLineStart: boolean
+  /** Too short to tell what it begins. */
+  undecided: string
+  /** A time of PID 1's, as far as it has come. */
+  time: string | undefined
+  /** An exit line and the kernel's lines after it: left out if nothing else follows. */
+  ending: string
+}
+
 /** A filter for one console, from its first byte on. */
 export function createConsoleFilter(): ConsoleFilter {
-  /** Whether the entrypoint may be running. */
-  let started = false
-  let atLineStart = true
-  /** Too short to tell what it begins. */
-  let undecided = ''
-  /** A time of PID 1's, as far as it has come. */
-  let time: string | undefined
-  /** An exit line and the kernel's lines after it: left out if nothing else follows. */
-  let ending = ''
-
-  const beginnings = (): readonly string[] => {
-    if (ending !== '') return atLineStart ? [EXIT, KERNELS] : []
-    if (!atLineStart) return [EXIT]
-    return started ? [EXIT] : [EXIT, TIME]
-  }
-
-  /** What the next byte lets pass: nothing, itself, or it and what was held for it. */
-  const next = (byte: string): string => {
-    if (time !== undefined) {
-      time += byte
-      if (byte !== '\n') return ''
-      started = LAST_TIME.test(time)
-      time = undefined
-      return ''
-    }
-    if (ending !== '' && !atLineStart) {
-      ending += byte
-      atLineStart = byte === '\n'
-      return ''
-    }
-    undecided += byte
-    let passed = ''
-    while (undecided !== '') {
-      const known = beginnings()
-      if (ending !== '' && (undecided === '\r' || undecided === '\n')) {
-        // An empty line is nobody's.
-        ending += undecided
-        undecided = ''
-      } else if (known.includes(undecided)) {
-        if (undecided === TIME) {
-          time = undecided
-        } else {
-          if (undecided === EXIT) passed += release()
-          ending += undecided
-          atLineStart = false
-        }
-        undecided = ''
-      } else if (known.some((beginning) => beginning.startsWith(undecided))) {
-        return passed
-      } else {
-        passed += release()
-        // Not from its first byte on, but the next ones may be a beginning.
-        atLineStart = undecided.startsWith('\n')
-        passed += undecided.charAt(0)
-        undecided = undecided.slice(1)
-      }
-    }
-    return passed
-  }
-
-  /** The lines that were held were not the end. */
-  const release = (): string => {
-    const held = ending
-    ending = ''
-    return held
-  }
-
-  const flush = (): string => {
-    const passed = release() + undecided
-    undecided = ''
-    if (passed !== '') atLineStart = passed.endsWith('\n')
-    return passed
-  }
-
+  const state: State = { started: false, atLineStart: true, undecided: '', time: undefined, ending: '' }
   return {
     get holding() {
-      return ending !== '' ? 'end' : undecided !== '' ? 'beginning' : 'nothing'
+      return state.ending !== '' ? 'end' : state.undecided !== '' ? 'beginning' : 'nothing'
     },
     push(chunk) {
       let passed = ''
-      for (const byte of chunk) passed += next(String.fromCharCode(byte))
+      for (const byte of chunk) passed += take(state, String.fromCharCode(byte))
       return toBytes(passed)
     },
-    flush: () => toBytes(flush()),
+    flush: () => toBytes(flush(state)),
     end() {
-      if (undecided === '') ending = ''
-      return toBytes(flush())
+      if (state.undecided === '') state.ending = ''
+      return toBytes(flush(state))
     },
   }
+}
+
+/** What a byte lets pass: nothing, itself, or it and what was held for it. */
+function take(state: State, byte: string): string {
+  if (state.time !== undefined) {
+    takeTime(state, state.time + byte)
+    return ''
+  }
+  if (state.ending !== '' && !state.atLineStart) {
+    state.ending += byte
+    state.atLineStart = byte === '\n'
+    return ''
+  }
+  state.undecided += byte
+  let passed = ''
+  while (state.undecided !== '') {
+    const decided = decide(state)
+    if (decided === undefined) break
+    passed += decided
+  }
+  return passed
+}
+
+function takeTime(state: State, time: string): void {
+  const isWhole = time.endsWith('\n')
+  state.time = isWhole ? undefined : time
+  if (isWhole) state.started = LAST_TIME.test(time)
+}
+
+/** Decides about the start of `undecided`, and gives what passes; undefined if more must come. */
+function decide(state: State): string | undefined {
+  const { undecided } = state
+  const beginnings = beginningsOf(state)
+  if (state.ending !== '' && (undecided === '\r' || undecided === '\n')) {
+    // Nobody writes an empty line.
+    state.ending += undecided
+    state.undecided = ''
+    return ''
+  }
+  if (beginnings.includes(undecided)) {
+    state.undecided = ''
+    if (undecided === TIME) {
+      state.time = undecided
+      return ''
+    }
+    // What was held is not the end where another exit line follows.
+    const passed = undecided === EXIT ? release(state) : ''
+    state.ending += undecided
+    state.atLineStart = false
+    return passed
+  }
+  if (beginnings.some((beginning) => beginning.startsWith(undecided))) return undefined
+  const passed = release(state) + undecided.charAt(0)
+  // Its first byte begins nothing, but the next ones may.
+  state.atLineStart = passed.endsWith('\n')
+  state.undecided = undecided.slice(1)
+  return passed
+}
+
+/** What may begin here and is not the container's. */
+function beginningsOf({ ending, atLineStart, started }: State): readonly string[] {
+  if (ending !== '') return atLineStart ? [EXIT, KERNELS] : []
+  return atLineStart && !started ? [EXIT, TIME] : [EXIT]
+}
+
+/** The lines that were held, which are not the end. */
+function release(state: State): string {
+  const held = state.ending
+  state.ending = ''
+  return held
+}
+
+function flush(state: State): string {
+  const passed = release(state) + state.undecided
+  state.undecided = ''
+  if (passed !== '') state.atLineStart = passed.endsWith('\n')
+  return passed
 }
 
 export interface FilteredOutput {

@@ -23,61 +23,10 @@ const DEFAULT_LIMIT = 16 << 20
 export function createConsole(limit = DEFAULT_LIMIT): ConsoleWriter {
   const decoder = new TextDecoder()
   const listeners: ((chunk: Uint8Array) => void)[] = []
-  const complete: string[] = []
-  /** How many lines were dropped from the front of `complete`. */
-  let gone = 0
-  let text = ''
-  let rest = ''
+  const { append, end, lines, text } = createLines(limit)
   let ended = false
-  let wake: () => void = () => {}
-  let changed = new Promise<void>((resolve) => {
-    wake = resolve
-  })
-
-  const notify = (): void => {
-    const woken = wake
-    changed = new Promise<void>((resolve) => {
-      wake = resolve
-    })
-    woken()
-  }
-
-  const append = (decoded: string): void => {
-    text += decoded
-    const pieces = (rest + decoded).split('\n')
-    rest = pieces.pop() ?? ''
-    for (const piece of pieces) complete.push(withoutReturn(piece))
-    // A line without an end is cut as well. Not at each chunk, since cutting copies.
-    if (text.length > limit + limit / 4) forget()
-    notify()
-  }
-
-  const forget = (): void => {
-    text = text.slice(-limit)
-    rest = rest.slice(-limit)
-    let kept = 0
-    let first = complete.length
-    while (first > 0 && kept <= limit) kept += (complete[--first]?.length ?? 0) + 1
-    gone += complete.splice(0, first).length
-  }
-
-  async function* lines(): AsyncGenerator<string> {
-    for (let next = 0; ; ) {
-      next = Math.max(next, gone)
-      const line = complete[next - gone]
-      if (line !== undefined) {
-        next++
-        yield line
-      } else if (ended) {
-        return
-      } else {
-        await changed
-      }
-    }
-  }
-
   return {
-    text: () => text,
+    text,
     onBytes: (listener) => void listeners.push(listener),
     lines,
     async waitFor(pattern) {
@@ -90,12 +39,81 @@ export function createConsole(limit = DEFAULT_LIMIT): ConsoleWriter {
       for (const listener of listeners) listener(chunk)
       append(decoder.decode(chunk, { stream: true }))
     },
-    end: () => {
+    end() {
       if (ended) return
+      ended = true
       append(decoder.decode())
+      end()
+    },
+  }
+}
+
+/** Text as it comes, and its lines for readers that wait for more. */
+function createLines(limit: number) {
+  const complete: string[] = []
+  const change = createChange()
+  /** How many lines were dropped from the front of `complete`. */
+  let dropped = 0
+  let text = ''
+  let rest = ''
+  let ended = false
+
+  const forget = (): void => {
+    text = text.slice(-limit)
+    rest = rest.slice(-limit)
+    let kept = 0
+    let first = complete.length
+    while (first > 0 && kept <= limit) kept += (complete[--first]?.length ?? 0) + 1
+    dropped += complete.splice(0, first).length
+  }
+
+  return {
+    text: () => text,
+    append(more: string): void {
+      text += more
+      const pieces = (rest + more).split('\n')
+      rest = pieces.pop() ?? ''
+      for (const piece of pieces) complete.push(withoutReturn(piece))
+      // A line without an end is cut as well. Not at each chunk, since cutting copies.
+      if (text.length > limit + limit / 4) forget()
+      change.announce()
+    },
+    end(): void {
       if (rest !== '') complete.push(withoutReturn(rest))
       ended = true
-      notify()
+      change.announce()
+    },
+    async *lines(): AsyncGenerator<string> {
+      for (let next = 0; ; ) {
+        next = Math.max(next, dropped)
+        const line = complete[next - dropped]
+        if (line !== undefined) {
+          next++
+          yield line
+        } else if (ended) {
+          return
+        } else {
+          await change.next()
+        }
+      }
+    },
+  }
+}
+
+/** Wakes everybody who waits. */
+function createChange(): { next(): Promise<void>; announce(): void } {
+  let wake: () => void = () => {}
+  const renew = (): Promise<void> =>
+    new Promise<void>((resolve) => {
+      wake = resolve
+    })
+  let next = renew()
+  return {
+    next: () => next,
+    announce() {
+      const woken = wake
+      next = renew()
+      woken()
     },
   }
 }
