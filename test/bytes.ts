@@ -3,23 +3,23 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 
-/** Text as the kernel would hand it over: its UTF-8, a character for each byte. */
+/** Text as it comes from the kernel: its UTF-8, with a character for each byte. */
 export const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1')
 
 export const readBytes = (path: string | URL): string => readFileSync(path, 'latin1')
 
-/** A file of one of the seeds that a host's own serializer wrote. */
+/** A file of a seed that a host's serializer wrote. */
 export const seedFile = (seed: string, name: string): string =>
   readBytes(new URL(`./fixtures/seeds/${seed}/${name}`, import.meta.url))
 
-/** Any bytes, NUL among them. */
+/** Any bytes, including NUL. */
 export const anyBytes = (maxLength = 200): fc.Arbitrary<string> =>
   fc.uint8Array({ maxLength }).map((bytes) => Buffer.from(bytes).toString('latin1'))
 
-/** What an argument or a variable may hold: any bytes but NUL. */
+/** What an argument or a variable may hold: any bytes except NUL. */
 export const anyText = (maxLength = 60): fc.Arbitrary<string> =>
   anyBytes(maxLength).map((text) => text.replaceAll('\0', ' '))
 
-/** Text made of the given characters only, so that the rare ones meet. */
+/** Text made only of the given characters, so that rare ones meet. */
 export const textOf = (alphabet: string, maxLength = 40): fc.Arbitrary<string> =>
   fc.array(fc.constantFrom(...alphabet), { maxLength }).map((chars) => chars.join(''))

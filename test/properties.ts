@@ -1,5 +1,5 @@
 /**
- * Property tests try the same cases each time, so that what fails on one machine fails on all, and what passes lands.
+ * Makes property tests try the same cases each time, so that they pass or fail alike on every machine.
  * `FC_SEED=$RANDOM npm run ok` tries others.
  */
 

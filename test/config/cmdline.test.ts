@@ -15,7 +15,7 @@ describe('parseCmdline', () => {
     ])
   })
 
-  it('tells a key without a value from one with an empty value', () => {
+  it('distinguishes a key without a value from one with an empty value', () => {
     expect(tokens('net_eth0= rw')).toEqual([
       ['net_eth0', ''],
       ['rw', undefined],
@@ -26,7 +26,7 @@ describe('parseCmdline', () => {
     expect(tokens('a=b=c==')).toEqual([['a', 'b=c==']])
   })
 
-  it('takes an equals sign in the first place as part of the key', () => {
+  it('takes a leading equals sign as part of the key', () => {
     expect(tokens('=a =b=c =')).toEqual([
       ['=a', undefined],
       ['=b', 'c'],
@@ -44,14 +44,14 @@ describe('parseCmdline', () => {
     expect(tokens(text)[0]).toEqual(['a', value])
   })
 
-  it('knows no escapes', () => {
+  it('has no escapes', () => {
     expect(tokens('a=\\"b c\\" d')).toEqual([
       ['a', '\\"b c\\"'],
       ['d', undefined],
     ])
   })
 
-  it('keeps single quotes, which are nothing to the kernel', () => {
+  it('keeps single quotes, which mean nothing to the kernel', () => {
     expect(tokens("a='b c'")).toEqual([
       ['a', "'b"],
       ["c'", undefined],
@@ -65,18 +65,18 @@ describe('parseCmdline', () => {
     ])
   })
 
-  it('ends with a NUL, as memory of the kernel does', () => {
+  it('ends at a NUL', () => {
     expect(tokens('a=1 b\0c d')).toEqual([
       ['a', '1'],
       ['b', undefined],
     ])
   })
 
-  it('tells where a token begins', () => {
+  it('reports where each token begins', () => {
     expect(parseCmdline(' rw  "a=b c" d').tokens.map(({ column }) => column)).toEqual([2, 6, 14])
   })
 
-  it('hands on what follows -- as arguments, quotes taken off', () => {
+  it('takes what follows -- as arguments, without quotes', () => {
     expect(parseCmdline('rw -- a b=c "d e" f="g h" "" -- -x')).toEqual({
       tokens: [{ key: 'rw', value: undefined, column: 1 }],
       args: ['a', 'b=c', 'd e', 'f=g h', '', '--', '-x'],
@@ -84,7 +84,7 @@ describe('parseCmdline', () => {
     })
   })
 
-  it('tells -- without arguments from no --', () => {
+  it('distinguishes -- without arguments from no --', () => {
     expect(parseCmdline('rw --')).toMatchObject({ args: [], hasArguments: true })
     expect(parseCmdline('rw')).toMatchObject({ args: [], hasArguments: false })
     expect(parseCmdline('rw --x --=1')).toMatchObject({ args: [], hasArguments: false })
@@ -106,7 +106,7 @@ describe('parseCmdline', () => {
     )
   })
 
-  it('gives tokens that stand where their column says', () => {
+  it('reports columns where the tokens really are', () => {
     fc.assert(
       fc.property(textOf('ab=" '), (text) => {
         for (const { key, column } of parseCmdline(text).tokens) {
@@ -117,7 +117,7 @@ describe('parseCmdline', () => {
     )
   })
 
-  it('takes a command line of 4 KB, and garbage of a megabyte, at once', () => {
+  it('reads 4 KB of command line, and a megabyte of garbage, in no time', () => {
     expect(tokens('a=b '.repeat(1024))).toHaveLength(1024)
     for (const text of ['"'.repeat(1e6), '='.repeat(1e6), 'a '.repeat(5e5), ' '.repeat(1e6)]) {
       const start = performance.now()
@@ -139,7 +139,7 @@ function kernelParse(text: string) {
     for (let i = at; byte(i) !== 0; i++) found += String.fromCharCode(byte(i))
     return found
   }
-  // _ctype has 0xA0 as white space, too. We differ on purpose: it is a byte of UTF-8.
+  // _ctype has 0xA0 as white space, too. We deliberately differ: it is a byte of UTF-8.
   const isspace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13)
   const skipSpaces = (from: number): number => {
     let at = from
@@ -182,10 +182,10 @@ function kernelParse(text: string) {
     const { param, val, rest } = nextArg(at)
     const key = string(param)
     const value = val === undefined ? undefined : string(val)
-    // The kernel lets a second `--` end the arguments. It is the entrypoint's own here.
+    // For the kernel a second `--` ends the arguments. Here it is one of the entrypoint's.
     if (hasArguments) args.push(value === undefined ? key : `${key}=${value}`)
     else if (value === undefined && key === '--') hasArguments = true
-    // An empty token means nothing to anybody.
+    // An empty token means nothing.
     else if (key !== '' || value !== undefined) tokens.push([key, value])
     at = rest
   }

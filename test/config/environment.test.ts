@@ -14,11 +14,11 @@ describe('parseEnvironment', () => {
     expect(variables('A=1\nexport B=2\n\n  C=3  \r\nD=')).toEqual({ A: '1', B: '2', C: '3', D: '' })
   })
 
-  it('passes comments', () => {
+  it('skips comments', () => {
     expect(variables('# A=1\n  # B=2\nC=3')).toEqual({ C: '3' })
   })
 
-  it('takes quotes off a whole value only', () => {
+  it('removes quotes only around a whole value', () => {
     expect(variables(`A="x y"\nB='x y'\nC="x\nD=x"y"\nE="\nF=""`)).toEqual({
       A: 'x y',
       B: 'x y',
@@ -33,7 +33,7 @@ describe('parseEnvironment', () => {
     expect(variables('A=$HOME `id` \\n $(id)')).toEqual({ A: '$HOME `id` \\n $(id)' })
   })
 
-  it('keeps further equals signs, and names that no shell would take', () => {
+  it('keeps more equals signs, and names that no shell would accept', () => {
     expect(variables('A=b=c\nMY-VAR=1\nbreak=2\ninit=3')).toEqual({
       A: 'b=c',
       'MY-VAR': '1',
@@ -46,18 +46,18 @@ describe('parseEnvironment', () => {
     expect(variables(utf8('A=voilà\nB=à'))).toEqual({ A: utf8('voilà'), B: utf8('à') })
   })
 
-  it('lets the last of a repeated key win', () => {
+  it('takes the last of a repeated key', () => {
     expect(variables('A=1\nA=2')).toEqual({ A: '2' })
   })
 
-  it('tells of what it skips, with its line, and goes on', () => {
+  it('reports what it skips, with its line, and continues', () => {
     const { layer, problems } = parseEnvironment('A=1\nnonsense\n=x\nB=2')
     expect(Object.fromEntries(layer.environment ?? [])).toEqual({ A: '1', B: '2' })
     expect(problems.map(({ source, line }) => [source, line])).toEqual([
       ['/etc/environment', 2],
       ['/etc/environment', 3],
     ])
-    // Lines of /etc/environment may be half of a secret, and the console is the host's to read.
+    // A line of /etc/environment may be half a secret, and the host can read the console.
     expect(problems[0]?.message).not.toContain('nonsense')
   })
 

@@ -26,7 +26,7 @@ const OLDER_GENERATION =
 const ALWAYS_PRESENT =
   'rw console=ttyS0 reboot=k panic=1 root=vroot rootfstype=virtiofs rootdelay=30 boot.shell_on_fail'
 
-test('parseKeys shortens the name of a key that nobody knows', () => {
+test('parseKeys shortens the name of an unknown key', () => {
   const [message = ''] = problems(`zmachine.${'x'.repeat(2000)}=1`)
   expect(message).toBe(`zmachine.${'x'.repeat(108)}...: unknown key`)
 })
@@ -105,7 +105,7 @@ describe('parseKeys', () => {
     expect(hostname).toBe('azmy')
   })
 
-  it('does not care for the keys’ order', () => {
+  it('does not depend on the order of the keys', () => {
     const keys = `${ALWAYS_PRESENT} ${OLDER_GENERATION} zmachine.mode=exec init=/x`.split(' ')
     const routesFirst = keys.filter((key) => key.startsWith('net_r'))
     const others = keys.filter((key) => !key.startsWith('net_r'))
@@ -137,7 +137,7 @@ describe('parseKeys', () => {
     expect(layer(text).root).toEqual(root)
   })
 
-  it('probes the root where rootfstype= names no type', () => {
+  it('probes the root if rootfstype= is empty', () => {
     expect(layer('rootfstype=').root?.type).toBeUndefined()
   })
 
@@ -156,7 +156,7 @@ describe('parseKeys', () => {
     expect(layer(text)).toMatchObject(expected)
   })
 
-  it('keeps the repeats of what there can be several of', () => {
+  it('keeps all values of keys that may be repeated', () => {
     const { routes, nameServers, mounts } = layer(
       'net_r4=default,10.0.0.1 net_r4=10.9.0.0/16,10.0.0.1 net_dns=8.8.8.8 net_dns=1.1.1.1 vda=/a vda=/b',
     )
@@ -176,12 +176,12 @@ describe('parseKeys', () => {
     expect(layer('rw --').args).toEqual([])
   })
 
-  it('only brings a link up that has no addresses', () => {
+  it('brings a link without addresses up', () => {
     expect(layer('net_eth0=').nics).toEqual([{ name: 'eth0', addresses: [] }])
     expect(layer('net_eth0').nics).toEqual([{ name: 'eth0', addresses: [] }])
   })
 
-  it('knows 0.0.0.0/0 and ::/0 as default', () => {
+  it('takes 0.0.0.0/0 and ::/0 for default', () => {
     const { routes = [] } = layer('net_r4=0.0.0.0/0,10.0.0.1 net_r6=::/0,fe80::1')
     expect(routes.map(({ destination, family }) => [destination, family])).toEqual([
       [undefined, 4],
@@ -189,7 +189,7 @@ describe('parseKeys', () => {
     ])
   })
 
-  it('takes routes through a NIC', () => {
+  it('accepts routes through a NIC', () => {
     const { routes } = layer('net_r4=10.9.0.1/32,eth1;default,10.9.0.1 net_r6=default,eth0')
     expect(routes?.map(describeRoute)).toEqual(['4 10.9.0.1/32 eth1', '4 default 10.9.0.1', '6 default eth0'])
   })
@@ -217,7 +217,7 @@ describe('parseKeys', () => {
     ['zmachine.grace=-1', 1],
     ['zmachine.log=loud', 1],
     ['zmachine.cwd=srv', 1],
-  ])('%s: told, skipped, and the rest is read', (text, count) => {
+  ])('%s: reported and skipped, and the rest is read', (text, count) => {
     const key = text.slice(0, text.indexOf('='))
     const { layer, problems } = parseKeys(`${text} host=here net_dns=9.9.9.9`)
     expect(problems).toHaveLength(count)
@@ -229,12 +229,12 @@ describe('parseKeys', () => {
     expect(layer.nameServers?.map(formatIp).at(-1)).toBe('9.9.9.9')
   })
 
-  it('keeps the good addresses of a NIC beside a bad one', () => {
+  it('keeps the good addresses of a NIC next to a bad one', () => {
     const { nics } = parseKeys('net_eth0=nonsense;10.0.0.2/24;fe80::zz').layer
     expect(nics?.[0]?.addresses.map(formatCidr)).toEqual(['10.0.0.2/24'])
   })
 
-  it('takes an address twice as once', () => {
+  it('ignores a repeated address', () => {
     expect(layer('net_eth0=10.0.0.2/24;10.0.0.2/24').nics?.[0]?.addresses).toHaveLength(1)
   })
 
@@ -255,7 +255,7 @@ describe('parseKeys', () => {
     ])
   })
 
-  it('plans a disk without a usable target all the same, so that it can be refused', () => {
+  it('keeps a disk without a valid target, so that the plan can refuse it', () => {
     for (const target of ['', '/', '..', '/a/..']) {
       const { layer, problems } = parseKeys(`vdb=${target}`)
       expect(layer.mounts).toMatchObject([{ source: '/dev/vdb', target: '' }])
@@ -289,7 +289,7 @@ describe('parseKeys', () => {
     expect(layer(text).settings).toEqual(settings)
   })
 
-  it('reads environment variables, whatever they are named and hold', () => {
+  it('reads environment variables of any name and value', () => {
     const { environment } = layer(
       `zmachine.env.A=1 zmachine.env.MY-VAR=x=y zmachine.env.a.b= "zmachine.env.S=two words" zmachine.env.N zmachine.env.U=${utf8('voilà')}`,
     )
@@ -303,7 +303,7 @@ describe('parseKeys', () => {
     })
   })
 
-  it('leaks nothing of the kernel command line into the environment', () => {
+  it('leaks nothing from the kernel command line into the environment', () => {
     const text = `${ALWAYS_PRESENT} ${OLDER_GENERATION} A=1 quiet init=/x zmachine.mode=auto`
     expect(layer(text).environment?.size).toBe(0)
   })
@@ -321,13 +321,13 @@ describe('parseKeys', () => {
     expect(problems(text)[0]).toContain(meant)
   })
 
-  it('tells the column of an unknown key, and does not suggest what is far off', () => {
+  it('reports the column of an unknown key, and suggests nothing that is far off', () => {
     expect(parseKeys('rw zmachine.filesystem=1').problems).toEqual([
       { source: 'kernel command line', column: 4, message: 'zmachine.filesystem: unknown key' },
     ])
   })
 
-  it('says nothing of keys that are the kernel’s or nobody’s, nor of those that objects inherit', () => {
+  it('ignores the kernel’s keys, unknown ones, and names that objects inherit', () => {
     expect(problems('quiet foo=1 vd=1 vd1=/x vdA=/x net=1 constructor=1 __proto__=1')).toEqual([])
     expect(problems('zmachine.constructor=1 zmachine.__proto__=1')).toHaveLength(2)
   })

@@ -22,7 +22,7 @@ const mount = (source: string, target: string, options = ''): MountConfig => ({
 })
 
 describe('merge', () => {
-  it('lets a stronger source’s routes stand instead of a weaker one’s to the same destination', () => {
+  it('replaces a weaker source’s route by a stronger one’s to the same destination', () => {
     const low = parseKeys('net_r4=default,10.0.0.1;10.1.2.3/16,10.0.0.1;10.9.0.0/16,10.0.0.1').layer
     const high = parseKeys('net_r4=default,10.0.0.254;10.1.0.0/16,10.0.0.254').layer
     const { routes } = merge([low, high])
@@ -75,7 +75,7 @@ describe('merge', () => {
     })
   })
 
-  it('lets PATH of any source replace the default', () => {
+  it('lets any source replace the default PATH', () => {
     expect(merge([parseEnvironment('PATH=/opt/app/bin').layer]).environment.get('PATH')).toBe('/opt/app/bin')
   })
 
@@ -126,7 +126,7 @@ describe('merge', () => {
     ])
   })
 
-  it('keeps every mount that has no usable target: each is refused by itself', () => {
+  it('keeps every mount without a valid target: each is refused on its own', () => {
     const layers: Layer[] = [
       { source: 'low', mounts: [mount('/dev/vda', '')] },
       { source: 'high', mounts: [mount('/dev/vdb', '', 'nofail')] },
@@ -157,7 +157,7 @@ describe('merge', () => {
     expect(config.authorizedKeys).toEqual(['a', 'b', 'c'])
   })
 
-  it('keeps the name servers’ order and takes one source’s list whole', () => {
+  it('keeps the order of name servers, and takes one source’s whole list', () => {
     const low = parseKeys('net_dns=9.9.9.9').layer
     const high = parseKeys('net_dns=8.8.8.8;1.1.1.1;2001:4860:4860::8888').layer
     expect(merge([low, high]).dns.servers.map(formatIp)).toEqual([

@@ -30,7 +30,7 @@ describe('parseMetaData', () => {
     expect(read(text)).toEqual([hostname, problems])
   })
 
-  it('leaves the hostname out where there is none', () => {
+  it('leaves the hostname out if there is none', () => {
     expect(parseMetaData('instance-id: 1', 'f').layer).toEqual({ source: 'f' })
   })
 })

@@ -59,7 +59,7 @@ describe('parseMountOptions', () => {
     expect(parseMountOptions(text).flags).toBe(flags)
   })
 
-  it('leaves what the file system understands, in its order', () => {
+  it('passes on what the file system understands, in order', () => {
     expect(parseMountOptions('noatime,subvol=/@data,nofail,compress=zstd:3,ro')).toEqual({
       flags: MS.MS_NOATIME | MS.MS_RDONLY,
       data: 'subvol=/@data,compress=zstd:3',
@@ -69,12 +69,12 @@ describe('parseMountOptions', () => {
     })
   })
 
-  it('has one of our own: a file system that is not to be grown', () => {
+  it('has one of its own: not to grow the file system', () => {
     expect(parseMountOptions('noatime,x-zmachine.nogrow')).toMatchObject({ data: '', grow: false })
     expect(parseMountOptions('x-zmachine.nogro')).toMatchObject({ data: '', grow: true })
   })
 
-  it('tells nofail and noauto', () => {
+  it('reports nofail and noauto', () => {
     expect(parseMountOptions('nofail')).toEqual({ ...nothing, nofail: true })
     expect(parseMountOptions('noauto')).toEqual({ ...nothing, noauto: true })
   })
@@ -89,11 +89,11 @@ describe('parseMountOptions', () => {
     expect(parseMountOptions(`${option},subvol=a`)).toEqual({ ...nothing, data: 'subvol=a' })
   })
 
-  it('takes names that objects inherit as the file system’s', () => {
+  it('passes names that objects inherit on to the file system', () => {
     expect(parseMountOptions('constructor,toString').data).toBe('constructor,toString')
   })
 
-  it('never throws, and hands no option on twice', () => {
+  it('never throws, and passes no option on twice', () => {
     fc.assert(
       fc.property(fc.oneof(anyBytes(), textOf('ro,nofail=x- ')), (text) => {
         const { data, flags } = parseMountOptions(text)

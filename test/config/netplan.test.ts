@@ -4,7 +4,7 @@ import { parseNetplan } from '../../src/config/netplan.ts'
 import { formatCidr, formatIp } from '../../src/lib/ip.ts'
 import { formatProblem } from '../../src/lib/problem.ts'
 
-/** A layer in words: easier to read than bytes of addresses. */
+/** A layer as text, which is easier to read than the bytes of addresses. */
 function words({ layer, problems }: Parsed) {
   return {
     nics: layer.nics?.map(({ addresses, ...nic }) => ({ ...nic, addresses: addresses.map(formatCidr) })),
@@ -90,7 +90,7 @@ ethernets:
     })
   })
 
-  it('takes the wrapper and its lack alike', () => {
+  it('accepts files with and without the wrapper', () => {
     const text = nic('addresses: [10.0.0.2/24]')
     const wrapped = `network:\n${text.replace(/^(?=.)/gm, '  ')}`
     expect(read(wrapped)).toEqual(read(text))
@@ -114,7 +114,7 @@ ethernets:
     ])
   })
 
-  it('routes name the NIC as the layer does', () => {
+  it('routes use the layer’s name for the NIC', () => {
     const { nics, routes } = read(
       'ethernets:\n  id0:\n    match: {name: eth3}\n    gateway4: 10.0.0.1\n  id1:\n    match: {macaddress: 52-54-00-00-00-01, name: eth9}\n    gateway4: 10.0.0.2\n',
     )
@@ -122,7 +122,7 @@ ethernets:
     expect(routes).toEqual(['default4 via 10.0.0.1 dev eth3', 'default4 via 10.0.0.2 dev id1'])
   })
 
-  it('says nothing of keys that change nothing', () => {
+  it('ignores keys that change nothing', () => {
     const text = nic(
       'optional: true',
       'renderer: networkd',
@@ -136,7 +136,7 @@ ethernets:
     expect(read('').problems).toEqual([])
   })
 
-  it('has an address whose options it ignores', () => {
+  it('keeps an address whose options it ignores', () => {
     expect(read(nic('addresses:', '- 10.0.0.2/24:', '    lifetime: 0'))).toMatchObject({
       nics: [{ addresses: ['10.0.0.2/24'] }],
       problems: ['f:5:7: eth0: options of an address are not supported; ignored'],
@@ -212,11 +212,11 @@ ethernets:
       'ethernets: {a-very-long-name-indeed: {}}',
       'f:1:13: a-very-long-name-indeed: has neither a MAC nor an interface name to match; skipped',
     ],
-  ])('tells: %s', (text, problem) => {
+  ])('reports: %s', (text, problem) => {
     expect(read(text).problems).toEqual([problem])
   })
 
-  it('keeps the rest where one part is broken', () => {
+  it('keeps the rest if one part is broken', () => {
     const { nics, routes } = read(
       nic(
         'mtu: x',

@@ -112,7 +112,7 @@ describe('parseSeed', () => {
     ])
   })
 
-  it('has a layer for each file that there is', () => {
+  it('has a layer for each file', () => {
     expect(parseSeed({}, 'seed')).toEqual({ layers: [], problems: [] })
     expect(parseSeed({ zosrc: '' }, 'seed').layers).toHaveLength(1)
   })
@@ -165,7 +165,7 @@ describe('a damaged seed', () => {
     },
   )
 
-  it('any bytes at all end in data and problems', () => {
+  it('turns any bytes into data and problems', () => {
     const bytes = fc.string({
       unit: fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)),
       maxLength: 300,
@@ -179,7 +179,7 @@ describe('a damaged seed', () => {
   })
 })
 
-/** Four NICs with sixty routes each, four hundred variables: times as many. */
+/** Four NICs with sixty routes each and four hundred variables, or a multiple of that. */
 function large(times: number): SeedFiles {
   const nics = Array.from({ length: 4 * times }, (_, i) => {
     const routes = Array.from(
@@ -197,7 +197,7 @@ function large(times: number): SeedFiles {
 }
 
 describe('a large seed', () => {
-  it('is read whole', () => {
+  it('is read completely', () => {
     const { layers, problems } = parseSeed(large(1), 'seed')
     const { nics, routes, environment } = merge(layers)
     expect(problems).toEqual([])
@@ -206,7 +206,7 @@ describe('a large seed', () => {
   })
 
   it('takes time in proportion to its size', () => {
-    // The kernel counts processor time in ticks of some milliseconds: many runs, one measurement.
+    // The kernel counts processor time in ticks of a few milliseconds, so measure many runs at once.
     const milliseconds = (times: number): number => {
       const files = large(times)
       const start = process.threadCpuUsage()
@@ -215,7 +215,7 @@ describe('a large seed', () => {
       return (user + system) / 1000
     }
     milliseconds(4)
-    // Four times as much; a reader that is quadratic anywhere takes 16 times as long. By processor time, since others compute too.
+    // Four times as much; a quadratic reader would take 16 times as long. Processor time, since the machine may be busy.
     const ratios = Array.from({ length: 3 }, () => milliseconds(16) / milliseconds(4))
     expect(Math.min(...ratios)).toBeLessThan(10)
   })

@@ -50,7 +50,7 @@ users:
     })
   })
 
-  it('tells of two mounts on one target', () => {
+  it('reports two mounts on one target', () => {
     expect(read('mounts:\n- [vda, /a]\n- [vdb, /b/../a/]\n').problems).toEqual([
       "f:3:3: '/a' is also the target of an earlier mount; this one counts",
     ])
@@ -60,11 +60,11 @@ users:
     const entries = Array.from({ length: 40_000 }, (_, at) => `- [vda, /a${at}]\n`)
     const start = performance.now()
     expect(read(`mounts:\n${entries.join('')}`).mounts).toHaveLength(40_000)
-    // A third of a second; eight, where each is compared with all before it.
+    // A third of a second; if each were compared with all before it, eight.
     expect(performance.now() - start).toBeLessThan(4000)
   })
 
-  it('takes the first label of fqdn where there is no hostname', () => {
+  it('takes the first label of fqdn if there is no hostname', () => {
     expect(read('fqdn: web.example\n').hostname).toBe('web')
   })
 

@@ -1,4 +1,4 @@
-/** The state machine with a simulated clock, network and server. */
+/** Tests the state machine with a simulated clock, network and server. */
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -21,7 +21,7 @@ const SELF: Identity = { mac: MAC, hostname: 'box' }
 const HOUR = 3600
 const NOBODY = (): Message[] => []
 
-/** Seconds, what the client does, and which phase it is in then. */
+/** Seconds, what the client does, and its phase after that. */
 interface Entry {
   readonly at: number
   readonly action: Action
@@ -54,7 +54,7 @@ function take(world: World, { state, actions }: Transition): void {
 
 const feed = (world: World, event: Event): void => take(world, next(world.state, event, world.now, SELF))
 
-/** Lets time pass, in seconds: each deadline comes in its turn. */
+/** Lets seconds pass, with every deadline in turn. */
 function pass(world: World, seconds: number): void {
   const end = world.now + seconds * 1000
   while (world.state.deadline <= end) {
@@ -111,7 +111,7 @@ describe('a client with a server that answers', () => {
     expect(world.now).toBe(0)
   })
 
-  it('says in its messages what RFC 2131, table 5 asks for', () => {
+  it('sends what RFC 2131, table 5 requires', () => {
     const [discover, request] = sends(boot(giving())).map(({ message }) => message)
     const options = (message: Message | undefined) =>
       [...(message?.options ?? [])].map(([code, value]) => `${code} ${hexOf(value)}`)
@@ -123,7 +123,7 @@ describe('a client with a server that answers', () => {
     expect(request?.ciaddr).toEqual(ip('0.0.0.0'))
   })
 
-  it('renews at half of the time, by one unicast message, and tells nobody', () => {
+  it('renews at half of the time, by one unicast message, and reports nothing', () => {
     const world = boot(giving())
     pass(world, HOUR / 2)
     const [, , renewal, ...rest] = sends(world)
@@ -147,10 +147,10 @@ describe('a client with a server that answers', () => {
     ['T1 and T2 of the server', { 58: '00000064', 59: '000000c8' }, 100, 200],
     ['T1 alone', { 58: '00000064' }, 100, 3150],
     ['T2 alone', { 59: '000000c8' }, 200, 200],
-    ['T2 behind the end', { 59: '00001000' }, 1800, 3150],
-    ['T1 behind T2', { 58: '000000c9', 59: '000000c8' }, 200, 200],
+    ['T2 after the end', { 59: '00001000' }, 1800, 3150],
+    ['T1 after T2', { 58: '000000c9', 59: '000000c8' }, 200, 200],
     ['none that is whole', { 58: '64', 59: 'c8' }, 1800, 3150],
-  ])('has the times by %s', (_, options: Options, renewal, rebinding) => {
+  ])('sets its timers by %s', (_, options: Options, renewal, rebinding) => {
     const { state } = boot(giving(options))
     if (state.phase.is !== 'bound') throw new Error(state.phase.is)
     const { renewAt, rebindAt, expireAt } = state.phase.binding
@@ -159,25 +159,25 @@ describe('a client with a server that answers', () => {
     expect([rebindAt, expireAt]).toEqual([rebinding * 1000, HOUR * 1000])
   })
 
-  it('has nothing more to do with a lease that does not end', () => {
+  it('does nothing more about a lease that does not end', () => {
     const world = boot(giving({ 51: 'ffffffff' }))
     expect(world.state.deadline).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('tells of a renewed lease that is different', () => {
+  it('reports a renewed lease that differs', () => {
     const world = boot(giving())
     world.answer = giving({ 6: '09090909' })
     pass(world, HOUR / 2)
     world.answer = giving({ 6: '09090909' }, { yiaddr: ip('10.0.0.8') })
     pass(world, HOUR / 2)
     expect(changes(world)).toEqual(['10.0.0.7/24', '10.0.0.7/24', '10.0.0.8/24'])
-    // Another duration is nothing to tell.
+    // Another duration is nothing to report.
     world.answer = giving({ 6: '09090909', 51: '00000e00' }, { yiaddr: ip('10.0.0.8') })
     pass(world, HOUR / 2)
     expect(changes(world)).toHaveLength(3)
   })
 
-  it('keeps a lease of some seconds', () => {
+  it('keeps a lease of a few seconds', () => {
     const world = boot(giving({ 51: '00000004' }))
     pass(world, 60)
     expect(changes(world)).toEqual(['10.0.0.7/24'])
@@ -185,7 +185,7 @@ describe('a client with a server that answers', () => {
     expect(sends(world).length).toBeLessThan(36)
   })
 
-  it('counts the lease from when it was asked for', () => {
+  it('counts the lease from its request', () => {
     const world = boot()
     world.now = 1000
     feed(world, { is: 'packet', message: reply(OFFER, USUAL, { xid: world.state.xid }) })
@@ -206,7 +206,7 @@ describe('a client with a server that answers', () => {
 })
 
 describe('a client whose packets are lost', () => {
-  it('asks for ever, ever more rarely, and never all machines together', () => {
+  it('keeps asking, ever more rarely, and not all machines at once', () => {
     const world = boot()
     pass(world, 600)
     gaps(world).forEach((gap, index) => {
@@ -220,7 +220,7 @@ describe('a client whose packets are lost', () => {
     expect(lastSend(other).xid).not.toBe(lastSend(world).xid)
   })
 
-  it('says since when it asks, and asks for broadcasts from the third time on, in the REQUEST too', () => {
+  it('says since when it has been asking, and asks for broadcasts from the third try on, also in the REQUEST', () => {
     const world = boot()
     pass(world, 20)
     expect(sends(world).map(({ message }) => message.broadcast)).toEqual([false, false, true, true])
@@ -240,7 +240,7 @@ describe('a client whose packets are lost', () => {
     ])
   })
 
-  it('asks four times for what was offered, then everybody again', () => {
+  it('requests what was offered four times, then discovers again', () => {
     const world = boot((message) => (typeOf(message) === DISCOVER ? giving()(message) : []))
     pass(world, 34)
     expect(
@@ -251,7 +251,7 @@ describe('a client whose packets are lost', () => {
     expect(changes(world)).toEqual([])
   })
 
-  it.each([1, 2, 3])('gets its lease when %i of each four arrive', (arriving) => {
+  it.each([1, 2, 3])('gets its lease if %i of every four packets arrive', (arriving) => {
     let count = 0
     const world = boot((message) => (count++ % 4 < 4 - arriving ? [] : giving()(message)))
     pass(world, 300)
@@ -260,7 +260,7 @@ describe('a client whose packets are lost', () => {
     expect(changes(world)).toEqual(['10.0.0.7/24'])
   })
 
-  it('renews with the server, rebinds with everybody, and loses the lease at its end', () => {
+  it('renews with the server, rebinds with all servers, and loses the lease at its end', () => {
     const world = boot(giving())
     world.answer = NOBODY
     pass(world, HOUR + 1)
@@ -277,7 +277,7 @@ describe('a client whose packets are lost', () => {
       expect(to).toBe(at < HOUR * 0.875 ? '10.0.0.1' : 'all')
       expect(typeOf(message)).toBe(at < HOUR ? REQUEST : DISCOVER)
     }
-    // At least a minute apart, but for what T2 and the end cut short.
+    // At least a minute apart, unless T2 or the end comes first.
     asked.forEach(({ at }, index) => {
       const before = asked[index - 1]?.at ?? 0
       if (at !== HOUR * 0.875 && at !== HOUR) expect(at - before).toBeGreaterThan(59.9)
@@ -313,11 +313,11 @@ describe('a client whose packets are lost', () => {
 })
 
 describe('a client that is refused', () => {
-  it('what was offered, waits, and begins anew', () => {
+  it('what was offered, waits and starts over', () => {
     const world = boot((message) => (typeOf(message) === DISCOVER ? giving() : refusing)(message))
     expect(world.state.phase.is).toBe('init')
     pass(world, 60)
-    // Not a message more than two in ten seconds.
+    // At most two messages in ten seconds.
     expect(sends(world)).toHaveLength(14)
     expect(changes(world)).toEqual([])
     world.answer = giving()
@@ -325,7 +325,7 @@ describe('a client that is refused', () => {
     expect(changes(world)).toEqual(['10.0.0.7/24'])
   })
 
-  it('its renewal, loses the lease and asks everybody at once', () => {
+  it('its renewal, loses the lease and asks all servers at once', () => {
     const world = boot(giving())
     world.answer = (message) =>
       typeOf(message) === REQUEST && hexOf(message.ciaddr) !== '00000000'
@@ -336,7 +336,7 @@ describe('a client that is refused', () => {
     expect(phases(world).at(-1)).toBe('bound')
   })
 
-  it('by another server than the one it asked, does not mind unless it asks all', () => {
+  it('by another server than the one it asked, ignores it unless it asked all', () => {
     const world = boot(giving())
     world.answer = ({ xid }) => [reply(NAK, { 54: '0a000002' }, { xid }), reply(NAK, {}, { xid })]
     pass(world, HOUR * 0.875 - 1)
@@ -347,7 +347,7 @@ describe('a client that is refused', () => {
   })
 })
 
-describe('a client does not hear', () => {
+describe('a client ignores', () => {
   const messages: [string, number, Options, Partial<Message>][] = [
     ['another exchange’s', OFFER, USUAL, { xid: 7 }],
     ['another machine’s', OFFER, USUAL, { chaddr: bytesOf('020000007703') }],
@@ -365,7 +365,7 @@ describe('a client does not hear', () => {
     expect(sends(world)).toHaveLength(1)
   })
 
-  it('an ACK without a time, an offer or a second ACK', () => {
+  it('an ACK without a lease time, an offer or a second ACK', () => {
     const world = boot((message) => (typeOf(message) === DISCOVER ? giving()(message) : []))
     const { xid } = world.state
     feed(world, { is: 'packet', message: reply(ACK, { ...USUAL, 51: '' }, { xid }) })
@@ -378,7 +378,7 @@ describe('a client does not hear', () => {
     expect(world.state).toBe(state)
   })
 
-  it('the clock before its time', () => {
+  it('the clock before the deadline', () => {
     const world = boot()
     const { state } = world
     feed(world, { is: 'time' })
@@ -386,7 +386,7 @@ describe('a client does not hear', () => {
   })
 })
 
-it('whatever comes and whenever, the client goes on, never too often, and tells lease and loss in turn', () => {
+it('whatever comes and whenever, the client keeps asking, never too often, and reports lease and loss in turn', () => {
   const types = fc.constantFrom(OFFER, ACK, NAK, 7)
   const options = fc.dictionary(
     fc.constantFrom('1', '3', '26', '51', '54', '58', '59', '119', '121'),

@@ -5,7 +5,7 @@ import type { Bytes } from '../../src/lib/bytes.ts'
 import { bytesOf, hexOf, ip } from '../netlink/hex.ts'
 import { DNSMASQ_ACK, UDHCPC_DISCOVER } from './captured.ts'
 
-/** One of ours as if a server had sent it: the ports exchanged, which no sum notices. */
+/** One of our datagrams as if a server had sent it: swapping the ports changes no checksum. */
 function answer(payload: Bytes): Bytes {
   const bytes = encodeDatagram(ip('10.0.0.1'), ip('255.255.255.255'), payload)
   bytes.set([0, 67, 0, 68], 20)
@@ -18,14 +18,14 @@ const decoded = (bytes: Bytes): string | undefined => {
 }
 
 describe('encodeDatagram', () => {
-  it('writes both headers and their sums as another client does', () => {
+  it('writes both headers and checksums as another client does', () => {
     const datagram = encodeDatagram(ip('0.0.0.0'), ip('255.255.255.255'), UDHCPC_DISCOVER.subarray(28))
     expect(hexOf(datagram)).toBe(hexOf(UDHCPC_DISCOVER))
   })
 
-  it('writes a sum of 0 as ffff: 0 says that there is none', () => {
+  it('writes a checksum of 0 as ffff, since 0 means that there is none', () => {
     const from = ip('0.0.0.0')
-    // 0xffff less the rest: 17, twice the length (8 and the payload's 2), and the ports.
+    // 0xffff minus the rest: 17, twice the length (8 and the payload's 2), and the ports.
     const word = 0xffff - (17 + 2 * 10 + 67 + 68)
     const bytes = encodeDatagram(from, from, Uint8Array.of(word >> 8, word & 0xff))
     expect(hexOf(bytes.subarray(26, 28))).toBe('ffff')
@@ -35,7 +35,7 @@ describe('encodeDatagram', () => {
 })
 
 describe('decodeDatagram', () => {
-  it('takes what a server on the same host has sent, whose sum nobody has finished', () => {
+  it('accepts what a server on the same host has sent, whose checksum is unfinished', () => {
     expect(decoded(DNSMASQ_ACK)).toBe(hexOf(DNSMASQ_ACK.subarray(28)))
   })
 
@@ -48,18 +48,18 @@ describe('decodeDatagram', () => {
     )
   })
 
-  it('finds it behind IPv4 options', () => {
+  it('finds it after IPv4 options', () => {
     const plain = answer(bytesOf('01020304'))
     const bytes = new Uint8Array([...plain.subarray(0, 20), 1, 1, 1, 1, ...plain.subarray(20)])
     bytes[0] = 0x46
     bytes[3] = bytes.length
-    // The sum changes by what was added: one more word of header, four bytes of length, and the options.
+    // The checksum changes by what was added: one more header word, four bytes of length, and the options.
     const sum = ((plain[10] ?? 0) << 8) + (plain[11] ?? 0) - 0x100 - 4 - 0x202
     bytes.set([sum >> 8, sum & 0xff], 10)
     expect(decoded(bytes)).toBe('01020304')
   })
 
-  it('takes a sum of 0, and one of the pseudo-header only, as a server on the same host leaves it', () => {
+  it('accepts a checksum of 0, and one of the pseudo-header only, as a server on the same host leaves it', () => {
     const bytes = answer(bytesOf('01020304'))
     bytes.set([0, 0], 26)
     expect(decoded(bytes)).toBe('01020304')
@@ -82,11 +82,11 @@ describe('decodeDatagram', () => {
     ['has a UDP length below its header', 25, 7],
     ['has a UDP length beyond its end', 25, 13],
     ['has a changed byte', 28, 9],
-  ])('takes none that %s', (_, at, value) => {
+  ])('rejects one that %s', (_, at, value) => {
     const bytes = answer(bytesOf('01020304'))
     bytes[at] = value
     if (at < 20) {
-      // So that it is not for its sum.
+      // So that it is not rejected for its checksum.
       bytes.set([0, 0], 10)
       let sum = 0
       for (let i = 0; i < 20; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)
@@ -96,13 +96,13 @@ describe('decodeDatagram', () => {
     expect(decoded(bytes)).toBeUndefined()
   })
 
-  it('takes none with a wrong sum of its header', () => {
+  it('rejects a wrong header checksum', () => {
     const bytes = answer(bytesOf('01020304'))
     bytes[8] = 63
     expect(decoded(bytes)).toBeUndefined()
   })
 
-  it('takes any bytes for a payload inside of them, or for nothing', () => {
+  it('finds a payload inside any bytes, or none', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(200), (bytes, length) => {
         const payload = decodeDatagram(new Uint8Array(bytes), length)

@@ -22,7 +22,7 @@ const routes = (option: string): string[] =>
   )
 
 describe('leaseOf', () => {
-  it('reads what every server gives', () => {
+  it('reads what every server sends', () => {
     const { address, routers, nameServers, searchDomains, serverId, seconds, ...rest } = lease({})
     expect([formatCidr(address), formatIp(serverId), seconds]).toEqual(['10.0.0.7/24', '10.0.0.1', 3600])
     expect([ips(routers), ips(nameServers), searchDomains]).toEqual([['10.0.0.1'], ['10.0.0.53'], []])
@@ -39,11 +39,11 @@ describe('leaseOf', () => {
     ['a loopback address', {}, '127.0.0.1'],
     ['a multicast address', {}, '224.0.0.1'],
     ['the broadcast address', {}, '255.255.255.255'],
-  ])('takes no lease with %s', (_, options: Options, address) => {
+  ])('rejects a lease with %s', (_, options: Options, address) => {
     expect(leaseOf(reply(ACK, { ...USUAL, ...options }, { yiaddr: ip(address) }))).toBeUndefined()
   })
 
-  it('never ends with 0xffffffff seconds', () => {
+  it('of 0xffffffff seconds never ends', () => {
     expect(lease({ 51: 'ffffffff' }).seconds).toBe(Number.POSITIVE_INFINITY)
   })
 
@@ -61,7 +61,7 @@ describe('leaseOf', () => {
     expect(lease({ 1: mask }, address).address.prefix).toBe(prefix)
   })
 
-  it('takes the first router, and leaves out addresses of no host and what is left over', () => {
+  it('takes the first router, and leaves out invalid addresses and a remainder', () => {
     const { routers, nameServers, routes } = lease({
       3: '0a0000020a000001',
       6: '00000000 09090909 ffffffff 0a',
@@ -93,7 +93,7 @@ describe('leaseOf', () => {
   })
 
   describe('with classless routes (RFC 3442)', () => {
-    it('has them and no routers', () => {
+    it('has those and no routers', () => {
       const option = '00 0a000001  08 0a 0a000002  11 0a1100 0a000003  20 0a000009 00000000'
       expect(routes(option)).toEqual([
         'default 10.0.0.1',
@@ -144,8 +144,8 @@ describe('leaseOf', () => {
       )
     })
 
-    it('of any bytes are names, within a bounded time', () => {
-      // What leads on: short labels and pointers.
+    it('of any bytes are names, in bounded time', () => {
+      // Short labels and pointers lead on.
       const part = fc.oneof(fc.constantFrom('0161', '00', 'c000', 'c002', 'c004', 'c101'), fc.constant('3f'))
       fc.assert(
         fc.property(fc.array(part, { maxLength: 500 }), (parts) => {

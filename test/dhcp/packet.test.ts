@@ -101,7 +101,7 @@ describe('decodeMessage', () => {
     })
   })
 
-  it('puts the parts of an option together (RFC 3396), also from file and then sname (option 52)', () => {
+  it('joins split options (RFC 3396), also from file and then sname (option 52)', () => {
     expect(optionsOf(withFields('350105 340103 0302 0a00 ff', '03010000 ff', '0c0161 0301 02 ff'))).toEqual({
       53: '05',
       52: '03',
@@ -113,7 +113,7 @@ describe('decodeMessage', () => {
     expect(optionsOf(withFields('0301 0a ff', '0301 00 ff'))?.[3]).toBe('0a')
   })
 
-  it('passes over padding, and does not miss the end', () => {
+  it('skips padding, and needs no end', () => {
     expect(optionsOf(withFields('00 00 350105 00'))).toEqual({ 53: '05' })
     expect(optionsOf(withFields('ff 350105'))).toEqual({})
     expect(optionsOf(withFields(''))).toEqual({})
@@ -126,7 +126,7 @@ describe('decodeMessage', () => {
     },
   )
 
-  it('takes no message whose overloaded field ends within an option', () => {
+  it('rejects a message whose overloaded field ends within an option', () => {
     expect(decode(withFields('340101', `${'00'.repeat(127)}0c`))).toBeUndefined()
     expect(decode(withFields('340102', '', `${'00'.repeat(62)}0c02`))).toBeUndefined()
   })
@@ -135,13 +135,13 @@ describe('decodeMessage', () => {
     ['Ethernet', 1, 6],
     ['addresses of six bytes', 2, 8],
     ['DHCP', 236, 0],
-  ])('takes no message that is not of %s', (_, at, value) => {
+  ])('rejects a message that is not of %s', (_, at, value) => {
     const message = encodeMessage(reply(ACK))
     message[at] = value
     expect(decode(message)).toBeUndefined()
   })
 
-  it('takes any change to a message for another one or for none', () => {
+  it('reads a changed message as another one, or rejects it', () => {
     const change = fc.tuple(fc.nat(700), fc.nat(255))
     fc.assert(
       fc.property(messages, fc.array(change, { maxLength: 20 }), fc.nat(700), (message, changes, length) => {

@@ -32,7 +32,7 @@ const FIRST = lease(
 )
 
 describe('leaseRequests', () => {
-  it('are MTU, address, routes; a gateway that no prefix covers is on the link', () => {
+  it('set MTU, address, routes; a gateway that no prefix covers is on-link', () => {
     expect(said(FIRST)).toEqual([
       'set eth0 mtu 1400',
       'add address 10.0.0.7/24 to eth0',
@@ -42,7 +42,7 @@ describe('leaseRequests', () => {
     ])
   })
 
-  it('take away first what the new lease has not', () => {
+  it('first remove what the new lease lacks', () => {
     expect(said(lease('10.0.0.8/24', [route('default', '10.0.0.2')], 1400), FIRST)).toEqual([
       'delete route 10.0.9.9/32 dev eth0 metric 103',
       'delete route 10.1.0.0/16 via 10.9.0.1 dev eth0 metric 103 onlink',
@@ -52,14 +52,14 @@ describe('leaseRequests', () => {
     ])
   })
 
-  it('leave an address alone that stays, but not one whose prefix changes', () => {
+  it('leave an unchanged address alone, but not one whose prefix changes', () => {
     expect(
       said(lease('10.0.0.7/24', FIRST.routes), FIRST).filter((text) => text.startsWith('delete')),
     ).toEqual([])
     expect(said(lease('10.0.0.7/16', FIRST.routes), FIRST)[0]).toBe('delete address 10.0.0.7/24 from eth0')
   })
 
-  it('of a lost lease take all away', () => {
+  it('of a lost lease remove everything', () => {
     expect(said(undefined, FIRST)).toEqual([
       'delete route default via 10.0.0.1 dev eth0 metric 103',
       'delete route 10.0.9.9/32 dev eth0 metric 103',
@@ -69,7 +69,7 @@ describe('leaseRequests', () => {
     expect(said(undefined)).toEqual([])
   })
 
-  it('do not mind what is gone already', () => {
+  it('tolerate what is already gone', () => {
     const tolerated = leaseRequests(3, 'eth0', undefined, FIRST).map((request) => request.tolerated)
     // ESRCH, and EADDRNOTAVAIL.
     expect(tolerated).toEqual([3, 3, 3, 99])

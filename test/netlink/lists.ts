@@ -1,4 +1,4 @@
-/** Lists of the kernel's links, addresses and routes, to compare what PID 1 has made with what was asked for. */
+/** Lists the kernel's links, addresses and routes, to compare what PID 1 has set up with what was wanted. */
 
 import { type Bytes, i32, putU32, u32 } from '../../src/lib/bytes.ts'
 import type { Cidr, Family, Ip } from '../../src/lib/ip.ts'

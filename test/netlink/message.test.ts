@@ -85,12 +85,12 @@ describe('a walk', () => {
     expect(nextMessage(walk(bytes, bytes.length))).toBe(false)
   })
 
-  it('of nothing, or of a failure’s number, ends at once', () => {
+  it('of nothing, or of an errno, ends at once', () => {
     const bytes = bytesOf('10000000 1000 0200 07000000 00000000')
     for (const length of [0, -11]) expect(nextMessage(walk(bytes, length))).toBe(false)
   })
 
-  it('of anything stays inside and comes to an end', () => {
+  it('of any bytes stays inside and ends', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(250), (random, length) => {
         const messages = walk(new Uint8Array(random), length)
@@ -110,7 +110,7 @@ describe('findAttributes', () => {
     return [...findAttributes(bytes, 0, bytes.length).entries()].filter(([, at]) => at !== 0)
   }
 
-  it('finds them by type, without NLA_F_NESTED, and of repeated ones the last', () => {
+  it('finds attributes by type, without NLA_F_NESTED, and the last of repeated ones', () => {
     expect(found('0500 0200 01000000  0c00 0780 0800 0900 01000000  0400 0200')).toEqual([
       [2, 24],
       [7, 12],
@@ -126,7 +126,7 @@ describe('findAttributes', () => {
     expect(found(`0500 0200 01000000 ${hex}`)).toEqual([[2, 4]])
   })
 
-  it('of anything stays inside and comes to an end', () => {
+  it('of any bytes stays inside and ends', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(60), fc.nat(350), (random, words, end) => {
         const bytes = new Uint8Array(random)
@@ -154,12 +154,12 @@ describe('an attribute', () => {
     ])
   })
 
-  it('is a text, with and without NUL', () => {
+  it('is text, with and without NUL', () => {
     const at = findAttributes(texts, 0, texts.length)
     expect([0, 1, 2].map((type) => attributeText(texts, at[type] ?? 0))).toEqual(['', 'eth0', 'lo'])
   })
 
-  it('is bytes, or nothing where there is none', () => {
+  it('is bytes, or undefined if there is none', () => {
     expect(attributeBytes(texts, 4)).toEqual(bytesOf('65746830'))
     expect(attributeBytes(texts, 0)).toBeUndefined()
   })

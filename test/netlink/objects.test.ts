@@ -1,4 +1,4 @@
-/** Links, addresses, routes and acknowledgements against captured bytes, both ways. */
+/** Compares requests and answers (links, addresses, routes, acknowledgements) with captured bytes. */
 
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
@@ -88,7 +88,7 @@ describe('requests are as iproute2 sends them', () => {
     },
   )
 
-  it('appends a route where asked, and takes one that is there for done', () => {
+  it('appends a route on request, and tolerates an existing one', () => {
     const request = routeAdd({ family: 4, destination: undefined, gateway: ip('10.0.0.1'), append: true })
     expect(hexOf(request.message).slice(12, 16)).toBe('010c')
     expect(request.tolerated).toBe(17)
@@ -127,7 +127,7 @@ describe('requests are as iproute2 sends them', () => {
   })
 })
 
-describe('answers of the kernel', () => {
+describe('the kernel’s answers', () => {
   it('decodeLink reads a link', () => {
     expect(links(ANSWERS.link)).toEqual([
       {
@@ -216,20 +216,20 @@ describe('answers of the kernel', () => {
     expect(acknowledgements(bytes)).toEqual([{ error: -101, text: 'Oh no' }])
   })
 
-  it('decodeAcknowledgement makes nothing of half an answer', () => {
+  it('decodeAcknowledgement ignores half an answer', () => {
     expect(acknowledgements(bytesOf('12000000 0200 0000 09000000 b93a9bb9 9bff'))).toEqual([])
   })
 })
 
-describe('whatever comes', () => {
+describe('any bytes', () => {
   const everything = Object.values(ANSWERS)
 
-  it('cut anywhere, nothing throws', () => {
+  it('truncated anywhere, throw nothing', () => {
     for (const whole of everything) {
       for (let length = 0; length <= whole.length; length++) {
         const bytes = whole.slice(0, length)
         for (const read of [links, addresses, routes, acknowledgements]) read(bytes)
-        // Also where the header lies about the length.
+        // Also if the header lies about the length.
         decodeLink(bytes, 16, whole.length)
         decodeAddress(bytes, 16, whole.length)
         decodeRoute(bytes, 16, whole.length)
@@ -237,7 +237,7 @@ describe('whatever comes', () => {
     }
   })
 
-  it('with bytes changed, nothing throws and nothing goes on for ever', () => {
+  it('with bytes changed, throw nothing and loop nowhere', () => {
     const changes = fc.array(fc.tuple(fc.nat(500), fc.nat(255)), { minLength: 1, maxLength: 8 })
     fc.assert(
       fc.property(fc.constantFrom(...everything), changes, (whole, list) => {
@@ -277,13 +277,13 @@ describe('parseUevent', () => {
   })
 
   test.each(['', 'libudev\0\xfe\xed\xca\xfe', '@/devices\0', 'add', 'add\0@', 'add@/devices/x'])(
-    'makes nothing of %j',
+    'ignores %j',
     (text) => {
       expect(parseUevent(text)).toBeUndefined()
     },
   )
 
-  it('reads anything without an exception', () => {
+  it('never throws', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('\0', '@', '=', 'add', 'SUBSYSTEM=', 'x')), (parts) => {
         parseUevent(parts.join(''))

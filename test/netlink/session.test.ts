@@ -1,4 +1,4 @@
-/** The session against a kernel that misbehaves, as the real one can't be made to. */
+/** Tests the session with a fake kernel that misbehaves, which the real one can't be made to. */
 
 import { describe, expect, it } from 'vitest'
 import type { Bytes } from '../../src/lib/bytes.ts'
@@ -24,7 +24,7 @@ import { bytesOf } from './hex.ts'
 const EAGAIN = -11
 const EINTR = -4
 
-/** A datagram with who sent it, or a failure of recvfrom(2). */
+/** A datagram and its sender, or a failure of recvfrom(2). */
 type Reply = { readonly bytes: Bytes; readonly from?: number } | number
 
 interface Fake {
@@ -32,7 +32,7 @@ interface Fake {
   clock: number
 }
 
-/** A kernel with one socket: `answer` gives what is to be received after each message that is sent. */
+/** A kernel with one socket: `answer` returns what can be received after each message that is sent. */
 function fakeKernel(answer: (sent: Bytes) => readonly Reply[]): Fake {
   const fake: Fake = { sent: [], clock: 0 }
   const queue: Reply[] = []
@@ -110,7 +110,7 @@ describe('transact', () => {
     closeSession(session)
   })
 
-  it('splits what is too much for one message', () => {
+  it('splits what does not fit into one message', () => {
     const fake = fakeKernel((sent) => [{ bytes: acknowledgement(sequences(sent).at(-1) ?? 0, 0) }])
     const requests = Array.from({ length: 300 }, (_, index) => up(index))
     expect(transact(openSession(), requests)).toEqual(requests.map(() => undefined))
@@ -121,7 +121,7 @@ describe('transact', () => {
     expect(fake.sent.slice(3).map((sent) => sequences(sent).length)).toEqual([8, 8, 4])
   })
 
-  it('hears neither strangers, nor late answers, nor rubbish', () => {
+  it('ignores strangers, late answers and garbage', () => {
     fakeKernel((sent) => {
       const [first = 0, last = 0] = sequences(sent)
       return [
@@ -153,7 +153,7 @@ describe('transact', () => {
     expect(fake.sent).toHaveLength(1)
   })
 
-  it('fails all by name where answers were lost, and keeps those that came', () => {
+  it('reports every request as failed if answers were lost, and keeps those that came', () => {
     fakeKernel((sent) => [-105, { bytes: acknowledgement(sequences(sent)[1] ?? 0, -19) }])
     expect(outcome(transact(openSession(), [up(1), up(2), up(3)]))).toEqual([
       'set link 1 up: ENOBUFS (no buffer space available): no answer from the kernel',
@@ -176,7 +176,7 @@ describe('a dump', () => {
     return copy
   }
 
-  it('is read again where the list changed meanwhile', () => {
+  it('is read again if the list changed meanwhile', () => {
     let attempts = 0
     fakeKernel((sent) => {
       const [sequence = 0] = sequences(sent)
@@ -189,12 +189,12 @@ describe('a dump', () => {
     expect(attempts).toBe(2)
   })
 
-  it('throws what the kernel refuses', () => {
+  it('throws the kernel’s refusal', () => {
     fakeKernel((sent) => [{ bytes: acknowledgement(sequences(sent)[0] ?? 0, -1) }])
     expect(() => dumpLinks(openSession())).toThrow('list links: EPERM (operation not permitted)')
   })
 
-  it('throws an error that came in its middle', () => {
+  it('throws an error from the middle of the list', () => {
     fakeKernel((sent) => {
       const [sequence = 0] = sequences(sent)
       const done = numbered(ANSWERS.done, sequence)
@@ -205,7 +205,7 @@ describe('a dump', () => {
     expect(() => dumpLinks(openSession())).toThrow('list links: ENOMEM')
   })
 
-  it('throws where the kernel stops to answer', () => {
+  it('throws if the kernel stops answering', () => {
     fakeKernel((sent) => [{ bytes: numbered(ANSWERS.link, sequences(sent)[0] ?? 0) }])
     expect(() => dumpLinks(openSession())).toThrow('list links: ETIMEDOUT')
   })

@@ -1,4 +1,4 @@
-/** A root that boots twice, and files of /etc that lead elsewhere. */
+/** Boots a root twice, and roots whose files in /etc are symlinks. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -88,7 +88,7 @@ describe('three boots of one root with a seed', () => {
     return options
   })
 
-  /** The exit code's file tells the uptime, which differs. */
+  /** exit.json has the uptime, which differs. */
   function tree({ root }: Boot): Record<string, string> {
     const { '.zmachine/exit.json': exit = '', ...rest } = snapshot(root)
     return { ...rest, exit: exit.slice(0, exit.indexOf('{')) }

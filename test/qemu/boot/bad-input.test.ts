@@ -1,4 +1,4 @@
-/** What a host or a person may get wrong: the boot goes on, or ends with one clear error. */
+/** Mistakes of hosts and people: the boot continues, or ends with one clear error. */
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

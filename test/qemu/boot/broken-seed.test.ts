@@ -1,4 +1,4 @@
-/** Seeds whose every optional part is broken: the entrypoint starts, and the console says what was skipped and why. */
+/** Seeds in which every optional part is broken: the entrypoint starts, and the console says what was skipped and why. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** `dhcp4: true` against the server of QEMU's user network. Cut off as it is, that server gives an address and no router. */
+/** Tests `dhcp4: true` with the server of QEMU's user network, which offers no router since the network is isolated. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** Data disks of each type that PID 1 tells apart by their superblocks. */
+/** Data disks with every file system that PID 1 recognizes. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -17,7 +17,7 @@ describe('disks of every type', () => {
     const disks = [{ file: await makeExt4(join(folder, 'ext4'), { 'hello.txt': 'hello' }) }]
     for (const type of DISK_TYPES) disks.push({ file: await makeDisk(join(folder, type.type), type, tree) })
     const letter = (at: number): string => String.fromCharCode(0x61 + at)
-    // The kernel takes no more than 32 arguments after `--`, and panics on more: they come from the root.
+    // The kernel accepts at most 32 arguments after `--`, and panics if there are more; so they come from the root.
     const perType = (type: string): string => `, write /disks/${type}/new x , cat /disks/${type}/hello.txt`
     const commands = `report ${TYPES.map(perType).join(' ')}`.split(' ')
     return {

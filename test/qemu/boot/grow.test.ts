@@ -1,4 +1,4 @@
-/** Disks that were enlarged between two boots, as when a deployment is. */
+/** Disks that grew between two boots, as when a deployment is enlarged. */
 
 import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
@@ -42,7 +42,7 @@ describe('disks that were enlarged', () => {
     }
   })
 
-  /** Of the mounted file system, in MiB. */
+  /** The size of the mounted file system, in MiB. */
   const size = (target: string): number =>
     Number(new RegExp(`probe: df ${target}: (\\d+) MiB`).exec(boot().console)?.[1])
 

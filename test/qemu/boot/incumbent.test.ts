@@ -1,4 +1,4 @@
-/** Where the incumbent guest fails: each test has the name of its row. */
+/** Inputs that other inits get wrong; docs/protocol.md lists them. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** A seed as large as one may get: many routes, many variables, mounts in the wrong order, the seed among the disks. */
+/** A very large seed: many routes and variables, mounts in the wrong order, the seed between the disks. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import { makeSeed } from '../lib/images.ts'
 const NICS = [0, 1, 2, 3]
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
-/** Forty of IPv4 and twenty of IPv6 for each NIC. */
+/** Forty IPv4 and twenty IPv6 routes for each NIC. */
 const NETWORK = [
   'ethernets:',
   ...NICS.flatMap((nic) => [
@@ -51,7 +51,7 @@ const SHELL_SYNTAX = [
   '',
 ]
 
-/** Names too that a shell would not take. */
+/** Including names that a shell would not accept. */
 const VARIABLES = numbers(400).map((n): [string, string] => [
   n % 7 === 0 ? `odd-name.${n}` : `VARIABLE_${n}`,
   `${SHELL_SYNTAX[n % SHELL_SYNTAX.length]}${n % 3 === 0 ? SHELL_SYNTAX[(n * 7) % SHELL_SYNTAX.length] : ''}`,

@@ -1,4 +1,4 @@
-/** Devices that appear after PID 1 began: it waits, and their appearance wakes it. */
+/** Devices that appear after PID 1 has started: it waits for them, and wakes up when they appear. */
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,10 +8,10 @@ import { type Boot, booted } from '../lib/boot.ts'
 import { makeExt4, probeProgram, writeTree } from '../lib/files.ts'
 import { ofNodeBuild } from '../lib/kernel.ts'
 
-/** Long enough that PID 1 waits by then, for which Node takes a second. In milliseconds. */
+/** In milliseconds; by then PID 1 is waiting, though Node takes a second to get there. */
 const LATE = ofNodeBuild ? 4000 : 1500
 
-/** Plugs something in when PID 1 has been waiting for a while. */
+/** Plugs a device in after PID 1 has been waiting for a while. */
 function late(plug: (machine: Machine) => Promise<void>): (machine: Machine) => Promise<void> {
   return async (machine) => {
     await machine.console.waitFor('Run /init as init process')
@@ -20,7 +20,7 @@ function late(plug: (machine: Machine) => Promise<void>): (machine: Machine) => 
   }
 }
 
-/** From the kernel's word of a new PCI device to the entrypoint, both on the guest's clock, in seconds. */
+/** From the kernel's line about a new PCI device to the entrypoint, by the guest's clock, in seconds. */
 function woken({ console: text }: Boot): number {
   const plugged = /^\[ *(\d+\.\d+)\] pci .*\[1af4:/gm
   const times = [...text.matchAll(plugged)].map((found) => Number(found[1]))

@@ -1,4 +1,4 @@
-/** Where the root comes from: block devices by name, label and UUID, read-only ones, 9p; and where there is none. */
+/** Sources of the root: block devices by name, label and UUID, read-only ones, 9p; and a missing one. */
 
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** Booted with a seed as today's hosts attach it: what the entrypoint makes of each of its files. */
+/** Boots with seeds as today's hosts attach them: what the entrypoint finds of each file. */
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ const program = await probeProgram()
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1')
 const nic = (mac: string, hub = 0): Nic => ({ mac, backend: { kind: 'hub', hub } })
 
-/** A root whose probe has its commands from a file: the fixtures' arguments are not for it. */
+/** A root whose probe takes its commands from a file, since the fixtures' arguments are not for it. */
 const scripted = (commands: string, more: Tree = {}): Tree => ({ 'probe.commands': commands, ...more })
 
 const variables = (boot: Boot): Record<string, string> =>
@@ -61,7 +61,7 @@ describe.each<[SeedKind, string]>([
         { file: await makeExt4(join(folder, 'data'), { 'd.txt': 'disk' }) },
         await makeSeed(join(folder, 'seed'), seedFixture('private-mycelium'), { kind, label }),
       ],
-      // In another order than the seed has them.
+      // In another order than in the seed.
       nics: [nic('fe:1a:39:0c:77:21'), nic('54:43:83:2b:2f:8f')],
       last: /probe: pid 1 ends, code 0/,
     }
@@ -153,7 +153,7 @@ describe('the fixture light, with an address and a default route twice', () => {
   })
 })
 
-/** As a host's file server shows a root that can't be written: mounted read-only below it. Only root may mount. */
+/** A read-only root as a host's file server shows it: mounted read-only below it. Only root may mount. */
 describe.skipIf(process.getuid?.() !== 0)(
   'the node’s self-test: no NIC, and a root that is read-only although the command line says rw',
   () => {
@@ -170,7 +170,7 @@ describe.skipIf(process.getuid?.() !== 0)(
         probe: 'report - , write /etc/more text , exit 4'.split(' '),
       }
     })
-    // Before the folder is removed, which would empty it.
+    // Before the folder is removed, which would empty the mount.
     afterAll(() => {
       execFileSync('umount', [root])
     })
@@ -563,7 +563,7 @@ describe('seeds that can’t be read', () => {
     const iso = await makeSeed(join(folder, 'iso'), tree, { kind: 'iso' })
     truncateSync(iso.file, 34 << 10)
     const header = await makeSeed(join(folder, 'header'), tree)
-    // Bytes per sector, and what comes after: the label stays.
+    // Bytes per sector and what follows; the label stays.
     overwrite(header.file, 11, 25)
     return { disks: [truncated, garbage, iso, header], cmdline: 'host=plain' }
   })
@@ -583,7 +583,7 @@ describe('seeds that can’t be read', () => {
   })
 })
 
-/** Puts bytes that mean nothing into a file, up to its end or for a length. */
+/** Overwrites a file with meaningless bytes, up to its end or for a length. */
 function overwrite(file: string, from: number, length?: number): void {
   const bytes = readFileSync(file)
   bytes.fill(0xa5, from, length === undefined ? bytes.length : from + length)

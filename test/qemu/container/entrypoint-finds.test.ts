@@ -1,4 +1,4 @@
-/** One boot as the older generation of hosts does it; what the entrypoint finds. */
+/** What the entrypoint finds, in one boot as the older generation of hosts does it. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -37,7 +37,7 @@ describe('an entrypoint under the older generation’s command line', () => {
         { backend: { kind: 'user' }, capture: join(own, 'eth0.pcap') },
         { backend: { kind: 'user' }, capture: join(own, 'eth1.pcap') },
       ],
-      // Keys come in random order: here, each before what it needs.
+      // Keys come in random order; here, each comes before what it depends on.
       cmdline: [
         'vdb=/data/nested qsfs_share=/link/below qsfs_odd="/mnt/gr\u00f6\u00dfe of=two words" vda=/data',
         'net_r4=default,10.0.2.2;10.9.0.0/16,192.168.77.1;10.8.0.0/16,eth1 net_dns=10.0.2.3;1.1.1.1;fec0::3',

@@ -1,4 +1,4 @@
-/** Which program becomes the entrypoint, with what around it. */
+/** Which program becomes the entrypoint, and its arguments and environment. */
 
 import { describe, expect, test } from 'vitest'
 import { scripted } from '../../faults/faults.ts'
@@ -173,7 +173,7 @@ describe('settings of the deployment', () => {
 })
 
 describe('a command line of the kernel’s full length', () => {
-  // COMMAND_LINE_SIZE is 2048 on x86, the final NUL included; a longer one is cut by the kernel itself.
+  // COMMAND_LINE_SIZE is 2048 on x86, including the final NUL; the kernel truncates a longer one.
   const boot = booted({ cmdline: `zmachine.env.LONG=${'x'.repeat(1700)} zmachine.env.LAST=seen` })
 
   test('is read to its end', () => {
@@ -295,7 +295,7 @@ describe.each([
     init,
     files,
     last: /probe: pid 1 ends, code 6/,
-    // The first comma ends what an interpreter line adds.
+    // The first comma ends what a #! line adds.
     probe: [',', 'report', ',', 'exit', '6'],
   })
 

@@ -7,7 +7,7 @@ import { ofNodeBuild } from '../lib/kernel.ts'
 
 const PORT = 9229
 
-/** A message of the inspector's protocol, as far as it is looked at here. */
+/** A message of the inspector's protocol, as far as it is needed here. */
 interface Message {
   readonly id?: number
   readonly method?: string
@@ -15,10 +15,10 @@ interface Message {
   readonly result?: { readonly result?: { readonly value?: unknown } }
 }
 
-/** Attaches, and hands out what is said. */
+/** Attaches, and returns the messages. */
 async function attach(port: number): Promise<{
   readonly send: (method: string, params?: object) => Promise<Message>
-  /** The first that there was of a kind. */
+  /** The first message of a kind. */
   readonly event: (method: string, fits?: (message: Message) => boolean) => Promise<Message>
   readonly close: () => void
 }> {
@@ -76,7 +76,7 @@ const withInspector = (): void => {
           },
         ],
         cmdline: `net_eth0=10.0.2.15/24 zmachine.inspect=${PORT}`,
-        // Orphans while it is attached: none is forgotten.
+        // Orphans are reaped while a debugger is attached.
         probe: 'deaf , orphans 20 , signals 1 , exit 7'.split(' '),
         during: async (machine) => {
           await machine.console.waitFor('probe: ready for signals')
@@ -136,6 +136,6 @@ const withoutInspector = (): void => {
   })
 }
 
-// Of each build its own: nothing is skipped.
+// One for each build: nothing is skipped.
 if (ofNodeBuild) withInspector()
 else withoutInspector()

@@ -1,4 +1,4 @@
-/** SSH host keys, made by the image's own ssh-keygen: one set a machine. */
+/** SSH host keys, made by the image's ssh-keygen: one set for each machine. */
 
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const image = await sshImage()
 const publicKey = (boot: Boot, type: string): string | undefined =>
   boot.file(`etc/ssh/ssh_host_${type}_key.pub`)
 
-/** What ssh-keygen itself says of a key: bits, fingerprint, comment, type. */
+/** What ssh-keygen says about a key: bits, fingerprint, comment, type. */
 const describeKey = async (boot: Boot, type: string): Promise<string> =>
   (
     await run(needProgram('ssh-keygen', 'openssh-client'), [

@@ -1,4 +1,4 @@
-/** The size of the terminal that shows the console: told at the start, and again when it changes. */
+/** The size of the terminal that shows the console: passed on at the start, and whenever it changes. */
 
 import { expect, test } from 'vitest'
 import { needProgram } from '../../../src/host/lib/programs.ts'

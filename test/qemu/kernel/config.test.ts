@@ -1,4 +1,4 @@
-/** What the running kernel says of its own configuration: everything we asked for, and everything containers ask for. */
+/** Checks the running kernel's configuration: everything that we configured, and everything that containers need. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ const DOCKER: Readonly<Record<string, readonly string[]>> = {
     CGROUP_NET_PRIO CFS_BANDWIDTH FAIR_GROUP_SCHED IP_NF_TARGET_REDIRECT IP_VS IP_VS_NFCT IP_VS_PROTO_TCP
     IP_VS_PROTO_UDP IP_VS_RR SECURITY_SELINUX SECURITY_APPARMOR EXT4_USE_FOR_EXT2 EXT4_FS EXT4_FS_POSIX_ACL
     EXT4_FS_SECURITY`),
-  // Under cgroup v1 only, but they cost nothing to have.
+  // For cgroup v1 only, but they cost nothing.
   'cgroup v1': words('CGROUP_FREEZER CGROUP_DEVICE CPUSETS CGROUP_CPUACCT MEMCG CGROUP_PIDS CGROUP_HUGETLB'),
   'Network Drivers': words(`
     VXLAN BRIDGE_VLAN_FILTERING CRYPTO CRYPTO_AEAD CRYPTO_GCM CRYPTO_SEQIV CRYPTO_GHASH XFRM XFRM_USER XFRM_ALGO
@@ -40,7 +40,7 @@ const K3S: Readonly<Record<string, readonly string[]>> = {
   'Network Drivers': words('INET_XFRM_MODE_TRANSPORT'),
 }
 
-/** What the scripts ask for and is left out. A reason that no longer holds fails below. */
+/** What the scripts ask for and our kernel leaves out. A reason that no longer holds fails below. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
   MEMCG_SWAP: 'gone since Linux 6.1, whose MEMCG counts swap without it',
   INET_XFRM_MODE_TRANSPORT: 'gone since Linux 5.4, where XFRM has every mode',

@@ -1,4 +1,4 @@
-/** Devices of our kernel, over PCI and over MMIO, and how a machine ends that nobody ends in an orderly way. */
+/** Our kernel's devices, over PCI and MMIO, and the end of machines that are not shut down in an orderly way. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -89,7 +89,7 @@ describe('a panic', () => {
 })
 
 describe('a panic of a machine with a panic device', () => {
-  // The kernel would wait for ever: only the device tells QEMU.
+  // The kernel would wait forever: only the device notifies QEMU.
   const boot = booted({
     ...ending('echo c >/proc/sysrq-trigger', /Kernel panic/),
     cmdline: 'panic=0',
@@ -114,14 +114,14 @@ describe.each([
   test(`is a ${reason} of the machine`, () => expect(boot().exit.reason).toBe(reason))
 })
 
-/** A host may pass another one than `k`: the processor's triple fault, ACPI's register, PCI's port 0xcf9. */
+/** A host may pass other values than `k`: the processor's triple fault, ACPI's register, PCI's port 0xcf9. */
 describe.each(['t', 'a', 'p'])('reboot=%s', (way) => {
   const boot = booted({ ...ending('reboot -f', /reboot: Restarting system/), cmdline: `reboot=${way}` })
 
   test('resets the machine', () => expect(boot().exit.reason).toBe('reset'))
 })
 
-/** A container that ends its machine itself, without a word of PID 1. */
+/** A container that ends its machine itself, without PID 1. */
 function ending(command: string, last: RegExp) {
   const files = { ...shell(), end: { text: `#!/bin/sh\n${command}\n`, mode: 0o755 } }
   return { init: '/end', files, last } as const

@@ -1,4 +1,4 @@
-/** System calls that programs count on: each is made in a container, with an effect that shows. */
+/** System calls that programs rely on: each is made in a container, with a visible effect. */
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import { guestProgram } from '../lib/files.ts'
 
 const SOURCE = new URL('../guest/features.c', import.meta.url)
 
-/** The names of its table. */
+/** The names in its table. */
 const FEATURES = [...readFileSync(SOURCE, 'utf8').matchAll(/^\t\{"([\w-]+)", \w+\},$/gm)].map(
   ([, name]) => name,
 )

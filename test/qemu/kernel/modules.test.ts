@@ -1,4 +1,4 @@
-/** A kernel whose drivers are modules (Debian's cloud kernel): PID 1 loads each when it is needed, and not before. */
+/** A kernel whose drivers are modules (Debian's cloud kernel): PID 1 loads each module when it is needed, and not before. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -202,7 +202,7 @@ const RULES: readonly string[] = [
   'filter -A INPUT -m set --match-set some src -j DROP',
 ]
 
-/** IPv6's, as far as they are others. */
+/** The IPv6 ones that differ. */
 const RULES6: readonly string[] = [
   'nat -A POSTROUTING -s fd00::/8 -j MASQUERADE',
   'filter -A INPUT -m conntrack --ctstate INVALID -j REJECT',
@@ -221,7 +221,7 @@ const restore = (rules: readonly string[]): string =>
     })
     .join('')
 
-/** What the program says names the line that it could not put in. */
+/** The program's message names the line that it rejected. */
 const rules = (program: string, file: string, count: number): Checks => ({
   [`${program} has every match and target`]: `
 cat -n /${file}
@@ -383,7 +383,7 @@ nft flush ruleset`,
   ...rules('ip6tables-legacy', 'rules6', RULES6.length),
 }
 
-/** What is sent back is none of the counters' business. */
+/** Replies do not count. */
 const SEEN = `
 table inet seen {
   counter original {}

@@ -1,6 +1,6 @@
 /**
- * The boot tests' harness: boots a container with the probe in its root, keeps what came of it, and shows the serial
- * log of a boot that a test fails on. A boot whose last event is missing is a failure by itself.
+ * The harness of the boot tests: boots a container with the probe in its root, keeps the results, and shows the serial log
+ * if a test fails. A boot whose last event is missing is a failure in itself.
  */
 
 import { existsSync, readFileSync } from 'node:fs'
@@ -14,13 +14,13 @@ import { probeProgram, type Tree, writeTree } from './files.ts'
 import { LEAST_MEMORY, testKernel } from './kernel.ts'
 import { consoleReport, parseReport, type Report } from './report.ts'
 
-/** No boot of a test takes longer, under TCG on a computer that does much else. In seconds. */
+/** No test's boot takes longer, under TCG on a busy computer. In seconds. */
 const TIMEOUT = 180
 
 export interface BootOptions extends Partial<Omit<MachineOptions, 'cmdline' | 'root'>> {
   /** How the root directory is attached; with `none` the command line and `disks` say what the root is. */
   readonly root?: Root['kind']
-  /** What is in the root beside /probe. */
+  /** What is in the root besides /probe. */
   readonly files?: Tree
   /** The entrypoint; `null` for none on the command line. Default `/probe`. */
   readonly init?: string | null
@@ -28,15 +28,15 @@ export interface BootOptions extends Partial<Omit<MachineOptions, 'cmdline' | 'r
   readonly cmdline?: string
   /** The probe's commands, after `--`: `report`, `exit 3`, … */
   readonly probe?: readonly string[]
-  /** The last event of this boot, where it is not `zmachine: exited`. */
+  /** The last event of this boot, if it is not `zmachine: exited`. */
   readonly last?: RegExp
-  /** What is done to the machine while it runs. */
+  /** What to do to the machine while it runs. */
   readonly during?: (machine: Machine) => Promise<void>
 }
 
 export interface Boot {
   readonly exit: MachineExit
-  /** What PID 1 said in its last line. */
+  /** PID 1's last line. */
   readonly container: ContainerExit | undefined
   /** The serial log. */
   readonly console: string
@@ -51,7 +51,7 @@ export interface Boot {
 /** Options, or a function that makes them and may put files into the boot's own folder. */
 export type Making = BootOptions | ((folder: string) => BootOptions | Promise<BootOptions>)
 
-/** Boots once for all tests of the enclosing `describe`; the answer is there when they run. */
+/** Boots once for all tests of the enclosing `describe`; the result is available when they run. */
 export function booted(making: Making): () => Boot {
   let folder: PrivateFolder | undefined
   let result: Boot | undefined
@@ -77,7 +77,7 @@ export function booted(making: Making): () => Boot {
   }
 }
 
-/** Boots a container to its end. Rejects, with the serial log, where the last event is missing. */
+/** Boots a container to its end. Rejects, with the serial log, if the last event is missing. */
 export async function bootContainer(folder: string, options: BootOptions): Promise<Boot> {
   const {
     root: kind = 'virtiofs',

@@ -1,4 +1,4 @@
-/** Trees of files and disk images for a boot, and the probe that goes into them. */
+/** Makes trees of files, disk images and the probe for boots. */
 
 import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -19,7 +19,7 @@ export type Entry =
 
 export type Tree = Readonly<Record<string, Entry>>
 
-/** Writes a tree below a folder, which is made. */
+/** Writes a tree into a new folder. */
 export function writeTree(folder: string, tree: Tree): void {
   mkdirSync(folder, { recursive: true })
   for (const [path, entry] of Object.entries(tree)) {
@@ -60,7 +60,7 @@ export async function makeExt4(file: string, tree: Tree, options: ImageOptions =
   return file
 }
 
-/** A file inside an ext4 image, read without mounting it; empty where there is none. */
+/** Reads a file in an ext4 image without mounting it; empty if there is none. */
 export const readExt4 = async (file: string, path: string): Promise<string> =>
   (await run(needProgram('debugfs', 'e2fsprogs'), ['-R', `cat ${path}`, file])).toString()
 
@@ -84,7 +84,7 @@ export async function guestProgram(source: URL, more: readonly string[] = []): P
 }
 
 /**
- * The probe. It lies where no PID 1 does, so that an instruction's address tells the two apart (bench/count.c).
+ * The probe. Its address differs from every PID 1's, so that an instruction's address tells the two apart (bench/count.c).
  * @param more further options for the compiler: `-DMARKED` for one that tells its first instruction
  */
 export const probeProgram = (more: readonly string[] = []): Promise<string> =>

@@ -1,6 +1,7 @@
 /**
- * Programs of this host in a container's root, for what only they ask of a kernel (nft, iptables, dmsetup), and a shell
- * that runs checks with them. A check is a few commands; the first that fails ends it, and the test shows its trace.
+ * Puts this host's programs (nft, iptables, dmsetup) into a container's root, to test what only they ask of a kernel, and a
+ * shell that runs checks with them. A check is a few commands; the first that fails ends it, and the test shows its
+ * trace.
  */
 
 import { readdirSync } from 'node:fs'
@@ -10,7 +11,7 @@ import { needProgram } from '../../../src/host/lib/programs.ts'
 import type { Boot } from './boot.ts'
 import type { Tree } from './files.ts'
 
-/** Where they lie in the root. busybox's shell takes its own `ip` before one in PATH, so checks call `/host/ip`. */
+/** Where they are in the root. busybox's shell prefers its own `ip` to one in PATH, so checks call `/host/ip`. */
 const FOLDER = 'host'
 
 /** What xtables programs load at run time: one shared object for each match and target. */
@@ -45,10 +46,10 @@ export interface ShellChecks {
   outcome(boot: Boot, name: string): string
 }
 
-/** The last line of a check that went well. */
+/** The last line of a successful check. */
 export const WENT_WELL = /^exit 0\n$/m
 
-/** In seconds. A check that waits for what never comes fails by its own name, not by the boot's. */
+/** In seconds, so that a check that waits forever fails under its own name, not the boot's. */
 const PATIENCE = 30
 
 /**

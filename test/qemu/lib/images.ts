@@ -1,4 +1,4 @@
-/** Disk images of every type: data disks, and seeds as hosts make them. */
+/** Makes disk images of every type: data disks, and seeds as hosts make them. */
 
 import { readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ interface DiskType {
   readonly filled: boolean
 }
 
-/** Every type that PID 1 tells by its superblock, but ext4 (files.ts). */
+/** Every type that PID 1 recognizes, except for ext4 (files.ts). */
 export const DISK_TYPES: readonly DiskType[] = [
   {
     type: 'btrfs',
@@ -78,7 +78,7 @@ export const DISK_TYPES: readonly DiskType[] = [
   },
 ]
 
-/** Makes an image of a type, with the tree in it where its program fills it. */
+/** Makes an image of a type, with the tree in it if its program can fill it. */
 export async function makeDisk(
   file: string,
   { program, debianPackage, args, megabytes }: DiskType,
@@ -100,7 +100,7 @@ export interface SeedOptions {
   readonly label?: string
 }
 
-/** In megabytes: by the number of its clusters a FAT is of one kind or another. */
+/** In megabytes: the number of clusters decides which kind of FAT it is. */
 const FAT_SIZE = { fat12: 1, fat16: 16, fat32: 40 } as const
 
 /** A seed's disk, read-only as hosts attach it. */
@@ -128,7 +128,7 @@ async function makeFat(file: string, contents: string, label: string, kind: keyo
   if (sources.length > 0) await run(needProgram('mcopy', 'mtools'), ['-s', '-i', file, ...sources, '::'])
 }
 
-/** The files of a seed as a zos host's own serializer wrote them. */
+/** The files of a seed as a zos host's serializer wrote them. */
 export function seedFixture(name: string): Tree {
   const folder = fileURLToPath(new URL(`../../fixtures/seeds/${name}`, import.meta.url))
   return Object.fromEntries(readdirSync(folder).map((file) => [file, { copy: join(folder, file) }]))

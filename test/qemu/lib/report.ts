@@ -14,7 +14,7 @@ export interface Report {
   readonly sid: number
   /** The foreground process group of standard input's terminal. */
   readonly tpgid: number
-  /** For descriptors 0, 1 and 2: whether a terminal, and the session that it controls (-1: not ours). */
+  /** For descriptors 0, 1 and 2: whether it is a terminal, and the session that it controls (-1: not ours). */
   readonly terminals: readonly { readonly terminal: boolean; readonly session: number }[]
   /** `opens`, or why /dev/tty does not. */
   readonly devTty: string
@@ -35,7 +35,7 @@ export interface Report {
   readonly routes: readonly Route4[]
   readonly routes6: readonly Route6[]
   readonly hostname: string
-  /** By path; undefined where there is nothing. */
+  /** By path; undefined if there is nothing. */
   readonly files: ReadonlyMap<string, FileEntry>
   /** `/proc/sys/` names with slashes. */
   readonly sysctls: ReadonlyMap<string, string>
@@ -105,7 +105,7 @@ export function consoleReport(consoleText: string): Report | undefined {
   return lines.length === 0 ? undefined : parseReport(lines.join('\n'))
 }
 
-/** Reads a report; throws where it is cut off. */
+/** Reads a report; throws if it is truncated. */
 export function parseReport(text: string): Report {
   const values = new Map<string, string[]>()
   for (const line of text.split('\n').filter((some) => some.includes('='))) {
@@ -222,7 +222,7 @@ const dotted = (hex: string): string =>
 function route6(line: string): Route6[] {
   const [destination = '', length = '', , , gateway = '', metric = '', , , flags = '', nic = ''] =
     line.split(/\s+/)
-  // What is not up is the kernel's own reject route.
+  // A route that is not up is the kernel's reject route.
   if ((Number.parseInt(flags, 16) & RTF_UP) === 0) return []
   return [
     {

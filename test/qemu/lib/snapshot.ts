@@ -1,4 +1,4 @@
-/** What a directory tree of the host holds, as one value that tests compare. */
+/** Takes a snapshot of a directory tree on the host, for tests to compare. */
 
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
