@@ -38,10 +38,13 @@ export const CHECK_NAMES: readonly string[] = Object.keys(CHECKS)
 
 export const isCheckName = (name: string): name is CheckName => Object.hasOwn(CHECKS, name)
 
-/** Runs checks one after the other, prints which failed, and sets the exit code. */
-export async function runChecks(names: readonly CheckName[]): Promise<void> {
+/**
+ * Runs checks one after the other, prints which failed, and sets the exit code.
+ * @param thorough whether nothing is skipped (test/programs.ts)
+ */
+export async function runChecks(names: readonly CheckName[], thorough: boolean): Promise<void> {
   const failed: string[] = []
-  for (const name of names) if (!(await passes(CHECKS[name]))) failed.push(name)
+  for (const name of names) if (!(await passes(CHECKS[name], thorough))) failed.push(name)
   heading('result')
   if (failed.length === 0) return note('everything passes')
   for (const name of failed) note(`failed: ${name}`)
@@ -49,10 +52,11 @@ export async function runChecks(names: readonly CheckName[]): Promise<void> {
 }
 
 /** Runs a check with its output on ours; whether it passed. */
-function passes({ title, program, args }: Check): Promise<boolean> {
+function passes({ title, program, args }: Check, thorough: boolean): Promise<boolean> {
   heading(title)
   const { promise, resolve } = Promise.withResolvers<boolean>()
-  const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] })
+  const env = { ...process.env, ZMACHINE_THOROUGH: thorough ? '1' : '' }
+  const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] })
   child.on('error', (error) => {
     process.stdout.write(`${program} cannot be started: ${error.message}\nRun this by npm, after npm ci.\n`)
     resolve(false)

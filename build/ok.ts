@@ -2,4 +2,4 @@
 import { runChecks } from './checks.ts'
 import { command } from './progress.ts'
 
-await command(() => runChecks(['lint', 'types-lean', 'types', 'unit']))
+await command(() => runChecks(['lint', 'types-lean', 'types', 'unit'], false))

@@ -47,5 +47,5 @@ await command(async () => {
   await buildAll()
   if (names.includes('boot-node')) await buildNode()
   if (names.includes('boot')) await buildDebianCloud()
-  await runChecks(names)
+  await runChecks(names, true)
 })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { cpio, type Entry } from '../../build/cpio.ts'
+import { testWith } from '../programs.ts'
 
 const ENTRIES: readonly Entry[] = [
   { path: 'init', type: 'file', mode: 0o755, data: Buffer.from('#!/bin/sh\n') },
@@ -24,19 +25,22 @@ function list(archive: Uint8Array): string[][] {
 }
 
 describe('cpio', () => {
-  test('writes what the system’s cpio reads: type, mode, links, owner, device, size, time, name', () => {
-    expect(list(cpio(ENTRIES)).map((fields) => fields.join(' '))).toEqual([
-      'drwxr-xr-x 2 0 0 0 Jan 1 1970 dev',
-      'crw------- 1 0 0 5 1 Jan 1 1970 dev/console',
-      'brw-rw---- 1 0 0 254 0 Jan 1 1970 dev/vda',
-      '-rw-r--r-- 1 0 0 0 Jan 1 1970 empty',
-      '-rwxr-xr-x 1 0 0 10 Jan 1 1970 init',
-      'lrwxrwxrwx 1 0 0 11 Jan 1 1970 link -> dev/console',
-      '-rw-r----- 1 0 0 5 Jan 1 1970 odd',
-    ])
-  })
+  testWith('cpio')(
+    'writes what the system’s cpio reads: type, mode, links, owner, device, size, time, name',
+    () => {
+      expect(list(cpio(ENTRIES)).map((fields) => fields.join(' '))).toEqual([
+        'drwxr-xr-x 2 0 0 0 Jan 1 1970 dev',
+        'crw------- 1 0 0 5 1 Jan 1 1970 dev/console',
+        'brw-rw---- 1 0 0 254 0 Jan 1 1970 dev/vda',
+        '-rw-r--r-- 1 0 0 0 Jan 1 1970 empty',
+        '-rwxr-xr-x 1 0 0 10 Jan 1 1970 init',
+        'lrwxrwxrwx 1 0 0 11 Jan 1 1970 link -> dev/console',
+        '-rw-r----- 1 0 0 5 Jan 1 1970 odd',
+      ])
+    },
+  )
 
-  test('keeps the bytes of files and the targets of symlinks', () => {
+  testWith('cpio')('keeps the bytes of files and the targets of symlinks', () => {
     const folder = mkdtempSync(join(tmpdir(), 'zmachine-cpio-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const input = cpio(ENTRIES.filter(({ type }) => type !== 'character' && type !== 'block'))

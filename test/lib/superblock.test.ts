@@ -14,9 +14,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { identify, type Superblock } from '../../src/lib/superblock.ts'
 import { utf8 } from '../bytes.ts'
+import { testWith } from '../programs.ts'
 
 const MIB = 1 << 20
 const UUID = '0c0ffee0-1111-2222-3333-4444aaaabbbb'
@@ -129,8 +130,6 @@ const IMAGES: readonly Image[] = [
 let folder: string
 const pathOf = ({ what }: Image): string => join(folder, what.replaceAll(' ', '-'))
 
-const installed = (program: string): boolean => spawnSync('which', [program], { env }).status === 0
-
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'superblock-'))
   mkdirSync(join(folder, 'files'))
@@ -189,7 +188,7 @@ function blkid(path: string): { type: string; label: string; uuid: string } {
 
 describe('identify', () => {
   for (const image of IMAGES) {
-    test.skipIf(!installed(image.make[0]))(`finds ${image.what}, its label and uuid, as blkid does`, () => {
+    testWith(image.make[0], 'blkid')(`finds ${image.what}, its label and uuid, as blkid does`, () => {
       const path = makeImage(image)
       const found = probe(path)
       expect(found).toMatchObject({ type: image.type, label: image.label })

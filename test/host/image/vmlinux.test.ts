@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import { EXTRACT_VMLINUX_HELP, extractVmlinuxCommand } from '../../../src/host/image/extract-vmlinux.ts'
 import { extractVmlinux, hasPvhEntry, readKernel } from '../../../src/host/image/vmlinux.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
+import { testWith } from '../../programs.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
 
 const folder = temporaryFolder()
@@ -131,7 +132,7 @@ describe('extractVmlinux', () => {
   })
 
   // As scripts/Makefile.lib packs them.
-  test.each<[string, () => Buffer]>([
+  testWith('xz', 'zstd', 'lz4', 'lzop', 'bzip2').each<[string, () => Buffer]>([
     ['gzip', () => pack('gzip', '-n', '-f', '-9')],
     ['xz', () => withSize(pack('xz', '--check=crc32', '--x86', '--lzma2=dict=32MiB'))],
     ['zstd', () => withSize(pack('zstd', '-22', '--ultra'))],
@@ -164,7 +165,7 @@ describe('extractVmlinux', () => {
     expect(relocated.equals(extractVmlinux(makeBzImage(gzipSync(relocated)), 'kernel'))).toBe(true)
   })
 
-  test.each<[string, () => Buffer]>([
+  testWith('xz', 'lz4').each<[string, () => Buffer]>([
     ['gzip', () => gzipSync(ELF)],
     ['zstd', () => zstdCompressSync(ELF)],
     ['xz', () => pack('xz')],
@@ -181,7 +182,7 @@ describe('extractVmlinux', () => {
     expect(refusalOf(gzipSync(twice))).toContain('packed more than 2 times')
   })
 
-  it('unpacks zstd by the program where Node has no zstd', async () => {
+  testWith('zstd')('unpacks zstd by the program where Node has no zstd', async () => {
     const { zstdDecompressSync: _, ...older } = zlib
     vi.doMock('../../../src/host/lib/lazy.ts', () => ({ zlib: () => older }))
     vi.resetModules()
@@ -206,7 +207,7 @@ describe('extractVmlinux', () => {
     expect(refusal).toContain(`try: apt-get install ${debianPackage}`)
   })
 
-  it('does not listen to the user’s own settings of a program', () => {
+  testWith('xz')('does not listen to the user’s own settings of a program', () => {
     const packed = pack('xz')
     vi.stubEnv('XZ_OPT', '--nonsense')
     expect(ELF.equals(extractVmlinux(packed, 'kernel'))).toBe(true)
@@ -313,19 +314,19 @@ describe('extractVmlinux refuses', () => {
     ['bzip2', () => pack('bzip2')],
   ]
 
-  test.each(PACKERS)('%s data larger than its trailer says', (name, packed) => {
+  testWith('xz', 'lz4', 'bzip2').each(PACKERS)('%s data larger than its trailer says', (name, packed) => {
     const message = (size: number) => `its ${name} data unpacks to more than ${size} bytes`
     for (const size of [0, 10, ELF.length - 1]) {
       expect(refusalOf(makeBzImage(withSize(packed(), size)))).toContain(message(Math.max(size, 1)))
     }
   })
 
-  test.each(PACKERS)('%s data smaller than its trailer says', (_, packed) => {
+  testWith('xz', 'lz4', 'bzip2').each(PACKERS)('%s data smaller than its trailer says', (_, packed) => {
     const refusal = refusalOf(makeBzImage(withSize(packed(), ELF.length + 1)))
     expect(refusal).toContain(`unpacks to ${ELF.length} bytes instead of ${ELF.length + 1}`)
   })
 
-  test.each<[string, () => Buffer]>([
+  testWith('xz', 'lz4', 'bzip2').each<[string, () => Buffer]>([
     ...PACKERS,
     ['gzip', () => gzipSync(ELF)],
     ['xz', () => pack('xz', '--format=lzma')],
