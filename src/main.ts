@@ -55,7 +55,7 @@ function run(boot: Boot): never {
   const began = microseconds()
   runSteps(EARLY_MOUNTS, boot)
   openLog()
-  prepareKernel()
+  prepareKernel(boot)
   // The first includes the start of this program, a few milliseconds.
   addTime(boot, 'kernel', began)
   addTime(boot, 'initramfs', microseconds() - began)
@@ -86,11 +86,11 @@ function run(boot: Boot): never {
 const addTime = ({ times }: Boot, name: string, took: number): unknown =>
   times.push({ name: () => name, took })
 
-function prepareKernel(): void {
+function prepareKernel(boot: Boot): void {
   // Ctrl-Alt-Del becomes SIGINT to PID 1 instead of an immediate reset.
   reboot(LINUX_REBOOT_CMD_CAD_OFF)
-  openModules(trim(readText('/proc/sys/kernel/osrelease') ?? ''))
-  loadModules('virtio_pci', 'virtio_mmio', 'virtio_blk')
+  boot.modules = openModules(trim(readText('/proc/sys/kernel/osrelease') ?? ''))
+  loadModules(boot.modules, 'virtio_pci', 'virtio_mmio', 'virtio_blk')
 }
 
 /** Reads the kernel command line: where the root is, and how to log. */

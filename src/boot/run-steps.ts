@@ -19,7 +19,7 @@ import { microseconds, setHostname, stat, symlink, uptime } from '../sys/linux.t
 import { debug, harmless, isDebug, line, warn, warnings } from './io/console.ts'
 import { isDeviceSource, seedDisks } from './io/device.ts'
 import { isDirectory, readText } from './io/files.ts'
-import { closeModules, loadModules } from './io/modules.ts'
+import { closeModules, loadModules, type Modules, NO_MODULES } from './io/modules.ts'
 import { Stopped } from './io/requests.ts'
 import { DISK_PATIENCE, SERVER_PATIENCE, watch } from './io/watchdog.ts'
 import { updateFile } from './steps/file.ts'
@@ -48,6 +48,7 @@ export interface Boot {
   readonly times: StepTime[]
   /** Until when to wait for the root, disks and shares, as `uptime()` counts. */
   deadline: number
+  modules: Modules
   /** A descriptor of its root directory. */
   initramfs: number
   /** The root, before it is entered. */
@@ -67,6 +68,7 @@ export const newBoot = (): Boot => ({
   settings: DEFAULT_SETTINGS,
   times: [],
   deadline: 0,
+  modules: NO_MODULES,
   initramfs: -1,
   mounted: undefined,
   watchRoot: () => {},
@@ -143,10 +145,10 @@ function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
       root(step, boot)
       return undefined
     case 'seed':
-      boot.seed = readSeed()
+      boot.seed = readSeed(boot.modules)
       return undefined
     case 'enter':
-      if (boot.mounted !== undefined) boot.root = enterRoot(boot.mounted, step)
+      if (boot.mounted !== undefined) boot.root = enterRoot(boot.mounted, step, boot.modules)
       return undefined
     case 'root-files':
       boot.rootFiles = readRootFiles()
@@ -160,7 +162,7 @@ function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
       must(setHostname(step.name), () => describe(step))
       return undefined
     case 'network':
-      return configureNetwork(step, boot.nics)
+      return configureNetwork(step, boot.nics, boot.modules)
     case 'dhcp':
       return dhcp(step, boot)
     case 'host-keys':
@@ -169,7 +171,7 @@ function perform(step: BootStep, boot: Boot): readonly string[] | undefined {
       return announce(step, boot.nics)
     case 'mount':
       watcher(`${step.source} on ${step.target}`, step.source)()
-      growMounted(step, mountStep(step, boot.deadline))
+      growMounted(step, mountStep(step, boot.deadline, boot.modules))
       return undefined
     case 'file': {
       const done = updateFile(step.path, step.content, step.mode, step.directoryMode)
@@ -197,7 +199,7 @@ function root(step: RootStep, boot: Boot): void {
   boot.initramfs = openInitramfs()
   boot.watchRoot = watcher(`the root ${step.source}`, step.source)
   boot.watchRoot()
-  boot.mounted = mountRoot(step, boot.deadline)
+  boot.mounted = mountRoot(step, boot.deadline, boot.modules)
 }
 
 /** Makes a function that has the watchdog watch a disk or a share. */
@@ -207,10 +209,10 @@ function watcher(subject: string, source: string): () => void {
   return () => watch(name, patience)
 }
 
-function readSeed(): readonly Layer[] {
+function readSeed(modules: Modules): readonly Layer[] {
   const disks = seedDisks()
   if (disks.length === 0) return []
-  const { layers, problems } = load('seed').readSeed(disks)
+  const { layers, problems } = load('seed').readSeed(disks, modules)
   for (const problem of problems) warn(problem)
   return layers
 }
@@ -221,10 +223,10 @@ function readRootFiles(): Layer[] {
   return parsed.map(({ layer }) => layer)
 }
 
-function free({ initramfs, root }: Boot): void {
+function free({ initramfs, modules, root }: Boot): void {
   // The power button's drivers, which no other step needs.
-  loadModules('button', 'evdev')
-  closeModules()
+  loadModules(modules, 'button', 'evdev')
+  closeModules(modules)
   freeInitramfs(initramfs)
   if (root?.overlaid === true) sealRoot()
 }

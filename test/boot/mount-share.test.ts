@@ -1,6 +1,7 @@
 /** Which answers of mount(2) for a share are worth waiting for: the kernel's are made up. */
 
 import { afterAll, beforeEach, expect, it } from 'vitest'
+import { NO_MODULES } from '../../src/boot/io/modules.ts'
 import { watchSignals } from '../../src/boot/io/requests.ts'
 import { mountWhenThere } from '../../src/boot/steps/mount.ts'
 import { nodeRuntime } from '../../src/runtime/node/host.ts'
@@ -27,7 +28,7 @@ function refused(type: string, given: Record<string, number>): readonly [message
   answers = given
   const start = uptime()
   try {
-    mountWhenThere({ source: 'tag', target: '/t', type, flags: 0, data: '' }, start + PATIENCE)
+    mountWhenThere({ source: 'tag', target: '/t', type, flags: 0, data: '' }, start + PATIENCE, NO_MODULES)
   } catch (error) {
     return [error instanceof Error ? error.message : '', uptime() - start >= PATIENCE]
   }

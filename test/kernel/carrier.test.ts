@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readText } from '../../src/boot/io/files.ts'
+import { NO_MODULES } from '../../src/boot/io/modules.ts'
 import { announce, configureNetwork, type Nics } from '../../src/boot/steps/network.ts'
 import { linkChange } from '../../src/netlink/link.ts'
 import { closeSession, openSession, transact } from '../../src/netlink/session.ts'
@@ -30,7 +31,9 @@ function unconnected(name: string, peer: string): void {
   expect(problems).toEqual([undefined])
   const nic = { kind: 'nic', name, mac: undefined, setName: undefined, mtu: undefined, dhcp4: false } as const
   const addresses = [cidr('10.9.9.2/24')]
-  expect(configureNetwork({ kind: 'network', nics: [{ ...nic, addresses }], routes: [] }, nics)).toEqual([])
+  expect(
+    configureNetwork({ kind: 'network', nics: [{ ...nic, addresses }], routes: [] }, nics, NO_MODULES),
+  ).toEqual([])
 }
 
 describe('announce', () => {

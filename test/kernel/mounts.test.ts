@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { blockDevices, findDevice, probe } from '../../src/boot/io/device.ts'
+import { NO_MODULES } from '../../src/boot/io/modules.ts'
 import { mountStep, mountWhenThere } from '../../src/boot/steps/mount.ts'
 import type { Mounted } from '../../src/boot/steps/mount-attempt.ts'
 import { mountPseudo } from '../../src/boot/steps/pseudo.ts'
@@ -65,7 +66,7 @@ const mounted = (target: string): MountInfo | undefined =>
 function mountDisk(source: string, target = `${here}/data`, options = '', type = 'auto', wait = 0): Mounted {
   const { flags, data, nofail } = parseMountOptions(options)
   const step = { kind: 'mount', source, target, type, flags, data, nofail, grow: true, from: 'test' } as const
-  return mountStep(step, uptime() + wait)
+  return mountStep(step, uptime() + wait, NO_MODULES)
 }
 
 describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? '' : `(${missing})`}`, () => {
@@ -315,7 +316,7 @@ describe.skipIf(missing !== undefined)(`this kernel ${missing === undefined ? ''
     const share = (type: string, wait: number): Mounted => {
       mkdirSync(`${here}/share`)
       const what = { source: 'no such tag', target: `${here}/share`, type, flags: 0, data: '' }
-      return mountWhenThere(what, uptime() + wait)
+      return mountWhenThere(what, uptime() + wait, NO_MODULES)
     }
     const inKernel = (type: string): boolean => mount('no such tag', here, type, 0) !== -ENODEV
 

@@ -2,6 +2,7 @@
 
 import { beforeAll, beforeEach, expect, it } from 'vitest'
 import { readText } from '../../src/boot/io/files.ts'
+import { NO_MODULES } from '../../src/boot/io/modules.ts'
 import { configureNetwork } from '../../src/boot/steps/network.ts'
 import { listNics } from '../../src/boot/steps/nics.ts'
 import { closeSession, openSession, transact } from '../../src/netlink/session.ts'
@@ -42,7 +43,7 @@ const nic = (end: number, setName: string | undefined): NicStep => ({
 })
 
 const configure = (...nics: NicStep[]): string[] =>
-  configureNetwork({ kind: 'network', nics, routes: [] }, new Map())
+  configureNetwork({ kind: 'network', nics, routes: [] }, new Map(), NO_MODULES)
 const acceptsRa = (name: string): string | undefined =>
   readText(`/proc/sys/net/ipv6/conf/${name}/accept_ra`)?.trim()
 

@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeDirectories, readText } from '../../src/boot/io/files.ts'
+import { NO_MODULES } from '../../src/boot/io/modules.ts'
 import {
   enterRoot,
   freeInitramfs,
@@ -146,7 +147,7 @@ function boot(source: string, { readOnly = false, targets = [] as string[] } = {
     const after = openInitramfs()
     const flags = readOnly ? MS_RDONLY : 0
     const step = { kind: 'root', source, type: 'auto', flags, data: '', delay: 0 } as const
-    const root = enterRoot(mountRoot(step, uptime()), enter(targets))
+    const root = enterRoot(mountRoot(step, uptime(), NO_MODULES), enter(targets), NO_MODULES)
     for (const target of targets) must(makeDirectories(target), () => `mkdir ${target}`)
     freeInitramfs(old)
     if (root.overlaid) sealRoot()
@@ -226,7 +227,7 @@ describe('enterRoot', () => {
   it('tells of a disk that is not there, and the initramfs stays as it was', () => {
     const path = initramfs()
     const step = { kind: 'root', source: '/dev/vdx', type: 'auto', flags: 0, data: '', delay: 0 } as const
-    expect(() => within(path, () => mountRoot(step, uptime()))).toThrow(
+    expect(() => within(path, () => mountRoot(step, uptime(), NO_MODULES))).toThrow(
       'mount /dev/vdx on /root: no such disk',
     )
     expect(readdirSync(path).sort()).toEqual(['dev', 'init', 'modules', 'proc', 'root', 'sys'])

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { seedDisks } from '../../src/boot/io/device.ts'
+import { NO_MODULES } from '../../src/boot/io/modules.ts'
 import { readSeed } from '../../src/boot/steps/seed.ts'
 import { seedImage } from '../../src/host/seed/seed-image.ts'
 import {
@@ -61,7 +62,7 @@ describe.skipIf(missing !== undefined)(title, () => {
 
   test('the first that holds a seed’s files is read, and no other', () => {
     const both = [ext4('vdb', hostname('first')), ext4('vda', hostname('second'))]
-    const seed = readSeed(both)
+    const seed = readSeed(both, NO_MODULES)
     expect(seed.device).toBe('/dev/vdb')
     expect(seed.problems).toEqual([])
     expect(seed.layers.map(({ hostname }) => hostname)).toContain('first')
@@ -69,28 +70,28 @@ describe.skipIf(missing !== undefined)(title, () => {
   })
 
   test('a data disk with the same label is passed over in silence', () => {
-    const seed = readSeed([ext4('vdb', { 'data.txt': 'x' }), ext4('vda', hostname('behind'))])
+    const seed = readSeed([ext4('vdb', { 'data.txt': 'x' }), ext4('vda', hostname('behind'))], NO_MODULES)
     expect([seed.device, seed.problems]).toEqual(['/dev/vda', []])
   })
 
   test('a data disk with the same label is reported where there is no seed', () => {
-    const seed = readSeed([ext4('vda', { 'data.txt': 'x' })])
+    const seed = readSeed([ext4('vda', { 'data.txt': 'x' })], NO_MODULES)
     expect([seed.device, seed.layers]).toEqual([undefined, []])
     expect(seed.problems).toEqual([expect.stringMatching(/^seed: \/dev\/vda .*is the disk damaged\?$/)])
   })
 
   test('one that can’t be mounted is reported, and the next one read', () => {
     fat('vdb')
-    const seed = readSeed([{ path: '/dev/vdb', type: 'ext4' }, ext4('vda', hostname('next'))])
+    const seed = readSeed([{ path: '/dev/vdb', type: 'ext4' }, ext4('vda', hostname('next'))], NO_MODULES)
     expect(seed.device).toBe('/dev/vda')
     expect(seed.problems).toEqual([expect.stringMatching(/^seed: mount \/dev\/vdb as ext4: E/)])
   })
 
   test('is unmounted again', () => {
-    readSeed([ext4('vda', hostname('gone'))])
+    readSeed([ext4('vda', hostname('gone'))], NO_MODULES)
     expect(() => disks.splice(0).map((disk) => disk.detach())).not.toThrow()
-    expect(readSeed([ext4('vda', hostname('again'))]).layers.map(({ hostname }) => hostname)).toContain(
-      'again',
-    )
+    expect(
+      readSeed([ext4('vda', hostname('again'))], NO_MODULES).layers.map(({ hostname }) => hostname),
+    ).toContain('again')
   })
 })

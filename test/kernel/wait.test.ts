@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { findDevice } from '../../src/boot/io/device.ts'
+import { NO_MODULES } from '../../src/boot/io/modules.ts'
 import { waitFor } from '../../src/boot/io/wait.ts'
 import { mountStep } from '../../src/boot/steps/mount.ts'
 import { closeMonitor, openMonitor, readMonitor } from '../../src/netlink/monitor.ts'
@@ -152,7 +153,7 @@ describe.skipIf(missing !== undefined)(`waitFor ${missing === undefined ? '' : `
       grow: true,
       from: '',
     } as const
-    expect(mountStep(step, uptime() + 5000)).toMatchObject({ type: 'ext4', readOnly: false })
+    expect(mountStep(step, uptime() + 5000, NO_MODULES)).toMatchObject({ type: 'ext4', readOnly: false })
     expect(readFileSync(`${target}/hello`, 'latin1')).toBe('hello\n')
   })
 })

@@ -5,7 +5,7 @@ import { EACCES, EINVAL, ENODEV, ENOENT, ENOTDIR, ENXIO, EROFS } from '../../sys
 import { mount } from '../../sys/linux.ts'
 import { warn } from '../io/console.ts'
 import type { Disk } from '../io/device.ts'
-import { loadModules } from '../io/modules.ts'
+import { loadModules, type Modules } from '../io/modules.ts'
 
 export interface Mountable {
   readonly source: string
@@ -51,11 +51,11 @@ function nineP(data: string): string {
   return ['trans=virtio', 'version=9p2000.L', ...(data === '' ? [] : [data])].join(',')
 }
 
-export function loadFileSystem(type: string): void {
-  if (type === '9p') loadModules('9pnet_virtio', '9p')
-  else if (type === 'iso9660') loadModules('isofs')
-  else if (type === 'vfat') loadModules('vfat', 'nls_cp437', 'nls_ascii', 'nls_iso8859_1')
-  else loadModules(type)
+export function loadFileSystem(modules: Modules, type: string): void {
+  if (type === '9p') loadModules(modules, '9pnet_virtio', '9p')
+  else if (type === 'iso9660') loadModules(modules, 'isofs')
+  else if (type === 'vfat') loadModules(modules, 'vfat', 'nls_cp437', 'nls_ascii', 'nls_iso8859_1')
+  else loadModules(modules, type)
 }
 
 export function hint(result: number, type: string): string {

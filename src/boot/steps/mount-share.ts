@@ -3,14 +3,15 @@
 import { quote, trim } from '../../lib/text.ts'
 import { EINVAL, ENODEV, ENOENT, SysError } from '../../sys/errno.ts'
 import { listNames, readText } from '../io/files.ts'
+import type { Modules } from '../io/modules.ts'
 import { waitFor } from '../io/wait.ts'
 import { hint, listing, loadFileSystem, type Mountable, type Mounted, tryMount } from './mount-attempt.ts'
 
 /** Waits for the tag. Without a type, virtiofs is tried first: hosts use it. */
-export function mountShare(what: Mountable, deadline: number): Mounted {
+export function mountShare(what: Mountable, deadline: number, modules: Modules): Mounted {
   const { source, target, type } = what
   const types = type === 'auto' ? ['virtiofs', '9p'] : [type]
-  for (const candidate of types) loadFileSystem(candidate)
+  for (const candidate of types) loadFileSystem(modules, candidate)
   let last = -ENOENT
   const mounted = waitFor(
     () => {

@@ -5,26 +5,26 @@ import type { MountStep } from '../../plan/step.ts'
 import { EBADMSG, EINVAL, EIO, ENODEV, EUCLEAN, must, SysError } from '../../sys/errno.ts'
 import { blockDevices, findDevice, isDeviceSource, probe, probeDisk, readError } from '../io/device.ts'
 import { makeDirectories } from '../io/files.ts'
-import { loadModules } from '../io/modules.ts'
+import { loadModules, type Modules } from '../io/modules.ts'
 import { waitFor } from '../io/wait.ts'
 import { hint, listing, loadFileSystem, type Mountable, type Mounted, tryMount } from './mount-attempt.ts'
 import { mountShare } from './mount-share.ts'
 
 /** Mounts a disk or share of the user's: makes the target, waits for the source. Throws with what was tried. */
-export function mountStep(step: MountStep, deadline: number): Mounted {
+export function mountStep(step: MountStep, deadline: number, modules: Modules): Mounted {
   must(makeDirectories(step.target), () => `mkdir ${step.target} for ${step.source}`)
-  return mountWhenThere(step, deadline)
+  return mountWhenThere(step, deadline, modules)
 }
 
 /** Waits for the source until the deadline (as `uptime()` counts) and mounts it. */
-export function mountWhenThere(what: Mountable, deadline: number): Mounted {
+export function mountWhenThere(what: Mountable, deadline: number, modules: Modules): Mounted {
   const isDevice = isDeviceSource(what.source) && what.type !== 'virtiofs' && what.type !== '9p'
-  return isDevice ? mountDevice(what, deadline) : mountShare(what, deadline)
+  return isDevice ? mountDevice(what, deadline, modules) : mountShare(what, deadline, modules)
 }
 
-function mountDevice(what: Mountable, deadline: number): Mounted {
+function mountDevice(what: Mountable, deadline: number, modules: Modules): Mounted {
   const { source, target, type } = what
-  loadModules('virtio_blk')
+  loadModules(modules, 'virtio_blk')
   const path = waitFor(
     () => findDevice(source),
     deadline,
@@ -48,7 +48,7 @@ function mountDevice(what: Mountable, deadline: number): Mounted {
       `mount ${path} on ${target}: no known file system (ext4, btrfs, xfs, vfat, iso9660, erofs, squashfs); is the disk formatted?`,
     )
   }
-  loadFileSystem(found)
+  loadFileSystem(modules, found)
   const attempt = tryMount({ ...what, source: path, type: found })
   if (typeof attempt !== 'number') return disk === undefined ? attempt : { ...attempt, disk }
   throw new SysError(

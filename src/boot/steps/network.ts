@@ -16,7 +16,7 @@ import {
 import { stat, uptime } from '../../sys/linux.ts'
 import { debug } from '../io/console.ts'
 import { writeValue } from '../io/files.ts'
-import { loadModules } from '../io/modules.ts'
+import { loadModules, type Modules } from '../io/modules.ts'
 import { pollOrStop } from '../io/requests.ts'
 import { waitFor } from '../io/wait.ts'
 import { findNic, hasCarrier, listNics, type Nic } from './nics.ts'
@@ -40,8 +40,8 @@ export type Nics = Map<string, Nic>
  * @param configured collects the NICs that are found
  * @returns what failed, in words; the rest is done
  */
-export function configureNetwork(step: NetworkStep, configured: Nics): string[] {
-  if (step.nics.length > 0) loadModules('virtio_net', 'af_packet')
+export function configureNetwork(step: NetworkStep, configured: Nics, modules: Modules): string[] {
+  if (step.nics.length > 0) loadModules(modules, 'virtio_net', 'af_packet')
   const session = openSession()
   try {
     return configure(session, step, configured)

@@ -28,6 +28,7 @@ import {
   stat,
   unlink,
 } from '../../sys/linux.ts'
+import type { Modules } from '../io/modules.ts'
 import { mountWhenThere } from './mount.ts'
 import { loadFileSystem, type Mounted } from './mount-attempt.ts'
 
@@ -44,14 +45,17 @@ export interface Root extends Mounted {
  * Mounts the root, aside for now.
  * @param deadline until when it may take to appear, as `uptime()` counts
  */
-export const mountRoot = ({ source, type, flags, data }: RootStep, deadline: number): Mounted =>
-  mountWhenThere({ source, target: NEW_ROOT, type, flags, data }, deadline)
+export const mountRoot = (
+  { source, type, flags, data }: RootStep,
+  deadline: number,
+  modules: Modules,
+): Mounted => mountWhenThere({ source, target: NEW_ROOT, type, flags, data }, deadline, modules)
 
 /** Makes the mounted root `/`, with /proc, /sys and /dev in it. */
-export function enterRoot(mounted: Mounted, step: EnterStep): Root {
+export function enterRoot(mounted: Mounted, step: EnterStep, modules: Modules): Root {
   const readOnly = mounted.readOnly || !addDirectories(NEW_ROOT, step.directories)
   const overlaid = readOnly && isIncomplete(step)
-  const root = overlaid ? overlay(step.directories) : NEW_ROOT
+  const root = overlaid ? overlay(step.directories, modules) : NEW_ROOT
   for (const { target } of EARLY_MOUNTS) {
     must(mount(target, `${root}${target}`, '', MS_MOVE), () => `move ${target} into the root`)
   }
@@ -90,8 +94,8 @@ function isIncomplete({ directories, targets, files }: EnterStep): boolean {
 }
 
 /** Mounts a writable layer in memory over the read-only root; `sealRoot` makes it read-only. It holds names, hardly any data. */
-function overlay(directories: readonly string[]): string {
-  loadFileSystem('overlay')
+function overlay(directories: readonly string[], modules: Modules): string {
+  loadFileSystem(modules, 'overlay')
   const merged = `${OVERLAY}/root`
   mkdir(OVERLAY, 0o755)
   must(

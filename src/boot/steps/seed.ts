@@ -12,6 +12,7 @@ import { MNT_DETACH, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../../sys/flags.ts'
 import { close, mkdir, mount, open, umount } from '../../sys/linux.ts'
 import type { Labelled } from '../io/device.ts'
 import { readAll } from '../io/files.ts'
+import type { Modules } from '../io/modules.ts'
 import { loadFileSystem } from './mount-attempt.ts'
 
 /** A directory of the initramfs, which only PID 1 sees. */
@@ -30,11 +31,11 @@ export interface Seed {
  * Reads the first of these disks that has the files of a seed: a data disk may have the same label.
  * @param disks labelled as a seed, the most likely first
  */
-export function readSeed(disks: readonly Labelled[]): Seed {
+export function readSeed(disks: readonly Labelled[], modules: Modules): Seed {
   const problems: string[] = []
   const others: string[] = []
   for (const { path, type } of disks) {
-    const files = readFiles(path, type, problems)
+    const files = readFiles(path, type, modules, problems)
     if (files === undefined) continue
     if (SEED_FILE_NAMES.every(([key]) => files[key] === undefined)) {
       others.push(path)
@@ -53,8 +54,13 @@ export function readSeed(disks: readonly Labelled[]): Seed {
 }
 
 /** Empty if it is not a seed, or a damaged one; undefined if it can't be mounted, which is a problem. */
-function readFiles(device: string, type: string, problems: string[]): SeedFiles | undefined {
-  loadFileSystem(type)
+function readFiles(
+  device: string,
+  type: string,
+  modules: Modules,
+  problems: string[],
+): SeedFiles | undefined {
+  loadFileSystem(modules, type)
   mkdir(PLACE, 0o700)
   const result = mount(device, PLACE, type, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
   if (result < 0) {
