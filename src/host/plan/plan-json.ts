@@ -1,5 +1,6 @@
 /** A plan for programs: what `zmachine plan --json` prints. */
 
+import type { MachineConfig } from '../../config/machine.ts'
 import { parseMountOptions } from '../../config/mount-options.ts'
 import { formatCidr, formatIp } from '../../lib/ip.ts'
 import type { Problem } from '../../lib/problem.ts'
@@ -33,7 +34,7 @@ export interface PlanRoute {
 
 export interface PlanMount {
   readonly source: Text
-  /** Empty where what was given is no place to mount on. */
+  /** Empty if it is not a valid mount point. */
   readonly target: Text
   readonly type: Text
   /** As given. */
@@ -120,48 +121,21 @@ export interface PlanDocument {
 
 /** @param readRoot for the text of files that PID 1 adds to instead of replacing them */
 export function planDocument(result: PlanResult, readRoot: PlanInput['readRoot']): PlanDocument {
-  const { config, originOf } = result
-  const { root, dns, settings } = config
-  const sourced = <T>(key: string, value: T): Sourced<T> => ({ value, from: originOf(key) })
-  const setting = <K extends keyof typeof settings>(key: K): Sourced<(typeof settings)[K]> =>
-    sourced(`settings.${key}`, settings[key])
+  const { config } = result
+  const { dns } = config
+  const sourced = sourcedBy(result)
   return {
     version: 1,
     boots: result.refusals.length === 0,
-    root: {
-      source: sourced('root.source', textOf(root.source)),
-      type: sourced('root.type', textOrNull(root.type)),
-      options: sourced('root.options', textOf(root.options)),
-      readOnly: sourced('root.readOnly', root.readOnly),
-      delay: sourced('root.delay', root.delay),
-    },
+    root: rootOf(result),
     hostname: sourced('hostname', textOrNull(config.hostname)),
-    nics: config.nics.map(({ name, mac, setName, mtu, dhcp4, addresses }) => ({
-      name: textOf(name),
-      mac: mac ?? null,
-      setName: textOrNull(setName),
-      mtu: mtu ?? null,
-      dhcp4: dhcp4 === true,
-      addresses: addresses.map(formatCidr),
-      from: originOf(`nic.${name}`),
-    })),
+    nics: nicsOf(result),
     routes: result.routes.map(routeOf),
     dns: {
       servers: sourced('dns', dns.servers.map(formatIp)),
       search: sourced('search', dns.search.map(textOf)),
     },
-    mounts: sortMounts(config.mounts).map(({ source, target, type, options, from }) => {
-      const { nofail, noauto } = parseMountOptions(options)
-      return {
-        source: textOf(source),
-        target: textOf(target),
-        type: textOf(type),
-        options: textOf(options),
-        nofail,
-        noauto,
-        from,
-      }
-    }),
+    mounts: sortMounts(config.mounts).map(mountOf),
     environment: result.environment.map(({ value: [name, value], from }) => ({
       name: textOf(name),
       value: textOf(value),
@@ -171,22 +145,70 @@ export function planDocument(result: PlanResult, readRoot: PlanInput['readRoot']
       program: sourced('init', textOf(config.init)),
       arguments: sourced('args', config.args.map(textOf)),
     },
-    settings: {
-      mode: setting('mode'),
-      onExit: setting('onExit'),
-      grace: setting('grace'),
-      user: sourced('settings.user', textOrNull(settings.user)),
-      cwd: sourced('settings.cwd', textOf(settings.cwd)),
-      strict: setting('strict'),
-      log: setting('log'),
-      timeline: setting('timeline'),
-      shell: setting('shell'),
-      inspect: sourced('settings.inspect', settings.inspect ?? null),
-    },
+    settings: settingsOf(result),
     authorizedKeys: result.authorizedKeys.map(({ value, from }) => ({ value: textOf(value), from })),
     steps: result.steps.map(({ step, description }) => stepOf(step, description, readRoot)),
     problems: result.problems.map(problemOf),
     refusals: result.refusals.map(problemOf),
+  }
+}
+
+const sourcedBy =
+  ({ originOf }: PlanResult) =>
+  <T>(key: string, value: T): Sourced<T> => ({ value, from: originOf(key) })
+
+function rootOf(result: PlanResult): PlanDocument['root'] {
+  const { root } = result.config
+  const sourced = sourcedBy(result)
+  return {
+    source: sourced('root.source', textOf(root.source)),
+    type: sourced('root.type', textOrNull(root.type)),
+    options: sourced('root.options', textOf(root.options)),
+    readOnly: sourced('root.readOnly', root.readOnly),
+    delay: sourced('root.delay', root.delay),
+  }
+}
+
+const nicsOf = ({ config, originOf }: PlanResult): PlanDocument['nics'] =>
+  config.nics.map(({ name, mac, setName, mtu, dhcp4, addresses }) => ({
+    name: textOf(name),
+    mac: mac ?? null,
+    setName: textOrNull(setName),
+    mtu: mtu ?? null,
+    dhcp4: dhcp4 === true,
+    addresses: addresses.map(formatCidr),
+    from: originOf(`nic.${name}`),
+  }))
+
+function mountOf({ source, target, type, options, from }: MachineConfig['mounts'][number]): PlanMount {
+  const { nofail, noauto } = parseMountOptions(options)
+  return {
+    source: textOf(source),
+    target: textOf(target),
+    type: textOf(type),
+    options: textOf(options),
+    nofail,
+    noauto,
+    from,
+  }
+}
+
+function settingsOf(result: PlanResult): PlanDocument['settings'] {
+  const { settings } = result.config
+  const sourced = sourcedBy(result)
+  const setting = <K extends keyof typeof settings>(key: K): Sourced<(typeof settings)[K]> =>
+    sourced(`settings.${key}`, settings[key])
+  return {
+    mode: setting('mode'),
+    onExit: setting('onExit'),
+    grace: setting('grace'),
+    user: sourced('settings.user', textOrNull(settings.user)),
+    cwd: sourced('settings.cwd', textOf(settings.cwd)),
+    strict: setting('strict'),
+    log: setting('log'),
+    timeline: setting('timeline'),
+    shell: setting('shell'),
+    inspect: sourced('settings.inspect', settings.inspect ?? null),
   }
 }
 

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { SEED_FILE_NAMES, type SeedFiles } from '../../config/seed.ts'
 import type { Problem } from '../../lib/problem.ts'
 import { identify, type Superblock } from '../../lib/superblock.ts'
-import { type ImageReader, openFat, openIso } from '../image/image-reader.ts'
 import { shown } from '../lib/byte-text.ts'
 import { errorCode, kindOf, readAt, readBounded } from '../lib/input.ts'
 import { UsageError } from '../lib/usage.ts'
+import { type ImageReader, openFat, openIso } from './image-reader.ts'
 
 export interface SeedInput {
   readonly files: SeedFiles
