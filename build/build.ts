@@ -12,7 +12,7 @@ import { PRODUCTS, type Products } from './paths.ts'
 import { command, note, size, step } from './progress.ts'
 import { buildZmachine } from './zmachine.ts'
 
-const HELP = `npm run build [-- --only PRODUCT | --runtime node]
+const HELP = `npm run build [-- --only PRODUCT | --pid1 node]
 
 Makes what a zos host boots, in dist/:
 
@@ -30,7 +30,7 @@ The kernel is compiled the first time, which takes 5 to 15 minutes on two cores.
 
   --firmware FILE  put this hypervisor-fw into dist/flist: a zos host boots disk images by it (docs/zos.md)
   --only NAME      this product and what it is made of
-  --runtime node   the node build too; lean is made anyway
+  --pid1 node      the node build too; lean is made anyway
   --help           this text
 
 What is slow is cached in $XDG_CACHE_HOME/zmachine-init (~/.cache/zmachine-init); delete it at any time.
@@ -95,7 +95,7 @@ if (import.meta.main) {
       options: {
         only: { type: 'string' },
         firmware: { type: 'string' },
-        runtime: { type: 'string' },
+        pid1: { type: 'string' },
         help: { type: 'boolean' },
       },
     })
@@ -106,10 +106,10 @@ if (import.meta.main) {
     if (values.only !== undefined && !isName(values.only)) {
       throw new BuildError(`--only ${values.only}: no such product`, `It is one of: ${NAMES.join(', ')}`)
     }
-    if (values.runtime !== undefined && values.runtime !== 'lean' && values.runtime !== 'node') {
-      throw new BuildError(`--runtime ${values.runtime}: no such build`, 'It is one of: lean, node')
+    if (values.pid1 !== undefined && values.pid1 !== 'lean' && values.pid1 !== 'node') {
+      throw new BuildError(`--pid1 ${values.pid1}: no such build`, 'It is one of: lean, node')
     }
     await buildAll(values.only, values.firmware)
-    if (values.runtime === 'node') await buildNode()
+    if (values.pid1 === 'node') await buildNode()
   })
 }
