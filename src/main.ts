@@ -15,7 +15,8 @@ import { formatProblem } from './lib/problem.ts'
 import { trim } from './lib/text.ts'
 import { EARLY_MOUNTS, plan, planEntry, planRoot } from './plan/plan.ts'
 import { summarize } from './plan/summary.ts'
-import { guardBoot, powerAfter, type Refusal, start } from './start.ts'
+import { guardBoot, type Machine, powerAfter, type Refusal, start } from './start.ts'
+import { noCgroup } from './supervise/cgroup.ts'
 import { failure, type Outcome, STOPPED } from './supervise/outcome.ts'
 import { openSignals } from './supervise/signals.ts'
 import type { PowerState } from './supervise/state.ts'
@@ -29,14 +30,14 @@ export function main(runtime: Runtime): never {
   useRuntime(runtime)
   holdStandardStreams()
   openSignals()
-  const boot = newBoot()
+  const machine: Machine = { ...newBoot(), cgroup: noCgroup() }
   try {
-    return run(boot)
+    return run(machine)
   } catch (error) {
-    if (error instanceof Stopped) return stopEarly(boot, error.power)
+    if (error instanceof Stopped) return stopEarly(machine, error.power)
     const message = error instanceof Error ? error.message : String(error)
     const ours = error instanceof Fatal || error instanceof SysError
-    return abandon(boot, { message: ours ? message : `internal error: ${message}`, outcome: failure(125) })
+    return abandon(machine, { message: ours ? message : `internal error: ${message}`, outcome: failure(125) })
   }
 }
 
@@ -51,7 +52,7 @@ function holdStandardStreams(): void {
 }
 
 /** The stages: each finds out what the next one is planned from. */
-function run(boot: Boot): never {
+function run(boot: Machine): never {
   const began = microseconds()
   runSteps(EARLY_MOUNTS, boot)
   openLog()
@@ -129,7 +130,7 @@ function inspect({ inspect: port }: Settings): void {
 }
 
 /** A fatal error: the whole message, a shell if one was asked for, then the exit policy. */
-function abandon(boot: Boot, { message, outcome }: Refusal): never {
+function abandon(boot: Machine, { message, outcome }: Refusal): never {
   const { shell, timeline } = boot.settings
   stopWatchdog()
   if (timeline) printTimeline(boot.times)
@@ -139,15 +140,16 @@ function abandon(boot: Boot, { message, outcome }: Refusal): never {
   return shutDown(boot, outcome, stop ?? powerAfter(boot.settings))
 }
 
-function stopEarly(boot: Boot, power: PowerState): never {
+function stopEarly(boot: Machine, power: PowerState): never {
   line('stopped on request, before the entrypoint was started')
   return shutDown(boot, STOPPED, power)
 }
 
-function shutDown({ settings, root }: Boot, outcome: Outcome, power: PowerState): never {
+function shutDown({ settings, root, cgroup }: Machine, outcome: Outcome, power: PowerState): never {
   return load('supervise').shutDown({
     outcome,
     power,
+    cgroup,
     grace: settings.grace * 1000,
     record: root !== undefined && !root.readOnly,
   })

@@ -10,7 +10,7 @@ import type { Settings } from './config/machine.ts'
 import type { Identity } from './config/users.ts'
 import { load } from './lazy.ts'
 import type { StartStep } from './plan/step.ts'
-import { openCgroup } from './supervise/cgroup.ts'
+import { type Cgroup, openCgroup } from './supervise/cgroup.ts'
 import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
 import type { Service, Supervision } from './supervise/loop.ts'
 import { failure, type Outcome } from './supervise/outcome.ts'
@@ -19,6 +19,11 @@ import type { PowerState } from './supervise/state.ts'
 import { becomeWorkload, ROOT, startWorkload, type Workload } from './supervise/workload.ts'
 import { SysError } from './sys/errno.ts'
 import { uptime, wait4 } from './sys/linux.ts'
+
+/** What the boot has made, and the entrypoint's cgroup. */
+export interface Machine extends Boot {
+  readonly cgroup: Cgroup
+}
 
 /** Why the entrypoint can't be started, and the outcome that the machine reports. */
 export interface Refusal {
@@ -38,13 +43,13 @@ export function guardBoot(settings: Settings): void {
 export function start(
   step: StartStep,
   environment: ReadonlyMap<string, string>,
-  boot: Boot,
+  machine: Machine,
   shutDown: Supervision['shutDown'],
 ): Refusal {
-  const { settings } = boot
+  const { settings, times, leases, cgroup } = machine
   const workload = prepareWorkload(step, environment)
   if ('outcome' in workload) return workload
-  if (settings.timeline) printTimeline(boot.times)
+  if (settings.timeline) printTimeline(times)
   const handOver = wantsPid1(step.mode, workload.path, step.args)
   // Not its arguments: they may hold secrets, and the host knows them.
   // So that the container's output can be read.
@@ -58,23 +63,24 @@ export function start(
     const { call, result } = becomeWorkload(workload)
     return refusal(workload, call.name, result)
   }
-  const pid = launch(workload)
+  const pid = launch(workload, cgroup)
   stopWatchdog()
   if (typeof pid !== 'number') return pid
   return load('supervise').supervise({
     pid,
+    cgroup,
     policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
-    start: () => startAgain(workload, settings),
+    start: () => startAgain(workload, machine),
     shutDown,
-    service: boot.leases === undefined ? undefined : leaseService(boot.leases),
+    service: leases === undefined ? undefined : leaseService(leases),
   })
 }
 
-function startAgain(workload: Workload, settings: Settings): number | Outcome {
+function startAgain(workload: Workload, { settings, cgroup }: Machine): number | Outcome {
   guardBoot(settings)
   watch(harmless(workload.path), SERVER_PATIENCE)
   openTerminal(ownerOf(workload))
-  const pid = launch(workload)
+  const pid = launch(workload, cgroup)
   stopWatchdog()
   if (typeof pid === 'number') return pid
   line(`error: ${pid.message}`)
@@ -119,8 +125,9 @@ function identityOf(user: string | undefined): Identity | string {
 }
 
 /** The child's pid, or why there is none. */
-function launch(workload: Workload): number | Refusal {
-  const { pid, failed } = startWorkload(workload, openCgroup(workload.identity))
+function launch(workload: Workload, cgroup: Cgroup): number | Refusal {
+  openCgroup(cgroup, workload.identity)
+  const { pid, failed } = startWorkload(workload, cgroup.directory)
   if (pid < 0) return { message: new SysError('fork', pid).message, outcome: failure(125) }
   if (failed === undefined) return pid
   wait4(pid, 0)

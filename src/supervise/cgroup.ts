@@ -1,7 +1,6 @@
 /**
- * The entrypoint's own cgroup, with every controller: what it used stands in the exit record, whether memory ran out can be
- * told, and one write ends all of it (Documentation/admin-guide/cgroup-v2.rst). Where the root has no cgroup2 mount or the
- * kernel no cgroups, everything here does nothing.
+ * The entrypoint's own cgroup: one write kills all of it, and the kernel counts what it uses
+ * (Documentation/admin-guide/cgroup-v2.rst). Without cgroups nothing here does anything.
  */
 
 import { readAll, readText, writeValue } from '../boot/io/files.ts'
@@ -15,34 +14,34 @@ import type { Usage } from './outcome.ts'
 const ROOT = '/sys/fs/cgroup'
 const OWN = `${ROOT}/container`
 
-/** What a cgroup's own user may write, as systemd delegates it (the documentation's «Delegation»). */
+/** What the cgroup's user may write, as systemd delegates it (the documentation's "Delegation"). */
 const DELEGATED = ['', '/cgroup.procs', '/cgroup.subtree_control', '/cgroup.threads']
 
-/** The cgroup's directory: once the root's server has died, no path leads there any more. */
-let directory = -1
+export interface Cgroup {
+  /** Its directory's descriptor, kept open since no path leads there once the root's server has died; negative: none. */
+  directory: number
+}
 
-/**
- * Makes the cgroup anew, without what a dead session left in it.
- * @returns the descriptor of its directory, which stays open; a negative errno where there are no cgroups
- */
-export function openCgroup({ uid, gid }: Identity): number {
+export const noCgroup = (): Cgroup => ({ directory: -1 })
+
+/** Makes the cgroup anew, without what a dead session left in it, and keeps its directory open. */
+export function openCgroup(cgroup: Cgroup, { uid, gid }: Identity): void {
   enableControllers()
-  if (unlink(OWN, AT_REMOVEDIR) === -EBUSY) removeAll()
+  if (unlink(OWN, AT_REMOVEDIR) === -EBUSY) removeAll(cgroup)
   mkdir(OWN, 0o755)
   if (uid !== 0) for (const file of DELEGATED) chown(OWN + file, uid, gid)
   const limit = memoryLimit()
   if (limit !== undefined) writeValue(`${OWN}/memory.max`, `${limit}`)
-  if (directory >= 0) close(directory)
-  directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
-  return directory
+  if (cgroup.directory >= 0) close(cgroup.directory)
+  cgroup.directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
 }
 
-/** What PID 1 needs for its own page faults and the kernel for it, in bytes: where that is missing, the kernel panics. */
+/** Memory for the page faults of PID 1 and for the kernel, which panics without it; in bytes. */
 const RESERVE = 8 << 20
 
 const AVAILABLE = 'MemAvailable:'
 
-/** All that there is but the reserve: a container that takes it to the last page is killed, and not the machine. */
+/** All memory but the reserve: a container that takes the last page is killed, and the machine survives. */
 function memoryLimit(): number | undefined {
   const text = readText('/proc/meminfo') ?? ''
   const at = text.indexOf(AVAILABLE)
@@ -51,7 +50,7 @@ function memoryLimit(): number | undefined {
   return kilobytes === undefined || kilobytes * 1024 < 4 * RESERVE ? undefined : kilobytes * 1024 - RESERVE
 }
 
-/** All at once; one that is refused (a realtime process somewhere, cpu) must not take the others with it. */
+/** All at once; where that fails one by one, since one that is refused (cpu, because of a realtime process) fails all. */
 function enableControllers(): void {
   const controllers = words(readText(`${ROOT}/cgroup.controllers`) ?? '')
   const control = `${ROOT}/cgroup.subtree_control`
@@ -61,25 +60,24 @@ function enableControllers(): void {
   for (const name of controllers) writeValue(control, `+${name}`)
 }
 
-/** Ends everybody in it, also who is frozen or forks all the time. */
-export function killCgroup(): void {
-  if (directory >= 0) writeBelow(directory, 'cgroup.kill', '1')
+/** Kills all its processes, even frozen ones and fork bombs. */
+export const killCgroup = ({ directory }: Cgroup): void => writeDigit(directory, 'cgroup.kill', '1')
+
+/** Resumes what the container froze, in cgroups of its own too: a frozen process doesn't handle TERM. */
+export function thawCgroup({ directory }: Cgroup): void {
+  for (const path of allCgroups(directory)) writeDigit(directory, `${path}/cgroup.freeze`, '0')
 }
 
-/** More than these nobody needs, and a container might make them without end. */
+function removeAll({ directory }: Cgroup): void {
+  for (const path of allCgroups(directory).reverse())
+    unlink(path === '.' ? OWN : path, AT_REMOVEDIR, directory)
+}
+
+/** No container needs more, and a hostile one could make them without end. */
 const MOST_CGROUPS = 1000
 
-/** Lets go on whom the container froze, in cgroups of its own as well: TERM is handled only then. */
-export function thawCgroup(): void {
-  for (const path of allCgroups()) writeBelow(directory, `${path}/cgroup.freeze`, '0')
-}
-
-function removeAll(): void {
-  for (const path of allCgroups().reverse()) unlink(path === '.' ? OWN : path, AT_REMOVEDIR, directory)
-}
-
-/** It and the first of those that the container has made below it, by their paths from its directory; each before what is in it. */
-function allCgroups(): string[] {
+/** The cgroup and those below it, as paths relative to its directory; parents first. */
+function allCgroups(directory: number): string[] {
   if (directory < 0) return []
   const paths = ['.']
   for (const path of paths) {
@@ -94,33 +92,34 @@ function allCgroups(): string[] {
   return paths
 }
 
-function writeBelow(directory: number, file: string, digit: '0' | '1'): void {
+function writeDigit(directory: number, file: string, digit: '0' | '1'): void {
+  if (directory < 0) return
   const fd = open(file, O_WRONLY | O_CLOEXEC, 0, directory)
   write(fd, Uint8Array.of(digit.charCodeAt(0)))
   close(fd)
 }
 
-export function readUsage(): Usage {
-  const microseconds = field('cpu.stat', 'usage_usec')
+export function readUsage(cgroup: Cgroup): Usage {
+  const microseconds = readField(cgroup, 'cpu.stat', 'usage_usec')
   return {
-    memoryPeak: parseDecimal(trim(readFile('memory.peak'))),
+    memoryPeak: parseDecimal(trim(readFile(cgroup, 'memory.peak'))),
     cpuTime: microseconds === undefined ? undefined : microseconds / 1000,
-    oomKills: readOomKills(),
+    oomKills: readOomKills(cgroup),
   }
 }
 
-/** How many of its processes have been killed for want of memory, the machine's own among the reasons. */
-export const readOomKills = (): number => field('memory.events', 'oom_kill') ?? 0
+/** How many of its processes the kernel killed for want of memory, whether the cgroup's or the machine's. */
+export const readOomKills = (cgroup: Cgroup): number => readField(cgroup, 'memory.events', 'oom_kill') ?? 0
 
-/** A number in a file of `name number` lines. */
-function field(file: string, name: string): number | undefined {
-  const lines = splitList(readFile(file), '\n')
+/** A number from a file of `name number` lines. */
+function readField(cgroup: Cgroup, file: string, name: string): number | undefined {
+  const lines = splitList(readFile(cgroup, file), '\n')
   const line = lines.find((each) => each.startsWith(`${name} `))
   return line === undefined ? undefined : parseDecimal(line.slice(name.length + 1))
 }
 
-/** A file of the cgroup; nothing where there is none. */
-function readFile(name: string): string {
+/** A file of the cgroup; '' where there is none. */
+function readFile({ directory }: Cgroup, name: string): string {
   if (directory < 0) return ''
   const fd = open(name, O_RDONLY | O_CLOEXEC, 0, directory)
   if (fd < 0) return ''

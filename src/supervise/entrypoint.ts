@@ -1,4 +1,4 @@
-/** The entrypoint: where it is, and whether it is an init. `explain.ts` says why it can't be executed. */
+/** Finds the entrypoint, and whether it is an init. */
 
 import type { Mode } from '../config/machine.ts'
 import type { Bytes } from '../lib/bytes.ts'
@@ -29,8 +29,8 @@ function missing(path: string, errno: number): Missing {
 }
 
 /**
- * Whether PID 1 is handed over. `auto`: only to what is an init beyond doubt, since an application that is PID 1 and
- * exits makes the kernel panic.
+ * Whether to hand over PID 1. `auto`: only to an unmistakable init, since an application that exits as PID 1 makes the
+ * kernel panic.
  * @param args the entrypoint's, without its own name
  */
 export function wantsPid1(mode: Mode, path: string, args: readonly string[]): boolean {
@@ -46,7 +46,7 @@ export function wantsPid1(mode: Mode, path: string, args: readonly string[]): bo
   )
 }
 
-/** Only its name matters, so a path that is no symlink itself is not walked. */
+/** Only the file's name matters, so a path that is not itself a symlink is not walked. */
 const finalTarget = (path: string): string =>
   typeof readlink(path) === 'string' ? (followSymlinks(path, readlink) ?? path) : path
 

@@ -1,4 +1,4 @@
-/** Why an entrypoint that is there can't be executed, and what would mend it. */
+/** Why an entrypoint that exists can't be executed, and how to fix it. */
 
 import { listNames } from '../boot/io/files.ts'
 import { type Bytes, u16 } from '../lib/bytes.ts'
@@ -10,7 +10,7 @@ import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, open, pread, text } from '../sys/linux.ts'
 import { readHead } from './entrypoint.ts'
 
-/** Why execve refused a file that is there, from its own first bytes, and the exit code that says so. */
+/** Why execve refused a file that exists, judged by its first bytes, and the exit code for it. */
 export function explainExec(path: string, result: number): Missing {
   const name = quote(path)
   const cannot = (why: string): Missing => ({
@@ -38,19 +38,21 @@ export function explainExec(path: string, result: number): Missing {
     return cannot('it is not a valid ELF binary for this kernel')
   }
   if (errno === EACCES)
-    return cannot(`${describeErrno(result)}: its mode, a directory on its way, or a noexec mount forbids it`)
+    return cannot(
+      `${describeErrno(result)}: its mode, the mode of a parent directory or a noexec mount forbids it`,
+    )
   if (errno === E2BIG) return cannot(`${describeErrno(result)}: arguments and environment are too large`)
   if (errno === ETXTBSY) return cannot(`${describeErrno(result)}: it is open for writing`)
   if (errno === EPERM || errno !== ENOENT) return cannot(describeErrno(result))
   return { code: 127, message: `entrypoint ${name}: ${describeErrno(result)}` }
 }
 
-/** How many names of a directory are looked at: an image may have one with very many. */
+/** How many names of a directory are compared: an image may have very many. */
 const MOST_NAMES = 5000
 
 /**
- * For the end of an error about an entrypoint that isn't there: a program of nearly this name, in the same directory or in
- * those of PATH; or nothing.
+ * The end of the error about an entrypoint that does not exist: a program of nearly this name in the same directory or in
+ * PATH, or nothing.
  */
 export function nearPrograms(init: string, cwd: string, path: string): string {
   const slash = init.lastIndexOf('/')
@@ -59,7 +61,7 @@ export function nearPrograms(init: string, cwd: string, path: string): string {
       ? path.split(':')
       : [init.startsWith('/') ? init.slice(0, slash) : `${cwd === '/' ? '' : cwd}/${init.slice(0, slash)}`]
   const name = init.slice(slash + 1)
-  // The same name elsewhere is the likeliest mistake of all.
+  // The most likely mistake is the right name in the wrong directory.
   for (const directories of slash < 0 ? [own] : [own, path.split(':')]) {
     const places = new Map<string, string>()
     for (const directory of directories) {

@@ -1,4 +1,4 @@
-/** What is loaded when the entrypoint runs, or can't (see `lazy.ts`): nobody waits for it. */
+/** What is loaded once the entrypoint runs, or can't be started (see `src/lazy.ts`). */
 
 export { explainExec, nearPrograms } from './explain.ts'
 export { supervise } from './loop.ts'

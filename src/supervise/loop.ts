@@ -1,11 +1,11 @@
-/** The one loop: waits in one system call for signals and the power button, asks the state machine, acts. */
+/** The supervisor's loop: waits in one system call for signals, the power button and time, and does what the state machine says. */
 
 import { info } from '../boot/io/console.ts'
 import { forget, readRequests, requestFds } from '../boot/io/requests.ts'
 import { ESRCH } from '../sys/errno.ts'
 import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL, SIGTSTP, SIGTTIN, SIGTTOU } from '../sys/flags.ts'
 import { kill, type PollFd, uptime } from '../sys/linux.ts'
-import { killCgroup, thawCgroup } from './cgroup.ts'
+import { type Cgroup, killCgroup, thawCgroup } from './cgroup.ts'
 import { restoreLimits } from './limits.ts'
 import { wasKilledForMemory } from './oom.ts'
 import type { Outcome } from './outcome.ts'
@@ -24,7 +24,7 @@ import {
 import { type Ready, waitForEvents } from './wait.ts'
 import { NO_WINDOW, openWindowPort, readWindowPort } from './window.ts'
 
-/** Terminal job control is for the entrypoint's session, not for PID 1 to hand on. SIGCHLD is ours. */
+/** Terminal job control belongs to the entrypoint's session. SIGCHLD is ours. */
 const NOT_FORWARDED: readonly number[] = [SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU]
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -32,6 +32,8 @@ const NEVER = Number.POSITIVE_INFINITY
 export interface Supervision {
   readonly pid: number
   readonly policy: Policy
+  /** The entrypoint's; `start` makes it anew. */
+  readonly cgroup: Cgroup
   /** Starts the entrypoint once more: its pid, or why it can't. */
   readonly start: () => number | Outcome
   readonly shutDown: (outcome: Outcome, power: PowerState) => never
@@ -50,9 +52,9 @@ export interface Service {
 interface Supervisor extends Supervision {
   state: State
   readonly reaper: Reaper
-  /** The port that tells the terminal's size. */
+  /** The port for the terminal's size. */
   window: number
-  /** All that is waited for; undefined where it is to be put together anew. */
+  /** The descriptors to wait for; undefined after a change. */
   fds: readonly PollFd[] | undefined
 }
 
@@ -65,7 +67,7 @@ export function supervise(supervision: Supervision): never {
     window: openWindowPort(),
     fds: undefined,
   }
-  // A press before anybody listened makes nothing readable.
+  // An early press of the button makes nothing readable, so this comes before the first wait.
   let childEnded = takeRequests(supervisor)
   let more = false
   for (;;) {
@@ -79,16 +81,16 @@ export function supervise(supervision: Supervision): never {
 }
 
 function reapChildren(supervisor: Supervisor, gather: boolean): Reaped {
-  const { state, reaper } = supervisor
+  const { state, reaper, cgroup } = supervisor
   const pid = 'pid' in state ? state.pid : NOBODY
   const reaped = reap(reaper, pid, gather)
   const { status } = reaped
   if (status !== undefined)
-    feed(supervisor, { is: 'ended', pid, status, oom: wasKilledForMemory(pid, status) })
+    feed(supervisor, { is: 'ended', pid, status, oom: wasKilledForMemory(cgroup, pid, status) })
   return reaped
 }
 
-/** What is waited for, put together only where it has changed. */
+/** The descriptors to wait for, collected again only after a change. */
 function watched(supervisor: Supervisor): readonly PollFd[] {
   const { window, service } = supervisor
   supervisor.fds ??= [
@@ -114,7 +116,7 @@ function takeRequests(supervisor: Supervisor): boolean {
   return signals.includes(SIGCHLD)
 }
 
-/** Requests have been read already. @returns whether the service has something to read */
+/** Handles what is ready but requests, which have been read. @returns whether the service has something to read */
 function handleReady(supervisor: Supervisor, ready: readonly Ready[]): boolean {
   const { window, service } = supervisor
   let called = false
@@ -122,7 +124,7 @@ function handleReady(supervisor: Supervisor, ready: readonly Ready[]): boolean {
     if (service?.fds.some((each) => each.fd === fd) === true) {
       called = true
     } else if ((events & (POLLERR | POLLHUP)) !== 0) {
-      // A device that went away would be ready for ever.
+      // A device that went away stays ready for ever.
       if (fd === window) supervisor.window = NO_WINDOW
       else forget(fd)
       supervisor.fds = undefined
@@ -150,19 +152,19 @@ function feed(supervisor: Supervisor, event: Event): void {
 function act(supervisor: Supervisor, action: Action): void {
   switch (action.do) {
     case 'kill':
-      // A child that left its own group still hears of it.
+      // A child that left its own process group gets it too.
       if (kill(-action.pid, action.signal) === -ESRCH) kill(action.pid, action.signal)
       break
     case 'thaw':
       restoreLimits()
-      thawCgroup()
+      thawCgroup(supervisor.cgroup)
       break
     case 'restarting':
       info(`${formatOutcome(action.outcome, uptime())}; restarting in ${action.delay / 1000} s`)
-      killCgroup()
-      // Processes that left the cgroup too: nothing of a dead session disturbs the next one.
+      killCgroup(supervisor.cgroup)
+      // Also processes that left the cgroup: nothing of the last session may disturb the next one.
       kill(-1, SIGKILL)
-      // The next session inherits them.
+      // The next session inherits PID 1's.
       restoreLimits()
       break
     case 'start': {

@@ -14,8 +14,8 @@ export function signalName(signal: number): string {
 }
 
 /**
- * Why the machine is going down: the entrypoint ended by itself (`core`: a signal made it dump its memory; `oom`: the
- * kernel killed it for want of memory), was stopped on request, or could not be had.
+ * Why the machine is going down: the entrypoint ended by itself (`core`: a signal made it dump core; `oom`: the kernel
+ * killed it for want of memory), was stopped on request, or could not be started.
  */
 export type Reason = 'exit' | 'signal' | 'core' | 'oom' | 'stop' | 'failed'
 
@@ -52,7 +52,7 @@ export function outcomeOf(status: number, stopping: boolean, oom = false): Outco
   return { code: 128 + signal, signal, reason, coreDumped }
 }
 
-/** A stop before the entrypoint was started: as if TERM had ended it at once. */
+/** A stop before the entrypoint was started counts as if TERM had ended it at once. */
 export const STOPPED: Outcome = {
   code: 128 + SIGTERM,
   signal: SIGTERM,
@@ -67,15 +67,15 @@ export const failure = (code: 125 | 126 | 127): Outcome => ({
   coreDumped: false,
 })
 
-/** The last line on the console, for programs that read it. */
+/** The last line on the console, for programs to read (docs/protocol.md). */
 export function formatOutcome({ code, signal, reason }: Outcome, uptime: number): string {
   const name = signal === undefined ? 'none' : signalName(signal)
   return `exited code=${code} signal=${name} reason=${reason} uptime=${seconds(uptime)}`
 }
 
-/** What the container used, as far as the kernel counts it. */
+/** What the container used, by the kernel's counters. */
 export interface Usage {
-  /** Bytes at the most, of all its processes and their caches together. */
+  /** The most memory that all its processes and their page cache used together, in bytes. */
   readonly memoryPeak: number | undefined
   /** Milliseconds of processor time. */
   readonly cpuTime: number | undefined
@@ -83,7 +83,7 @@ export interface Usage {
   readonly oomKills: number
 }
 
-/** The same as JSON, with what was used, for /.zmachine/exit.json. Its values need no escapes. */
+/** The same as JSON, with the usage, for /.zmachine/exit.json. No value needs an escape. */
 export function encodeOutcome(
   { code, signal, reason, coreDumped }: Outcome,
   uptime: number,

@@ -1,4 +1,4 @@
-/** `zmachine.shell`: a shell on the console after a fatal error, for whoever looks for its cause. */
+/** `zmachine.shell`: a shell on the console after a fatal error, to look for its cause. */
 
 import { line, openTerminal } from '../boot/io/console.ts'
 import { readStop, requestFds } from '../boot/io/requests.ts'
@@ -10,11 +10,11 @@ import { ROOT, startWorkload } from './workload.ts'
 
 const SHELL = '/bin/sh'
 
-/** Runs the root's shell until it ends or a stop is asked for, reaping everything meanwhile. @returns whether it was a stop */
+/** Runs the root's shell until it exits or a stop is requested. @returns the stop's power state, if it was one */
 export function runShell(): StopPower | undefined {
   // Nobody who is left of the entrypoint's user may type into root's shell.
   openTerminal(ROOT.uid)
-  line(`a shell, since zmachine.shell was asked for; type exit to go on with the exit policy`)
+  line('zmachine.shell: starting a shell; exit it to continue with the exit policy')
   const { pid, failed } = startWorkload({
     path: SHELL,
     argv: [SHELL, '-i'],

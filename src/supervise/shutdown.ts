@@ -1,4 +1,4 @@
-/** The way down: everybody ended, everything on disk, unmounted, and the power state asked for. PID 1 never exits. */
+/** The way down: ends all processes, writes and unmounts everything, and switches the machine off. PID 1 never exits. */
 
 import { debug, drainConsole, line, quietKernel, warn } from '../boot/io/console.ts'
 import { readStop, requestFds } from '../boot/io/requests.ts'
@@ -8,7 +8,7 @@ import { EXIT_RECORD } from '../lib/exit-record.ts'
 import { describeErrno } from '../sys/errno.ts'
 import { LINUX_REBOOT_CMD_HALT, SIGCONT, SIGKILL, SIGTERM } from '../sys/flags.ts'
 import { kill, poll, reboot, uptime } from '../sys/linux.ts'
-import { killCgroup, readUsage, thawCgroup } from './cgroup.ts'
+import { type Cgroup, killCgroup, readUsage, thawCgroup } from './cgroup.ts'
 import { restoreLimits } from './limits.ts'
 import { encodeOutcome, formatOutcome, type Outcome } from './outcome.ts'
 import { armWatchdog, REBOOT_COMMANDS } from './power.ts'
@@ -17,39 +17,40 @@ import type { PowerState } from './state.ts'
 import { unmountAll } from './unmount.ts'
 import { waitForEvents } from './wait.ts'
 
-/** How long KILL may take: processes in an uninterruptible sleep do not go at all. Milliseconds. */
+/** How long KILL may take, in milliseconds: a process in uninterruptible sleep does not end at all. */
 const KILL_PATIENCE = 2000
 
-/** Longer than this nobody waits for processes that outlived the entrypoint, whatever the grace. Milliseconds. */
+/** The longest grace for processes that outlived the entrypoint, in milliseconds. */
 const LEFTOVER_PATIENCE = 5000
 
 export interface ShutDown {
   readonly outcome: Outcome
   readonly power: PowerState
+  readonly cgroup: Cgroup
   /** Milliseconds between TERM and KILL for what is still running. */
   readonly grace: number
-  /** The root was entered and can be written: the outcome is put down there. */
+  /** Whether there is a writable root for the exit record. */
   readonly record: boolean
 }
 
 /** Does not return. */
-export function shutDown({ outcome, power, grace, record }: ShutDown): never {
+export function shutDown({ outcome, power, cgroup, grace, record }: ShutDown): never {
   stopWatchdog()
   restoreLimits()
-  endProcesses(Math.min(grace, LEFTOVER_PATIENCE))
-  // Nobody is left who could lower them again.
+  endProcesses(cgroup, Math.min(grace, LEFTOVER_PATIENCE))
+  // Nobody is left to lower them again.
   restoreLimits()
   armWatchdog(power, outcome)
   // The reason stands in the log already, and must not be pushed out of its last 2 KB, which are what a host shows.
   quietKernel()
   unmountAll(() => {
-    if (record) writeRecord(outcome)
+    if (record) writeRecord(outcome, cgroup)
   })
   stopWatchdog()
   line(formatOutcome(outcome, uptime()))
   drainConsole()
   const result = reboot(REBOOT_COMMANDS[power])
-  // Only a kernel without the right driver gets here. Halted is the safest of what is left.
+  // Only a kernel without the right driver gets here; halting is the safest thing left.
   warn(`${power}: ${describeErrno(result)}; halting`)
   for (;;) {
     reboot(LINUX_REBOOT_CMD_HALT)
@@ -57,23 +58,22 @@ export function shutDown({ outcome, power, grace, record }: ShutDown): never {
   }
 }
 
-/** TERM to all and KILL to the rest; without any process left it costs one system call. */
-function endProcesses(grace: number): void {
+/** Sends TERM to all and KILL to the rest. One system call where no process is left. */
+function endProcesses(cgroup: Cgroup, grace: number): void {
   const reaper = makeReaper()
   if (reap(reaper, NOBODY).left === 'none') return
   kill(-1, SIGTERM)
-  // A stopped or frozen process handles TERM only when it goes on.
+  // Stopped or frozen processes don't handle TERM until they resume.
   kill(-1, SIGCONT)
-  thawCgroup()
+  thawCgroup(cgroup)
   if (waitForAll(reaper, grace, true)) return
-  debug(() => 'some processes ignore TERM: KILL')
-  killCgroup()
+  debug(() => 'some processes ignore TERM: sending KILL')
+  killCgroup(cgroup)
   kill(-1, SIGKILL)
-  if (!waitForAll(reaper, KILL_PATIENCE, false))
-    warn('some processes survived KILL: in the middle of I/O that does not come back')
+  if (!waitForAll(reaper, KILL_PATIENCE, false)) warn('some processes survived KILL: they are stuck in I/O')
 }
 
-/** @param hurried whether one more request to stop ends the wait: somebody is in a hurry */
+/** @param hurried whether another request to stop ends the wait */
 function waitForAll(reaper: Reaper, patience: number, hurried: boolean): boolean {
   const deadline = uptime() + patience
   for (;;) {
@@ -87,9 +87,9 @@ function waitForAll(reaper: Reaper, patience: number, hurried: boolean): boolean
   }
 }
 
-function writeRecord(outcome: Outcome): void {
+function writeRecord(outcome: Outcome, cgroup: Cgroup): void {
   try {
-    updateFile(EXIT_RECORD, encodeOutcome(outcome, uptime(), readUsage()))
+    updateFile(EXIT_RECORD, encodeOutcome(outcome, uptime(), readUsage(cgroup)))
   } catch (error) {
     debug(() => `exit record: ${String(error)}`)
   }

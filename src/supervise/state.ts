@@ -1,4 +1,4 @@
-/** The supervisor as a pure function: a state and an event give the next state and what is to be done. */
+/** The supervisor as a pure function: a state and an event give the next state and the actions to take. */
 
 import { stopOf } from '../boot/io/stop.ts'
 import type { ExitPolicy } from '../config/machine.ts'
@@ -15,7 +15,7 @@ export interface Policy {
 
 export type State =
   | { readonly is: 'running'; readonly pid: number; readonly since: number; readonly delay: number }
-  /** The entrypoint was asked to end; at `deadline` it is killed, and when that does not help either, given up. */
+  /** The entrypoint was asked to end. It is killed at `deadline`, and given up on at the next one. */
   | {
       readonly is: 'stopping'
       readonly pid: number
@@ -23,12 +23,12 @@ export type State =
       readonly power: PowerState
       readonly killed: boolean
     }
-  /** Between two starts of on_exit=restart. `delay` is how long the wait after the next end will be. */
+  /** Between two starts with on_exit=restart. `delay` is the wait after the next end. */
   | { readonly is: 'waiting'; readonly until: number; readonly delay: number; readonly outcome: Outcome }
   | { readonly is: 'ended' }
 
 export type Event =
-  /** `oom`: memory ran out since the start. */
+  /** `oom`: the kernel killed it for want of memory. */
   | { readonly is: 'ended'; readonly pid: number; readonly status: number; readonly oom?: boolean }
   | { readonly is: 'signal'; readonly signal: number }
   | { readonly is: 'button' }
@@ -40,14 +40,14 @@ export type Event =
 export type Action =
   /** To the entrypoint's process group. */
   | { readonly do: 'kill'; readonly pid: number; readonly signal: number }
-  /** Whom the container froze goes on. */
+  /** Resumes frozen processes. */
   | { readonly do: 'thaw' }
   | { readonly do: 'start' }
-  /** What the dead session left behind is killed, and the entrypoint started again after the delay. */
+  /** Kills what the last session left behind; the entrypoint is started again after the delay. */
   | { readonly do: 'restarting'; readonly outcome: Outcome; readonly delay: number }
   | { readonly do: 'shutDown'; readonly outcome: Outcome; readonly power: PowerState }
 
-/** Restarts wait 100 ms, then twice as long each time, up to 30 s; a minute of health starts over. */
+/** Restarts wait 100 ms, then twice as long each time, up to 30 s; after a minute of running, 100 ms again. */
 const FIRST_DELAY = 100
 const LONGEST_DELAY = 30_000
 const HEALTHY = 60_000
@@ -77,7 +77,7 @@ export function next(
   const stay = { state, actions: [] }
   switch (event.is) {
     case 'ended':
-      // Everybody else's children end up here too, and need nothing but to be reaped.
+      // Orphans only need to be reaped.
       if ((state.is !== 'running' && state.is !== 'stopping') || event.pid !== state.pid) return stay
       return ended(state, outcomeOf(event.status, state.is === 'stopping', event.oom), now, policy)
     case 'failed':
@@ -94,7 +94,7 @@ export function next(
     }
     case 'time':
       if (state.is === 'stopping' && now >= state.deadline) {
-        // In the middle of I/O that does not come back not even KILL ends a process.
+        // Not even KILL ends a process that is stuck in I/O.
         if (state.killed) return ended(state, outcomeOf(SIGKILL, true), now, policy)
         const actions: Action[] = [{ do: 'kill', pid: state.pid, signal: SIGKILL }]
         return { state: { ...state, killed: true, deadline: now + KILL_PATIENCE }, actions }
@@ -132,7 +132,7 @@ function stop(
     case 'running':
       return {
         state: { is: 'stopping', pid: state.pid, deadline: now + policy.grace, power, killed: false },
-        // One that is stopped or frozen handles TERM only when it goes on.
+        // A stopped or frozen process doesn't handle TERM until it resumes.
         actions: [
           { do: 'kill', pid: state.pid, signal: SIGTERM },
           { do: 'kill', pid: state.pid, signal: SIGCONT },
@@ -140,7 +140,7 @@ function stop(
         ],
       }
     case 'stopping':
-      // Asked twice: somebody is in a hurry.
+      // A second request: somebody is in a hurry.
       return {
         state: { ...state, deadline: state.killed ? state.deadline : Math.min(state.deadline, now), power },
         actions: [],

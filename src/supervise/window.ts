@@ -1,7 +1,6 @@
 /**
- * The size of the terminal at the other end of a serial console, which has none of its own. Who shows the console to
- * people (`zmachine run`) tells it through a virtio-serial port of this name; a host without such a port costs one
- * failed open.
+ * The size of the terminal at the other end of a serial console, which a serial line can't transmit: `zmachine run` sends it
+ * through a virtio-serial port of its own. A host without such a port costs one failed open.
  */
 
 import { listNames, readText } from '../boot/io/files.ts'
@@ -25,13 +24,13 @@ export function openWindowPort(): number {
   return Math.max(fd, NO_WINDOW)
 }
 
-/** Gives the console the size that the port tells; the kernel then sends SIGWINCH (TIOCSWINSZ, ioctl_tty(2)). */
+/** Gives the console the size from the port; the kernel then sends SIGWINCH (TIOCSWINSZ, ioctl_tty(2)). */
 export function readWindowPort(fd: number): void {
   const bytes = new Uint8Array(MESSAGE * 64)
   const length = read(fd, bytes)
-  // Only the last one counts.
+  // Only the last message counts.
   const last = length - MESSAGE
   if (last < 0 || length % MESSAGE !== 0) return
-  // struct winsize: rows, columns, and the size in pixels, which nobody knows.
+  // struct winsize: rows, columns, and the size in pixels, which is unknown.
   ioctl(0, TIOCSWINSZ, Uint32Array.of((u16(bytes, last) << 16) | u16(bytes, last + 2), 0))
 }

@@ -1,4 +1,4 @@
-/** What is started, and how: the child's way from fork to execve as a list of system calls. */
+/** Starts the entrypoint: the child's system calls from fork to execve. */
 
 import type { Identity } from '../config/users.ts'
 import { type Call, type SpawnResult, spawn, stringVector } from '../sys/calls.ts'
@@ -21,7 +21,7 @@ import {
   syscall,
 } from '../sys/linux.ts'
 import type { Words } from '../sys/port.ts'
-import { holdSignals } from './signals.ts'
+import { blockSignals } from './signals.ts'
 
 export interface Workload {
   /** The file to execute. */
@@ -36,7 +36,7 @@ export interface Workload {
 /** root, as every image has it. */
 export const ROOT: Identity = { name: 'root', uid: 0, gid: 0, groups: [], home: '/root' }
 
-/** Soft and hard, as systemd has them: select(2) breaks above 1024, so who can do better raises it. */
+/** systemd's defaults: select(2) breaks above 1024, so programs that can handle more raise the soft limit themselves. */
 const NOFILE_SOFT = 1024
 const NOFILE_HARD = 524_288
 
@@ -48,7 +48,7 @@ const NOFILE_HARD = 524_288
 export function startWorkload(workload: Workload, cgroup = -1): SpawnResult {
   const calls: Call[] = [
     { number: SYS_setsid, args: [], name: 'setsid' },
-    // No terminal, as with console=none: the container does without.
+    // Without a terminal (console=none) the container does without one.
     {
       number: SYS_ioctl,
       args: [0, TIOCSCTTY, 1],
@@ -57,15 +57,15 @@ export function startWorkload(workload: Workload, cgroup = -1): SpawnResult {
     },
     ...becoming(workload),
   ]
-  // It begins there: who moves waits for all processors to have seen it, 20 to 30 ms.
+  // Starts inside the cgroup: moving there later takes 20 to 30 ms, until all processors have noticed.
   const begun = spawn(currentRuntime(), calls, cgroup)
   return begun.pid < 0 && cgroup >= 0 ? startAndMove(calls, cgroup) : begun
 }
 
-/** Where the kernel is older than that (5.7), or does not have it so. */
+/** For kernels before 5.7, which can't start a child inside a cgroup. */
 function startAndMove(calls: readonly Call[], cgroup: number): SpawnResult {
   const processes = open('cgroup.procs', O_WRONLY | O_CLOEXEC, 0, cgroup)
-  // «0» is who writes it (cgroups(7)).
+  // "0" stands for the writing process (cgroups(7)).
   const enter: Call = {
     number: SYS_write,
     args: [processes, '0', 1],
@@ -78,8 +78,8 @@ function startAndMove(calls: readonly Call[], cgroup: number): SpawnResult {
 }
 
 /**
- * PID 1 becomes the workload. Comes back only where that failed, as root again, with the call and the negative errno: a
- * machine that nobody can take down would be worse than one without its entrypoint.
+ * PID 1 becomes the workload. Returns only on failure, as root again, with the call and the negative errno: PID 1 must still
+ * be able to shut the machine down.
  */
 export function becomeWorkload(workload: Workload): { call: Call; result: number } {
   const calls = becoming(workload)
@@ -91,7 +91,7 @@ export function becomeWorkload(workload: Workload): { call: Call; result: number
   syscall(SYS_setresuid, 0, 0, 0)
   syscall(SYS_setresgid, 0, 0, 0)
   chdir('/')
-  holdSignals()
+  blockSignals()
   return last
 }
 
@@ -106,12 +106,12 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
       name: 'setrlimit NOFILE',
     },
     { number: SYS_setgroups, args: [groups.length, ids(groups)], name: `setgroups ${groups.join(' ')}` },
-    // The saved ids stay root's until execve sets them to the effective ones (execve(2)): the way back from a failure.
+    // The saved ids stay root's until execve replaces them (execve(2)): the way back after a failure.
     { number: SYS_setresgid, args: [gid, gid, 0], name: `setgid ${gid}` },
     { number: SYS_setresuid, args: [uid, uid, 0], name: `setuid ${uid}` },
-    // As the user, so that a directory that only root may enter is told now.
+    // As the user, so that a directory that only root may enter is an error here.
     { number: SYS_chdir, args: [cwd], name: `chdir ${cwd}` },
-    // Last before the execve: until here nothing may interrupt.
+    // Last before the execve: nothing may interrupt what comes before.
     { number: SYS_rt_sigprocmask, args: [SIG_SETMASK, new Uint32Array(2), 0, 8], name: 'sigprocmask' },
     {
       number: SYS_execve,
@@ -124,7 +124,7 @@ function becoming({ path, argv, environment, identity, cwd }: Workload): Call[] 
 /** struct rlimit64 — getrlimit(2) */
 const limit = (soft: number, hard: number): Words => Uint32Array.of(soft, 0, hard, 0)
 
-/** gid_t[], and one more: what is empty has no address. */
+/** gid_t[], with one more: empty memory has no address. */
 function ids(groups: readonly number[]): Words {
   const list = new Uint32Array(groups.length + 1)
   groups.forEach((group, at) => {

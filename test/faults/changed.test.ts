@@ -100,7 +100,7 @@ describe.each<[does: string, script: string, code: number, message: string]>([
     'takes its own permission',
     'chmod 644 /script',
     126,
-    "error: entrypoint '/script' can't be executed: EACCES (permission denied): its mode, a directory on its way, or a noexec mount forbids it",
+    "error: entrypoint '/script' can't be executed: EACCES (permission denied): its mode, the mode of a parent directory or a noexec mount forbids it",
   ],
   [
     'empties itself',

@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { killCgroup, openCgroup, readUsage, thawCgroup } from '../../src/supervise/cgroup.ts'
+import { killCgroup, noCgroup, openCgroup, readUsage, thawCgroup } from '../../src/supervise/cgroup.ts'
 import { ROOT } from '../../src/supervise/workload.ts'
 import { must } from '../../src/sys/errno.ts'
 import { mount, syscall } from '../../src/sys/linux.ts'
@@ -27,6 +27,8 @@ const missing = process.getuid?.() !== 0 ? 'needs root' : known ? undefined : 't
 const title = missing === undefined ? 'the container’s cgroup' : `the container’s cgroup (${missing})`
 
 const children: ChildProcess[] = []
+
+const cgroup = noCgroup()
 
 /** A process in a cgroup below the container's. */
 function member(path: string): ChildProcess & { readonly pid: number } {
@@ -76,46 +78,47 @@ describe.skipIf(missing !== undefined)(title, () => {
   })
 
   test('is made, and its directory stays open', () => {
-    const fd = openCgroup(ROOT)
+    openCgroup(cgroup, ROOT)
+    const fd = cgroup.directory
     expect(fd).toBeGreaterThanOrEqual(0)
     expect(statSync(`/proc/self/fd/${fd}`).ino).toBe(statSync(OWN).ino)
     expect(statSync(OWN).mode & 0o777).toBe(0o755)
   })
 
   test('goes on where the container froze itself, in cgroups of its own as well', async () => {
-    openCgroup(ROOT)
+    openCgroup(cgroup, ROOT)
     for (const path of ['a', 'a/b', 'c']) mkdirSync(`${OWN}/${path}`)
     for (const path of ['a/b', 'c']) {
       member(path)
       writeFileSync(`${OWN}/${path}/cgroup.freeze`, '1')
       await until(() => isFrozen(path))
     }
-    thawCgroup()
+    thawCgroup(cgroup)
     await until(() => !isFrozen('a/b') && !isFrozen('c'))
   })
 
   test('ends with one write, frozen processes and those of cgroups below among them', async () => {
-    openCgroup(ROOT)
+    openCgroup(cgroup, ROOT)
     if (!existsSync(`${OWN}/a/b`)) mkdirSync(`${OWN}/a/b`, { recursive: true })
     const members = ['.', 'a', 'a/b'].map(member)
     writeFileSync(`${OWN}/a/b/cgroup.freeze`, '1')
     await until(() => isFrozen('a/b'))
     const ended = members.map((each) => once(each, 'close'))
-    killCgroup()
+    killCgroup(cgroup)
     expect((await Promise.all(ended)).map(([, signal]) => signal)).toEqual(['SIGKILL', 'SIGKILL', 'SIGKILL'])
   })
 
   test('is made anew, without what a dead session left in it', () => {
-    openCgroup(ROOT)
+    openCgroup(cgroup, ROOT)
     if (!existsSync(`${OWN}/x/y/z`)) mkdirSync(`${OWN}/x/y/z`, { recursive: true })
     const before = statSync(OWN).ino
-    openCgroup(ROOT)
+    openCgroup(cgroup, ROOT)
     expect(existsSync(`${OWN}/x`)).toBe(false)
     expect(statSync(OWN).ino).not.toBe(before)
   })
 
   test('belongs to the user of the container, as systemd delegates it', () => {
-    openCgroup({ uid: 1000, gid: 1001, groups: [], home: '/', name: 'somebody' })
+    openCgroup(cgroup, { uid: 1000, gid: 1001, groups: [], home: '/', name: 'somebody' })
     const owners = (name: string): number[] => {
       const { uid, gid } = statSync(`${OWN}/${name}`)
       return [uid, gid]
@@ -123,19 +126,19 @@ describe.skipIf(missing !== undefined)(title, () => {
     for (const name of ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads'])
       expect(owners(name)).toEqual([1000, 1001])
     expect(owners('cgroup.kill')).toEqual([0, 0])
-    openCgroup(ROOT)
+    openCgroup(cgroup, ROOT)
     expect(owners('cgroup.procs')).toEqual([0, 0])
   })
 
   test('tells what it used, as far as the kernel counts it', async () => {
-    openCgroup(ROOT)
-    expect(readUsage().oomKills).toBe(0)
+    openCgroup(cgroup, ROOT)
+    expect(readUsage(cgroup).oomKills).toBe(0)
     const child = spawn('sh', ['-c', 'read go; while :; do :; done'], { stdio: ['pipe', 'ignore', 'ignore'] })
     children.push(child)
     writeFileSync(`${OWN}/cgroup.procs`, `${child.pid}`)
     child.stdin.end('go\n')
-    await until(() => (readUsage().cpuTime ?? 0) > 50)
+    await until(() => (readUsage(cgroup).cpuTime ?? 0) > 50)
     // Milliseconds, of a loop that has run for less than five seconds.
-    expect(readUsage().cpuTime).toBeLessThan(5000)
+    expect(readUsage(cgroup).cpuTime).toBeLessThan(5000)
   })
 })
