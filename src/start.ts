@@ -11,7 +11,7 @@ import type { Identity } from './config/users.ts'
 import { load } from './lazy.ts'
 import type { StartStep } from './plan/step.ts'
 import { type Cgroup, openCgroup } from './supervise/cgroup.ts'
-import { resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
+import { releaseCgroups, resolveEntrypoint, wantsPid1 } from './supervise/entrypoint.ts'
 import type { Service, Supervision } from './supervise/loop.ts'
 import { failure, type Outcome } from './supervise/outcome.ts'
 import { armWatchdog } from './supervise/power.ts'
@@ -60,6 +60,7 @@ export function start(
   throwIfStopped()
   if (handOver) {
     stopWatchdog()
+    releaseCgroups(workload.path)
     const { call, result } = becomeWorkload(workload)
     return refusal(workload, call.name, result)
   }

@@ -14,6 +14,22 @@ const INITS: readonly string[] = [
   'shepherd',
 ]
 
+/** Inits that expect their file systems to be mounted; the others find what the kernel itself leaves. */
+const GUESTS: readonly string[] = ['zinit', 's6-svscan']
+
+const isSystemPath = (path: string): boolean => path === '/sbin/init' || path === '/usr/sbin/init'
+
+const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+/**
+ * Whether an init mounts /sys/fs/cgroup itself, in a way of its own that fails if something is mounted there (OpenRC, finit).
+ * @param target the file that its symlinks lead to
+ */
+export function mountsCgroups(path: string, target: string): boolean {
+  const file = fileName(target)
+  return !GUESTS.includes(file) && (isSystemPath(path) || INITS.includes(file))
+}
+
 /**
  * Whether the entrypoint is certainly an init.
  * @param path the entrypoint's path
@@ -27,9 +43,8 @@ export function isInit(
   args: readonly string[],
   head: () => string,
 ): boolean {
-  if (path === '/sbin/init' || path === '/usr/sbin/init') return true
-  const whole = target()
-  const file = whole.slice(whole.lastIndexOf('/') + 1)
+  if (isSystemPath(path)) return true
+  const file = fileName(target())
   if (INITS.includes(file)) return true
   if (file === 'zinit') return args[0] === 'init'
   if (path !== '/init') return false

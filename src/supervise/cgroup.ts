@@ -8,7 +8,7 @@ import type { Identity } from '../config/users.ts'
 import { parseDecimal, splitList, trim, words } from '../lib/text.ts'
 import { EBUSY } from '../sys/errno.ts'
 import { AT_REMOVEDIR, DT_DIR, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, O_WRONLY } from '../sys/flags.ts'
-import { chown, close, mkdir, open, readDirectory, unlink, write } from '../sys/linux.ts'
+import { chown, close, mkdir, open, readDirectory, umount, unlink, write } from '../sys/linux.ts'
 import type { Usage } from './outcome.ts'
 
 const ROOT = '/sys/fs/cgroup'
@@ -35,6 +35,8 @@ export function openCgroup(cgroup: Cgroup, { uid, gid }: Identity): void {
   if (cgroup.directory >= 0) close(cgroup.directory)
   cgroup.directory = open(OWN, O_PATH | O_DIRECTORY | O_CLOEXEC)
 }
+
+export const unmountCgroups = (): number => umount(ROOT)
 
 /** Memory for the page faults of PID 1 and for the kernel, which panics without it; in bytes. */
 const RESERVE = 8 << 20

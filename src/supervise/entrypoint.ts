@@ -3,12 +3,13 @@
 import type { Mode } from '../config/machine.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import { type Found, findEntrypoint, type Missing } from '../lib/entrypoint.ts'
-import { isInit } from '../lib/inits.ts'
+import { isInit, mountsCgroups } from '../lib/inits.ts'
 import { followSymlinks } from '../lib/paths.ts'
 import { quote } from '../lib/text.ts'
 import { describeErrno, EACCES } from '../sys/errno.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from '../sys/flags.ts'
 import { close, open, pread, readlink, stat, text } from '../sys/linux.ts'
+import { unmountCgroups } from './cgroup.ts'
 
 export const resolveEntrypoint = (init: string, cwd: string, path: string): Found | Missing =>
   findEntrypoint(init, cwd, path, { mode: modeOf, missing })
@@ -44,6 +45,11 @@ export function wantsPid1(mode: Mode, path: string, args: readonly string[]): bo
       return text(head, 0, head.length)
     },
   )
+}
+
+/** Leaves /sys/fs/cgroup to an init that mounts it itself: it would find its mount point busy. */
+export function releaseCgroups(path: string): void {
+  if (mountsCgroups(path, finalTarget(path))) unmountCgroups()
 }
 
 /** Only the file's name matters, so a path that is not itself a symlink is not walked. */

@@ -1,13 +1,13 @@
 /** Images with an init of their own: PID 1 becomes it, and it runs its services and ends the machine by itself. */
 
-import { rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { temporaryFolder } from '../host/plan/plan-helpers.ts'
 import { type Entry, type Tree, writeTree } from '../qemu/lib/files.ts'
 import { unpackRoot } from './debian.ts'
 import { foreign, readMarker, WRITE_MARKER } from './marker.ts'
-import { INITS } from './roots.ts'
+import { INITS, OPENRC } from './roots.ts'
 import { describeAsRoot, start } from './zmachine.ts'
 
 interface Init {
@@ -84,4 +84,49 @@ describeAsRoot('an init of the image', () => {
       expect(code).toBe(0)
     })
   }
+})
+
+/** Debian's scripts of System V in OpenRC's runlevels are a minute or two under TCG; these are what OpenRC itself is about. */
+const OPENRC_SERVICES = ['cgroups', 'rc', 'rcS']
+
+const OPENRC_MARKER = `#!/sbin/openrc-run
+start() {
+${WRITE_MARKER}grep cgroup /proc/mounts > /cgroups
+}
+`
+
+describeAsRoot('OpenRC behind the init of System V', () => {
+  const folder = temporaryFolder()
+  const root = join(folder, 'root')
+  const etc = join(root, 'etc')
+
+  beforeAll(async () => {
+    await unpackRoot(OPENRC, root)
+    const scripts = readdirSync(join(etc, 'init.d')).filter((name) => !OPENRC_SERVICES.includes(name))
+    const links = readdirSync(join(etc, 'runlevels'), { recursive: true, encoding: 'utf8' })
+    for (const path of scripts.map((name) => join('init.d', name))) rmSync(join(etc, path))
+    for (const path of links.filter((name) => name.includes('/'))) rmSync(join(etc, 'runlevels', path))
+    const inittab = readFileSync(join(etc, 'inittab'), 'utf8')
+    writeTree(root, {
+      'etc/runlevels/sysinit/cgroups': { link: '/etc/init.d/cgroups' },
+      'etc/runlevels/default/marker': { link: '/etc/init.d/marker' },
+      'etc/init.d/marker': { text: OPENRC_MARKER, mode: 0o755 },
+      // Debian's only has terminals that a machine without a screen does not have.
+      'etc/inittab': inittab.replace('#T0:', 'T0:'),
+    })
+  })
+
+  test('mounts cgroups in its own way, and a login is on the console', async () => {
+    const running = start(folder, '--hostname', 'initial', root)
+    await running.waitFor(/initial login:/)
+    running.kill()
+    const marker = readMarker(root)
+    expect(marker?.programs[0]).toMatch(/\/init$/)
+    expect(marker && foreign(root, marker)).toEqual([])
+    expect(readFileSync(join(root, 'cgroups'), 'utf8').split('\n').slice(0, 3)).toEqual([
+      expect.stringMatching(/^cgroup_root \/sys\/fs\/cgroup tmpfs /),
+      expect.stringMatching(/^openrc \/sys\/fs\/cgroup\/openrc cgroup /),
+      expect.stringMatching(/^none \/sys\/fs\/cgroup\/unified cgroup2 /),
+    ])
+  })
 })
