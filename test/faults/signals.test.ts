@@ -1,4 +1,4 @@
-/** Signals and stops: at every stage, in any number, to whom does not listen. Each deadly one: kernel/supervise.test.ts. */
+/** Signals and stops at every stage and in any number. What needs no machine: kernel/stops.test.ts, kernel/supervise.test.ts. */
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -91,36 +91,6 @@ describe('a stop by the power button on a kernel whose button is a module, after
   })
 })
 
-describe('a stop between two starts', () => {
-  const boot = booted({
-    ...scripted('exit 6'),
-    cmdline: 'zmachine.on_exit=restart',
-    // By then the next start is more than a second away.
-    during: pressAfter('restarting in 1.6 s'),
-  })
-
-  test('tells the last end, as stopped', () => {
-    expect(end(boot())).toBe('code=6 signal=none reason=stop powerdown')
-    expect(record(boot())).toMatchObject({ code: 6, reason: 'stop' })
-  })
-})
-
-describe('an entrypoint that has stopped itself', () => {
-  const boot = booted({
-    ...scripted('exec /fault stopped'),
-    cmdline: 'zmachine.grace=3',
-    during: async (machine) => {
-      await machine.console.waitFor('fault: stops itself')
-      await machine.qmp('query-status')
-      await machine.powerdown()
-    },
-  })
-
-  test('goes on, to end as TERM has it end', () => {
-    expect(end(boot())).toBe('code=7 signal=none reason=stop powerdown')
-  })
-})
-
 describe('a second press of the power button', () => {
   const boot = booted({
     ...scripted('exec /fault deaf'),
@@ -146,31 +116,11 @@ describe('SIGINT to PID 1, as of Ctrl-Alt-Del', () => {
     expect(end(boot())).toBe('code=143 signal=SIGTERM reason=stop reset'))
 })
 
-describe('signals that end any other process, sent to PID 1 by the container', () => {
-  const boot = booted(scripted('for s in KILL STOP SEGV BUS ILL FPE TRAP SYS; do kill -$s 1; done; exit 3'))
-
-  test('do nothing', () => {
-    expect(end(boot())).toBe('code=3 signal=none reason=exit powerdown')
-    expect(said(boot()).filter((line) => line.includes('error'))).toEqual([])
-  })
-})
-
 describe('ten signals a millisecond to PID 1, while orphans end', () => {
   const boot = booted(scripted('exec /fault storm 2000'))
 
   test('lose no child', () => {
     expect(boot().console).toMatch(/fault: at least 20000 signals: .*; of the orphans 0 are left/)
     expect(end(boot())).toBe('code=0 signal=none reason=exit powerdown')
-  })
-})
-
-describe('the ends of the entrypoint and of the machine at once', () => {
-  const boot = booted({
-    ...scripted('trap "exit 0" TERM; kill -TERM 1; kill -INT 1; kill -PWR 1; sleep 1000'),
-  })
-
-  test('are one end', () => {
-    expect(boot().container).toMatchObject({ reason: 'stop' })
-    expect(said(boot()).filter((line) => line.startsWith('exited '))).toHaveLength(1)
   })
 })
