@@ -73,7 +73,7 @@ export function reap(reaper: Reaper, pid: number, gather = false): Reaped {
 /** How one of the first `count` that were reaped ended. */
 function statusOf(reaper: Reaper, count: number, pid: number): number | undefined {
   // One step of the engine, which nearly always finds nothing. What it finds may be another word of the same value.
-  if (!reaper.includes(pid)) return undefined
+  if (pid === NOBODY || !reaper.includes(pid)) return undefined
   for (let index = 0; index < count; index++) {
     if (resultOf(reaper, index) === pid) return word(reaper, index * CALL_WORDS + STATUS)
   }

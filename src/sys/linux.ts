@@ -322,9 +322,6 @@ export function microseconds(): number {
 /** int sethostname(const char *name, size_t length) — sethostname(2) */
 export const setHostname = (name: string): number => runtime.syscall(SYS_sethostname, name, name.length)
 
-/** int swapoff(const char *path) — swapon(2) */
-export const swapoff = (path: string): number => runtime.syscall(SYS_swapoff, path)
-
 /** int syslog(SYSLOG_ACTION_CONSOLE_LEVEL, NULL, int level) — syslog(2): kernel messages above this level go to no console. */
 export const setConsoleLevel = (level: number): number => runtime.syscall(SYS_syslog, 8, 0, level)
 
@@ -337,9 +334,6 @@ export function readKernelLog(size: number): string | number {
   const length = runtime.syscall(SYS_syslog, 3, buffer, size)
   return length < 0 ? length : runtime.text(buffer, 0, length)
 }
-
-/** void sync(void) — sync(2) */
-export const sync = (): number => runtime.syscall(SYS_sync)
 
 /** int reboot(int magic, int magic2, int op, void *arg) — reboot(2) */
 export const reboot = (op: number): number =>
