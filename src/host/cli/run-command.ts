@@ -20,7 +20,7 @@ import { checkEntrypoint, checkRequest, readEnvironment, readKeys, readStartupOf
 import { type Found, machineFor } from './run-machine.ts'
 import { type RunRequest, readRunOptions } from './run-options.ts'
 import { configurationOf } from './run-plan.ts'
-import { type Screen, type Shown, showMachine } from './run-screen.ts'
+import { type Screen, type Shown, showMachine, stopPatience } from './run-screen.ts'
 import { formatScript } from './run-script.ts'
 
 /** As timeout(1). */
@@ -106,8 +106,9 @@ async function run(
   }
   const machine = await boot(options, folder)
   const { verbose, interactive, timeout } = request
+  const patience = stopPatience(request.cmdline)
   return exitCode(
-    await showMachine(machine, { screen, isContainer, verbose, interactive, timeout }),
+    await showMachine(machine, { screen, isContainer, verbose, interactive, timeout, patience }),
     isContainer,
     screen,
   )

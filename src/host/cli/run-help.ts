@@ -62,7 +62,7 @@ Inspection
 Ending it
   Ctrl-C is the container's in a terminal. Ctrl-] three times within a second ends the machine at once.
   SIGTERM, SIGINT and SIGHUP press the power button, as --timeout does: the container gets SIGTERM, and SIGKILL after
-  10 s. After 20 s, or with a second signal, the machine is ended at once.
+  10 s (--cmdline zmachine.grace=SECONDS). 10 s after that, or at a second signal, the machine is ended at once.
 
 Exit code
   the entrypoint's, or 128+N for signal N

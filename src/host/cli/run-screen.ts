@@ -23,6 +23,8 @@ export interface Showing {
   readonly interactive: boolean
   /** Seconds until the machine is stopped. */
   readonly timeout: number | undefined
+  /** Seconds until a machine that was asked to stop is ended. */
+  readonly patience: number
 }
 
 export interface Shown {
@@ -31,8 +33,15 @@ export interface Shown {
   readonly timedOut: boolean
 }
 
-/** Seconds. PID 1's own grace between TERM and KILL is 10 s, and the file systems take their time too. */
-const PATIENCE = 20
+/** Seconds between TERM and KILL in the container (`zmachine.grace`), and for the file systems after that. */
+const GRACE = 10
+const UNMOUNT_PATIENCE = 10
+
+/** How long a machine may take to stop, in seconds; `cmdline` may give its entrypoint another grace. */
+export function stopPatience(cmdline: string): number {
+  const grace = [...cmdline.matchAll(/(?:^|\s)"?zmachine\.grace=(\d+(?:\.\d+)?)/g)].at(-1)?.[1]
+  return (grace === undefined ? GRACE : Number(grace)) + UNMOUNT_PATIENCE
+}
 
 /** How long the kernel may take until it handles the power button, in milliseconds. */
 const KERNEL_PATIENCE = 3000
@@ -104,7 +113,7 @@ interface Stopping {
 function stopOnRequest(
   machine: Machine,
   started: Promise<unknown>,
-  { screen: { report }, timeout }: Showing,
+  { screen: { report }, timeout, patience }: Showing,
 ): Stopping {
   let reason: 'signal' | 'timeout' | undefined
   const stop = (why: 'signal' | 'timeout', message: string): void => {
@@ -112,7 +121,7 @@ function stopOnRequest(
     report(message)
     // The button does nothing before the kernel has loaded its driver.
     Promise.race([started, sleep(KERNEL_PATIENCE, undefined, { ref: false })]).then(() =>
-      machine.stop(PATIENCE),
+      machine.stop(patience),
     )
   }
   const onSignal = (): void => {
