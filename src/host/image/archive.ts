@@ -17,9 +17,9 @@ import { refuseMistakenRoot } from './mistaken-root.ts'
 import { digHoles } from './sparse.ts'
 
 export interface Compression {
-  /** The first bytes. */
+  /** How the file starts. */
   readonly magic: readonly number[]
-  /** tar's. */
+  /** For tar. */
   readonly option: string
   readonly program: string
   readonly debianPackage: string
@@ -33,7 +33,7 @@ const COMPRESSIONS: readonly Compression[] = [
 ]
 
 /**
- * How an archive is compressed, by its content: undefined for a plain one. What is in a compressed file only tar will see.
+ * How an archive is compressed, by its content; undefined for a plain one. Only tar looks into compressed files.
  * @throws UsageError if it is no archive, or its program is not installed
  */
 export function compressionOf(path: string): Compression | undefined {
@@ -72,7 +72,7 @@ export function compressionOf(path: string): Compression | undefined {
   }
 }
 
-/** tar(5): a sum over the header, its own field counted as blanks, which all variants of the format have. */
+/** tar(5): all variants have a sum over the header, with its own field counted as blanks. */
 function isTarHeader(head: Uint8Array): boolean {
   if (head.length < 512) return false
   const field = Buffer.from(head.subarray(148, 156)).toString('latin1').replace(/[ \0]/g, '')
@@ -81,9 +81,9 @@ function isTarHeader(head: Uint8Array): boolean {
 }
 
 /**
- * Safe against `..`, absolute names and links that lead out: GNU tar refuses `..`, takes a leading `/` away, also from
- * a hard link's target, and makes a symlink that could lead out only after everything else ("Security" in its manual;
- * the tests try each). Nothing can lie in wait in the folder, since it is new.
+ * Safe against `..`, absolute names and links that lead out: GNU tar refuses `..`, strips a leading `/`, also from the
+ * target of a hard link, and creates symlinks that could lead out last ("Security" in its manual; the tests try each).
+ * The folder is new, so nothing in it can be a trap.
  */
 export async function unpackArchive(
   path: string,
@@ -93,7 +93,7 @@ export async function unpackArchive(
 ): Promise<void> {
   const isRoot = process.getuid?.() === 0
   if (!isRoot) report("not root: the archive's owners are lost, and every file is yours")
-  // A root is for all of the container's users; its own entry in the archive, where there is one, says otherwise.
+  // All users of the container need the root; an entry for it in the archive overrides this.
   chmodSync(folder, 0o755)
   const args = [
     ...['--extract', '--file=-', `--directory=${folder}`, '--same-permissions', '--numeric-owner'],
@@ -103,7 +103,7 @@ export async function unpackArchive(
     ...['--warning=no-timestamp', '--warning=no-unknown-keyword', '--warning=no-xattr-write'],
     ...(compression === undefined ? [] : [compression.option]),
   ]
-  // The user's own options for tar don't count, and its words are the same in each language.
+  // Without the user's own options for tar, and with messages in English.
   const tar = ['-u', 'TAR_OPTIONS', 'LC_ALL=C', gnuTar(), ...args]
   const child = spawnGuarded(needProgram('env', 'coreutils'), tar, ['pipe', 'ignore', 'pipe'])
   const said = listen(child)
@@ -119,7 +119,7 @@ export async function unpackArchive(
   digHoles(folder)
 }
 
-/** BusyBox and bsdtar have other options, and other rules of what is safe. */
+/** BusyBox and bsdtar have other options, and other rules for what is safe. */
 function gnuTar(): string {
   const tar = findProgram('tar')
   if (tar !== undefined && spawnSync(tar, ['--version']).stdout.includes('GNU tar')) return tar
@@ -127,14 +127,14 @@ function gnuTar(): string {
 }
 
 interface Said {
-  /** How many times it could not make one. */
+  /** How many it could not create. */
   readonly devices: number
-  /** What else it complained of, the first lines. */
+  /** The first lines of its other complaints. */
   readonly words: readonly string[]
 }
 
 const NO_DEVICE = /: Cannot mknod: Operation not permitted$/
-/** Said of what is no failure, or of another line. */
+/** Lines that are no failures themselves. */
 const NO_WORDS = /^tar: (?:Removing leading |Exiting with failure status due to previous errors)/
 
 function listen(child: ChildProcess): Said {
@@ -150,7 +150,7 @@ function listen(child: ChildProcess): Said {
   return said
 }
 
-/** Gives the archive to a child, telling how far it is. @returns the error's name where it can't be read */
+/** Feeds the archive to a child and reports progress. @returns the error's name if it can't be read */
 async function feed(path: string, child: ChildProcess, report: Report): Promise<string | undefined> {
   const { size } = statSync(path)
   let done = 0
@@ -174,7 +174,7 @@ async function feed(path: string, child: ChildProcess, report: Report): Promise<
       yield chunk
     }
   }
-  // tar may end before its input does, in error or because the rest is padding: its exit code tells.
+  // tar may end before its input does, because of an error or of padding: its exit code tells which.
   await pipeline(source, counted, child.stdin).catch(() => {})
   return unread
 }

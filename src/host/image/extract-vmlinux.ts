@@ -1,4 +1,4 @@
-/** `zmachine extract-vmlinux`: a kernel as cloud-hypervisor wants it. */
+/** `zmachine extract-vmlinux`: extracts the ELF of a kernel, for cloud-hypervisor. */
 
 import {
   closeSync,
@@ -47,8 +47,8 @@ const OPTIONS = {
 } as const
 
 /**
- * @param tell for the line about what was found, with its new line
- * @param toTerminal whether the output is one, which a kernel would command
+ * @param tell takes the line about what was found, with its newline
+ * @param toTerminal whether the output is a terminal, which binary data would garble
  * @returns the exit code; throws a UsageError for 2
  */
 export function extractVmlinuxCommand(
@@ -88,7 +88,7 @@ function readImage(path: string): Uint8Array {
   const refused = (why: string): UsageError => new UsageError(`${JSON.stringify(path)}: ${why}`)
   let fd: number | undefined
   try {
-    // O_NONBLOCK keeps a FIFO from holding us up.
+    // O_NONBLOCK: opening a FIFO must not block.
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw refused('not a regular file')
@@ -101,12 +101,12 @@ function readImage(path: string): Uint8Array {
   }
 }
 
-/** Written beside and renamed: a machine that starts meanwhile finds a whole kernel, the old or the new one. */
+/** Writes a new file and renames it, so that a machine that starts meanwhile finds the old or the new kernel whole. */
 function replaceFile(path: string, bytes: Uint8Array): void {
   const refused = (why: string): UsageError => new UsageError(`--output ${JSON.stringify(path)}: ${why}`)
   const beside = `${path}.${process.pid}.part`
   try {
-    // A rename would put a file in the place of /dev/null.
+    // A rename would replace /dev/null by a file.
     if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw refused('not a regular file')
     writeFileSync(beside, bytes, { flag: 'wx' })
     renameSync(beside, path)

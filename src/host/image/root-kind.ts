@@ -1,6 +1,6 @@
 /**
- * What a root directory is, by the rules of a zos host: a disk image to boot, a kernel of its own, or a container.
- * The rules are `getFlistInfo` and `prepContainer` of threefoldtech/zosbase, pkg/primitives/vm/utils.go.
+ * Decides what a root is, by the rules of a zos host: a disk image to boot, a kernel of its own, or a container. The
+ * rules are `getFlistInfo` and `prepContainer` of threefoldtech/zosbase, pkg/primitives/vm/utils.go.
  */
 
 import { accessSync, constants, lstatSync, readlinkSync, statSync } from 'node:fs'
@@ -12,23 +12,23 @@ import { resolveInRoot } from './root-reader.ts'
 
 /** One of the files that decide. */
 export interface DecidingFile {
-  /** As the host calls it: from the root. */
+  /** From the root. */
   readonly path: string
-  /** Where it is on this computer; undefined: a zos host would take it for absent. */
+  /** Its path on this computer; undefined if a zos host would not find it. */
   readonly place: string | undefined
   /** In words: `a file of 12 bytes`, `a link to vmlinuz-6.1`, `absent`. */
   readonly state: string
 }
 
 interface Decided {
-  /** In words, a sentence each; the first one says what decided. */
+  /** Sentences; the first says what decided. */
   readonly why: readonly string[]
   readonly files: readonly DecidingFile[]
 }
 
 export type RootKind = Decided &
   (
-    | { readonly kind: 'vm' /** On this computer, as all of these. */; readonly image: string }
+    | { readonly kind: 'vm' /** A path on this computer, like the others. */; readonly image: string }
     | { readonly kind: 'kernel'; readonly kernel: string; readonly initrd?: string }
     | { readonly kind: 'container' }
   )
@@ -38,13 +38,13 @@ const KERNEL = '/boot/vmlinuz'
 const INITRD = '/boot/initrd.img'
 
 /**
- * Which of the three a root is. All files are judged, as the host does, also those that have no say then.
+ * Which of the three a root is. Like the host, it checks all files, even those that do not matter then.
  *
- * The host follows symlinks with os.Stat from its own `/`, so that it misses what an absolute one means inside the
- * root; here it is found, and the file's state says so. It means to refuse a relative one that leads out (`points to
- * invalid location`), but never gets there, since os.Stat has already followed it: here it is refused.
- * @throws UsageError where the host refuses the root: a directory or a device in a file's place, links that go round,
- * a part of the way that is no directory, a link that leads out; also for a file that this user may not read
+ * The host follows symlinks with os.Stat from its own `/`, so it misses what an absolute one means inside the root; here
+ * such a file is found, and its state says so. The host means to refuse a relative link that leads out (`points to
+ * invalid location`), but os.Stat has followed it before; here it is refused.
+ * @throws UsageError if the host refuses the root: a directory or a device instead of a file, a loop of links, a path
+ * through something that is not a directory, a link that leads out; also if this user may not read a file
  */
 export function rootKind(root: string): RootKind {
   const image = judge(root, IMAGE)
@@ -104,7 +104,7 @@ function judge(root: string, path: string): DecidingFile {
   return { path, place, state: link + warning }
 }
 
-/** Why a zos host would not find it; a UsageError where it would refuse instead. */
+/** Why a zos host would not find it. @throws UsageError if it would refuse the root */
 function missing(path: string, place: string, target: string | undefined): string {
   if (target === undefined) {
     const code = codeOf(place)
@@ -115,7 +115,7 @@ function missing(path: string, place: string, target: string | undefined): strin
   return `absent: a link to ${shown(toByteText(target))}, which is not in the root`
 }
 
-/** The error of looking a path up; ENOENT also where there is none, since only the root's own files count. */
+/** The error of looking a path up; ENOENT also if it is found, since only the root's own files count. */
 function codeOf(place: string): string {
   try {
     statSync(place)
@@ -125,7 +125,7 @@ function codeOf(place: string): string {
   }
 }
 
-/** What a symlink says; undefined where it is none. */
+/** The target of a symlink; undefined if it is none. */
 function linkTarget(path: string, place: string): string | undefined {
   let target: string
   try {
@@ -147,7 +147,7 @@ function sizeOf(path: string, place: string): number {
   try {
     accessSync(place, constants.R_OK)
   } catch (error) {
-    // A zos host is root and reads it all the same.
+    // A zos host runs as root and can read it.
     throw new UsageError(
       `${path} of the root cannot be read (${errorCode(error)})`,
       'chmod +r it, or be root',

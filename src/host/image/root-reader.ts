@@ -1,4 +1,4 @@
-/** Files of a root directory, as PID 1 finds them once that directory is `/`: no symlink leads out of it. */
+/** Reads files of a root as PID 1 will find them: symlinks are resolved inside the root. */
 
 import { constants, lstatSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,8 +6,8 @@ import { followSymlinks } from '../../lib/paths.ts'
 import { readBounded } from '../lib/input.ts'
 
 /**
- * Where a path inside a root is on this computer, all symlinks resolved as after a chroot(2): an absolute target
- * begins at the root, and `..` stops there. undefined: a part of it is missing, or the links go round.
+ * Where a path inside a root is on this computer, with symlinks resolved as after chroot(2). undefined if a part of it
+ * is missing, or the links loop.
  */
 export function resolveInRoot(root: string, path: string): string | undefined {
   const resolved = followSymlinks(path, (each) => readLink(join(root, each)))
@@ -15,7 +15,7 @@ export function resolveInRoot(root: string, path: string): string | undefined {
   return place !== undefined && exists(place) ? place : undefined
 }
 
-/** A regular file's text of at most 1 MB as a byte string; undefined for anything else, as PID 1 sees it. */
+/** The text of a regular file of at most 1 MB, as a byte string; undefined for anything else, which PID 1 ignores. */
 export function readInRoot(root: string, path: string): string | undefined {
   const place = resolveInRoot(root, path)
   if (place === undefined) return undefined
@@ -41,7 +41,7 @@ function exists(path: string): boolean {
     lstatSync(path)
     return true
   } catch {
-    // Not there, below something that is no directory, or not ours to see.
+    // Missing, below something that is not a directory, or not readable.
     return false
   }
 }

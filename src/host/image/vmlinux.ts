@@ -1,8 +1,8 @@
 /**
- * The ELF inside a kernel's file, which cloud-hypervisor starts: out of a bzImage, itself compressed perhaps.
+ * Extracts the ELF that cloud-hypervisor starts from a kernel's file: a bzImage, which may be compressed itself.
  *
- * Found by the header's own numbers (Documentation/arch/x86/boot.rst), not by a search for magic numbers as the
- * kernel's scripts/extract-vmlinux does it: those occur by chance as well.
+ * It is found by the numbers in the header (Documentation/arch/x86/boot.rst), not by searching for magic numbers like
+ * the kernel's scripts/extract-vmlinux: those also occur by chance.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -12,7 +12,7 @@ import { zlib } from '../lib/lazy.ts'
 import { findProgram } from '../lib/programs.ts'
 import { UsageError } from '../lib/usage.ts'
 
-/** In bytes, packed or not. Debian's largest vmlinux has less than a tenth of it. */
+/** In bytes, packed or not. Debian's largest vmlinux is less than a tenth of this. */
 export const LARGEST_KERNEL = 1024 ** 3
 
 export interface Kernel {
@@ -22,9 +22,9 @@ export interface Kernel {
 }
 
 /**
- * The ELF of an x86-64 kernel. Bytes behind it, such as the relocations that a bzImage's payload ends with, stay.
- * @param name what messages call the image
- * @throws UsageError with what the image is instead, and nothing else, whatever the bytes
+ * The ELF of an x86-64 kernel. Bytes after it, such as the relocations at the end of a bzImage's payload, are kept.
+ * @param name the image's name in messages
+ * @throws UsageError with what the image is instead; nothing else, whatever the bytes
  */
 export const extractVmlinux = (image: Uint8Array, name: string): Uint8Array => readKernel(image, name).elf
 
@@ -38,7 +38,7 @@ export function readKernel(image: Uint8Array, name: string): Kernel {
   }
 }
 
-/** More than twice nobody packs a kernel, except to keep us busy. */
+/** Nobody packs a kernel more than twice, except to keep us busy. */
 const MOST_LAYERS = 2
 
 const OTHER_KERNEL = 'a kernel for x86-64: vmlinuz, bzImage or vmlinux'
@@ -86,7 +86,7 @@ function readBzImage(image: Uint8Array): { readonly version: string; readonly pa
       'a newer kernel',
     )
   }
-  // 0 means 4, for the sake of boot loaders of 1993.
+  // 0 means 4, for boot loaders of 1993.
   const sectors = 1 + (view.getUint8(0x1f1) || 4)
   const start = sectors * 512 + view.getUint32(0x248, true)
   const end = start + view.getUint32(0x24c, true)
@@ -96,8 +96,8 @@ function readBzImage(image: Uint8Array): { readonly version: string; readonly pa
 }
 
 /**
- * The last four bytes are the size of what is packed: gzip's own ISIZE, or what the kernel's build puts behind all
- * others (`size_append` in scripts/Makefile.lib), where decompressors take it for garbage or for another block.
+ * The last four bytes are the unpacked size: gzip's own ISIZE, or what the kernel's build appends to other formats
+ * (`size_append` in scripts/Makefile.lib), where decompressors take it for garbage or for another block.
  */
 function unpackPayload(payload: Uint8Array, { name, unpack, endsWithSize }: Compression): Uint8Array {
   const end = payload.length - 4
@@ -184,14 +184,14 @@ function byProgram(name: string, debianPackage: string, args: readonly string[])
       )
     }
     const { status, stdout, stderr, error } = spawnSync(program, args, {
-      // Nothing else: the user's own settings (XZ_OPT, LZOP, BZIP2) don't count.
+      // Without the user's own settings (XZ_OPT, LZOP, BZIP2).
       env: { LC_ALL: 'C' },
       input: packed,
-      // For standard error, too, which is longer than some limits.
+      // It also limits standard error, which is longer than some limits.
       maxBuffer: Math.max(limit, 65536),
     })
     if (error !== undefined && errorCode(error) === 'ENOBUFS') throw tooLarge(name, limit)
-    // Behind the status: EPIPE comes from a program that had enough, and its own words say why.
+    // After the status: EPIPE comes from a program that gave up, and its own message says why.
     if (status !== 0) throw damaged(name, stderr?.toString() || String(error?.message ?? 'it said nothing'))
     if (stdout.length > limit) throw tooLarge(name, limit)
     return stdout
@@ -215,7 +215,7 @@ const PT_INTERP = 3
 const PT_NOTE = 4
 const XEN_ELFNOTE_PHYS32_ENTRY = 18
 
-/** What else there is, for the message. */
+/** Other machines, for the message. */
 const MACHINES: Readonly<Record<number, string>> = {
   3: '32-bit x86',
   8: 'MIPS',
@@ -247,7 +247,7 @@ interface ProgramHeader {
 export function hasPvhEntry(elf: Uint8Array): boolean {
   if (elf.length < 64) return false
   const notes = programHeaders(elf)?.filter(({ type }) => type === PT_NOTE) ?? []
-  // Segments that lie over one another are made up: no more is read than the file has.
+  // Overlapping segments are forged: never read more than the file has.
   let left = elf.length
   return notes.some((header) => {
     left -= header.size
@@ -274,7 +274,7 @@ function hasXenEntry(elf: Uint8Array, { offset, size, align }: ProgramHeader): b
 
 const isElf = (bytes: Uint8Array): boolean => hasAt(bytes, 0, '\x7fELF')
 
-/** The same bytes, once they are known to be a whole kernel for x86-64. */
+/** Returns the bytes if they are a whole kernel for x86-64. */
 function checkedElf(elf: Uint8Array): Uint8Array {
   if (elf.length < 64) throw truncated('an ELF', 'less than its header', elf)
   const view = viewOf(elf)
@@ -307,7 +307,7 @@ function checkSegments(elf: Uint8Array): void {
   if (end > elf.length) throw truncated('an ELF', `its segments end at ${end}`, elf)
 }
 
-/** Of a 64-bit little-endian ELF with a whole header; undefined where the table is not inside the file. */
+/** For a 64-bit little-endian ELF with a whole header; undefined if the table is outside the file. */
 function programHeaders(elf: Uint8Array): readonly ProgramHeader[] | undefined {
   const view = viewOf(elf)
   const table = getUint64(view, 32)
@@ -325,11 +325,11 @@ function programHeaders(elf: Uint8Array): readonly ProgramHeader[] | undefined {
   })
 }
 
-/** Rounded above 53 bits, where it is outside of any file. */
+/** Rounded above 53 bits, which is outside any file. */
 const getUint64 = (view: DataView, at: number): number =>
   view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32
 
-// What is no kernel for x86-64
+// What is not a kernel for x86-64
 
 interface Other {
   readonly at: number
@@ -338,7 +338,7 @@ interface Other {
   readonly hint?: string
 }
 
-/** The first that fits counts. */
+/** The first match counts. */
 const OTHERS: readonly Other[] = [
   // Documentation/arch/arm64/booting.rst, arch/riscv/boot-image-header.rst
   { at: 0x38, magic: 'ARM\x64', what: 'an ARM64 kernel (Image)' },
@@ -371,7 +371,7 @@ function refusal(image: Uint8Array): UsageError {
   if (other !== undefined)
     return new UsageError(`${other.what}, no kernel for x86-64`, other.hint ?? OTHER_KERNEL)
   const text = Buffer.from(image.subarray(0, 512)).toString('latin1')
-  // A symlink that a checkout or a copy made a file of, a download's error page, a pointer of Git LFS.
+  // A symlink that a checkout or a copy turned into a file, an error page from a download, a Git LFS pointer.
   if (/^[\t\n\r -~]+$/.test(text)) {
     return new UsageError(
       `text, no kernel: ${JSON.stringify(text.slice(0, 60))}`,
@@ -391,6 +391,6 @@ const firstBytes = (bytes: Uint8Array): string =>
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** Whether a byte string is at a place; false where the bytes end before. */
+/** Whether a byte string is at this offset; false if the bytes end before. */
 const hasAt = (bytes: Uint8Array, at: number, magic: string): boolean =>
   [...magic].every((char, index) => bytes[at + index] === char.charCodeAt(0))

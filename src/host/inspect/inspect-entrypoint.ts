@@ -1,6 +1,6 @@
 /**
- * The entrypoint's file in a root that does not run: what PID 1 will find, and whether the kernel can execute it. `supervise/explain.ts`
- * has the same rules for the running system.
+ * Finds the entrypoint's file in a root that is not running, and tells whether the kernel can execute it. The running
+ * system has the same rules in `supervise/explain.ts`.
  */
 
 import { closeSync, constants, lstatSync, openSync } from 'node:fs'
@@ -24,19 +24,19 @@ import { fromByteText, toByteText } from '../lib/byte-text.ts'
 import { readAt } from '../lib/input.ts'
 
 export interface EntrypointFile {
-  /** Where PID 1 finds it, before symlinks are followed; undefined: it finds none. From the root, as all paths here. */
+  /** Where PID 1 finds it, before symlinks are followed; undefined if it finds none. All paths here start at the root. */
   readonly path?: string
   /** Where the symlinks lead to. */
   readonly target?: string
-  /** `unknown`: neither, or not readable by this user. */
+  /** `unknown`: neither of them, or not readable by this user. */
   readonly format?: 'elf' | 'script' | 'unknown'
-  /** An ELF file's: `x86-64`, `arm64`, … */
+  /** Of an ELF file: `x86-64`, `arm64`, … */
   readonly machine?: string
-  /** An ELF file's dynamic loader, or a script's interpreter; undefined where there is none, or it is not known. */
+  /** The dynamic loader of an ELF file, or the interpreter of a script; undefined if there is none, or it is unknown. */
   readonly interpreter?: Interpreter
   /** Whether `zmachine.mode=auto` hands PID 1 over to it. */
   readonly init: boolean
-  /** Why it would not be started; undefined: nothing is known against it. */
+  /** Why it would not start; undefined if nothing speaks against it. */
   readonly refusal?: string
 }
 
@@ -109,7 +109,7 @@ function formatOf(root: string, place: string, name: string, depth: number): For
   try {
     fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch {
-    // PID 1 is root, and will read it.
+    // PID 1 runs as root and can read it.
     return { format: 'unknown' }
   }
   try {
@@ -164,7 +164,7 @@ function elfInterpreter(fd: number, head: Bytes): string | undefined {
   return path === '' ? undefined : path
 }
 
-/** The beginning of a file as a byte string; nothing where it can't be read. */
+/** The start of a file as a byte string; empty if it can't be read. */
 function readStart(place: string): string {
   try {
     const fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW)

@@ -1,4 +1,4 @@
-/** An inspected root for people: sections of aligned rows, as a plan has them. Byte strings. */
+/** Formats an inspected root for people, in sections of aligned rows like a plan. Byte strings. */
 
 import { printable, shown, toByteText } from '../lib/byte-text.ts'
 import { formatSection, notices, type Row, type Section, type Style, sourceColumn } from '../lib/sections.ts'
@@ -11,7 +11,7 @@ export function formatInspection(inspection: Inspection, style: Style): string {
   const sections = [root(inspection), files(inspection)]
   if (start !== undefined)
     sections.push(entrypoint(start, inspection.kind?.kind === 'container'), environment(start))
-  // Only rows with a source have a say in where the sources stand.
+  // Only rows with a source determine the column of the sources.
   const place = sourceColumn(sections, ([, , from]) => from !== undefined)
   return [
     ...sections.map((section) => formatSection(section, place, style)),
@@ -47,7 +47,7 @@ const files = ({ files }: Inspection): Section => [
   files.map(({ path, state }): Row => [path, printable(state)]),
 ]
 
-/** @param isOurs whether our PID 1 starts it: a root with a kernel of its own has another */
+/** @param isOurs whether our PID 1 starts it; a root with its own kernel has another */
 function entrypoint({ plan, originOf, file }: Start, isOurs: boolean): Section {
   const { init, args } = plan.config
   return [

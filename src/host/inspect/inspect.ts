@@ -51,7 +51,7 @@ const OPTIONS = {
 } as const
 
 /**
- * @param report told what unpacking an archive does
+ * @param report takes progress of unpacking an archive
  * @returns the exit code; throws a UsageError for 2
  */
 export async function inspectCommand(
@@ -91,20 +91,20 @@ export interface InspectDocument {
   readonly version: 1
   /** Where the root is on this computer. */
   readonly directory: string
-  /** Whether it is out of an archive. */
+  /** Whether it comes from an archive. */
   readonly unpacked: boolean
   /** null: a zos host refuses it. */
   readonly kind: 'container' | 'kernel' | 'vm' | null
-  /** A sentence each; the first one says what decided. */
+  /** Sentences; the first says what decided. */
   readonly why: readonly string[]
-  /** Whether nothing is known against it. */
+  /** Whether nothing speaks against booting it. */
   readonly boots: boolean
-  /** On this computer; null where the kind has none. */
+  /** On this computer; null if the kind has none. */
   readonly image: string | null
   readonly kernel: string | null
   readonly initrd: string | null
   readonly files: readonly { readonly path: string; readonly present: boolean; readonly state: Text }[]
-  /** Bytes on the disk; lower bounds where it is not complete. */
+  /** Bytes on the disk; lower bounds if not complete. */
   readonly size: Size
   /** null for a disk image. */
   readonly entrypoint: {
@@ -113,7 +113,7 @@ export interface InspectDocument {
     /** How `zmachine.mode=auto` starts it. */
     readonly mode: 'exec' | 'supervise'
     readonly file: {
-      /** From the root: where it is found, and where the symlinks lead to. */
+      /** From the root: where it is found, and where its symlinks lead. */
       readonly path: Text | null
       readonly target: Text | null
       readonly format: 'elf' | 'script' | 'unknown' | null

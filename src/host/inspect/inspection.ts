@@ -1,4 +1,4 @@
-/** What can be told of a root without starting anything: its kind, its files, what it would start, its size. */
+/** Examines a root without starting anything: its kind, its files, what it would start, its size. */
 
 import { lstatSync, opendirSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
@@ -16,11 +16,11 @@ import { type EntrypointFile, inspectEntrypoint } from './inspect-entrypoint.ts'
 export interface Inspection {
   readonly directory: string
   readonly unpacked: boolean
-  /** undefined: a zos host refuses the root, as the refusals say. */
+  /** undefined: a zos host refuses the root; the refusals say why. */
   readonly kind: RootKind | undefined
   readonly files: readonly ConfigFile[]
   readonly size: Size
-  /** What starts in it; undefined where that is a disk image's own affair. */
+  /** What starts in it; undefined for a disk image, which decides that itself. */
   readonly start: Start | undefined
   readonly problems: readonly Problem[]
   /** Why it would not boot. */
@@ -53,17 +53,17 @@ export function inspect(directory: string, unpacked: boolean): Inspection {
     ...CONFIG_PATHS.map((path) => configFile(directory, path)),
   ]
   const common = { directory, unpacked, kind, files, size: measure(directory), problems, refusals }
-  // The seed of a disk image has the variables, and no program of ours reads it there.
+  // A disk image's own system reads the seed and its variables.
   if (kind?.kind === 'vm') return { ...common, start: undefined }
   const startup = startupOf(directory)
-  // PID 1 reads the file as well, and tells whatever is odd in it.
+  // PID 1 reads the file as well, and reports other problems.
   if (startup?.refused === true) refusals.push(...startup.problems)
   const start = startOf(directory, startup)
   problems.push(...start.plan.problems.map(renamed))
   refusals.push(...start.plan.refusals)
   const { refusal } = start.file
   if (refusal !== undefined) {
-    // With a kernel of its own, the root's initrd may well start something else.
+    // The initrd of a root with its own kernel may well start something else.
     const all = kind?.kind === 'kernel' ? problems : refusals
     all.push({ source: start.originOf('init'), message: refusal })
   }
@@ -96,13 +96,13 @@ function configFile(root: string, path: string): ConfigFile {
   return { path, present: false, state: `there and not used: ${read.why}` }
 }
 
-/** undefined: there is none. */
+/** undefined if there is none. */
 function startupOf(root: string): Startup | undefined {
   const place = resolveInRoot(root, STARTUP_PATH)
   if (place === undefined) return undefined
   const read = readBounded(place)
   if ('text' in read) return readStartup(read.text)
-  // A host is root, and reads what this user may not.
+  // A host runs as root, and reads what this user may not.
   const refused = read.why !== 'EACCES'
   const message = refused
     ? `${read.why}; a zos host refuses the root`
@@ -110,7 +110,7 @@ function startupOf(root: string): Startup | undefined {
   return { environment: new Map(), problems: [{ source: STARTUP_PATH, message }], refused }
 }
 
-/** What the host would put into the seed's zosrc, and what PID 1 makes of that and of the root. */
+/** What PID 1 makes of the root, and of what the host would put into the seed's zosrc. */
 function startOf(root: string, startup: Startup | undefined): Start {
   const zosrc = startup === undefined ? '' : zosrcOf(startup)
   const seed = zosrc === '' ? undefined : { files: { zosrc }, problems: [] }
@@ -132,7 +132,7 @@ function startOf(root: string, startup: Startup | undefined): Start {
   }
 }
 
-/** As the host writes it: `Extension.write` of threefoldtech/zos, pkg/vm/cloudinit/image.go. */
+/** As the host writes them: `Extension.write` of threefoldtech/zos, pkg/vm/cloudinit/image.go. */
 function zosrcOf({ environment, entrypoint }: Startup): string {
   const lines = Array.from(environment, ([name, value]) => `export ${name}=${shellQuote(value)}`)
   if (entrypoint !== undefined) {
@@ -144,20 +144,20 @@ function zosrcOf({ environment, entrypoint }: Startup): string {
 
 const SEED_ZOSRC = 'seed/zosrc'
 
-/** The seed is only a way; here it has nothing but what this file says. */
+/** The seed contains only what this file says. */
 const sourceOf = (source: string): string => (source === SEED_ZOSRC ? STARTUP_PATH : source)
 
 const renamed = (problem: Problem): Problem =>
   problem.source === SEED_ZOSRC ? { source: STARTUP_PATH, message: problem.message } : problem
 
 export interface Size {
-  /** On the disk, of the root's own file system; at least so many where not all was counted. */
+  /** On the disk, in the root's own file system; a lower bound if not complete. */
   readonly bytes: number
   readonly files: number
   readonly complete: boolean
 }
 
-/** Bounds of counting: a root of 20 000 files is common, and takes a tenth of a second. */
+/** Limits for counting: 20,000 files are common, and take a tenth of a second. */
 const MOST_FILES = 50_000
 const MOST_MILLISECONDS = 500
 
@@ -184,7 +184,7 @@ function measure(directory: string): Size {
   return { bytes, files, complete }
 }
 
-/** A folder's paths one by one, for it may be huge; undefined where it is not ours to see. */
+/** A folder's paths one by one, since it may be huge; undefined if it can't be read. */
 function* entries(folder: string): Generator<string | undefined> {
   try {
     const directory = opendirSync(folder)

@@ -1,17 +1,17 @@
-/** The edges of the command: text inside is byte strings (see `sys/port.ts`), outside it is UTF-8. */
+/** Converts between UTF-8, as the outside has it, and byte strings, as used inside (see `sys/port.ts`). */
 
 import { quote } from '../../lib/text.ts'
 
-/** Text of JavaScript's as a byte string: an argument, a path. */
+/** JavaScript text, such as an argument or a path, as a byte string. */
 export const toByteText = (text: string): string => Buffer.from(text, 'utf8').toString('latin1')
 
-/** A byte string as the bytes that it stands for. */
+/** The bytes of a byte string. */
 export const toBytes = (text: string): Buffer => Buffer.from(text, 'latin1')
 
-// `ignoreBOM` is the standard's name for: keep it, it is a part of the text.
+// `ignoreBOM` means to keep it, as a part of the text.
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The text of a byte string, or undefined where it isn't valid UTF-8. */
+/** The text of a byte string, or undefined if it isn't valid UTF-8. */
 export function fromByteText(text: string): string | undefined {
   try {
     return strict.decode(toBytes(text))
@@ -20,16 +20,16 @@ export function fromByteText(text: string): string | undefined {
   }
 }
 
-/** As it is where it is one plain word, which is how most values look; everything else as `quote` shows it. */
+/** A plain word as it is, like most values; anything else as `quote` shows it. */
 export const shown = (text: string): string =>
   text.length <= 120 && /^[\w@%+=:,./-]+$/.test(text) ? text : quote(text)
 
-/** Text that holds names from outside, with what a terminal could take for a command as `\xNN`; never shortened. */
+/** Text with names from outside: control characters are shown as `\xNN`. Never shortened. */
 export function printable(text: string): string {
   let safe = ''
   for (let at = 0; at < text.length; ) {
     let end = Math.min(at + 100, text.length)
-    // Not in the middle of a character, as `quote` would take its halves for bytes of nothing.
+    // Not inside a character, whose halves `quote` would take for invalid bytes.
     while (end < text.length && end > at + 90 && (text.charCodeAt(end) & 0xc0) === 0x80) end--
     safe += quote(text.slice(at, end)).slice(1, -1)
     at = end

@@ -1,16 +1,16 @@
-/** Files that the user names, read with the bounds that PID 1 reads them with. */
+/** Reads files that the user names, with the same limits as PID 1. */
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import { UsageError } from './usage.ts'
 
-/** The error number's name (`ENOENT`) of an error of Node's, or its text. */
+/** The errno name (`ENOENT`) of a Node error, or its text. */
 export const errorCode = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : String(error)
 
 export type InputKind = 'directory' | 'file'
 
-/** What a path leads to; a UsageError where that is nothing. Devices count as files: an image may be on one. */
+/** What a path leads to; devices count as files, since an image may be on one. @throws UsageError if it leads nowhere */
 export function kindOf(path: string, option: string): InputKind {
   try {
     return statSync(path).isDirectory() ? 'directory' : 'file'
@@ -19,7 +19,7 @@ export function kindOf(path: string, option: string): InputKind {
   }
 }
 
-/** A whole file as a byte string; what `@FILE` of an option means. `-` is the standard input. */
+/** A whole file as a byte string, for `@FILE` of an option. `-` is the standard input. */
 export function readNamed(path: string, option: string): string {
   try {
     return readFileSync(path === '-' ? 0 : path, 'latin1')
@@ -30,8 +30,8 @@ export function readNamed(path: string, option: string): string {
 
 /**
  * A regular file's text as a byte string.
- * @param flags for open(2), besides O_RDONLY and O_NONBLOCK, which keeps a FIFO from holding us up
- * @returns `missing`; or `unusable` where it is no regular file, larger than 1 MB or can't be read
+ * @param flags for open(2), besides O_RDONLY and O_NONBLOCK (opening a FIFO must not block)
+ * @returns `missing`; or `unusable` if it is not a regular file, larger than 1 MB or can't be read
  */
 export function readBounded(
   path: string,
@@ -56,7 +56,7 @@ export function readBounded(
   }
 }
 
-/** Some bytes of an open file; fewer where it ends before. */
+/** Bytes of an open file; fewer if it ends before. */
 export function readAt(fd: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length)
   return bytes.slice(0, readSync(fd, bytes, 0, length, offset))

@@ -1,9 +1,9 @@
-/** Text for people in sections of aligned rows, each value with its source at the right. Byte strings. */
+/** Formats sections of aligned rows for people, with the source of each value at the right. Byte strings. */
 
 import { formatProblem, type Problem } from '../../lib/problem.ts'
 import { fromByteText, printable } from './byte-text.ts'
 
-/** What a terminal is told for bold, dim and colours; nothing where it is none. */
+/** Escape sequences for bold, dim and colours, or none. */
 export interface Style {
   readonly heading: (text: string) => string
   readonly dim: (text: string) => string
@@ -25,11 +25,11 @@ export const COLOURS: Style = {
 }
 export const PLAIN: Style = { heading: asItIs, dim: asItIs, warning: asItIs, error: asItIs }
 
-/** Two blanks deeper for each level. The source is left out where the row above says it. */
+/** Without `from`, no source is shown. */
 export type Row = readonly [label: string, value: string, from?: string]
 export type Section = readonly [title: string, rows: readonly Row[]]
 
-/** What was found wrong, and where it comes to that, why nothing would be started. */
+/** What was found wrong, and why nothing would start, if so. */
 export function notices(
   { problems, refusals }: { readonly problems: readonly Problem[]; readonly refusals: readonly Problem[] },
   refused: string,
@@ -47,7 +47,7 @@ export function notices(
 export const section = (title: string, lines: readonly string[], style: Style): string =>
   [style.heading(title), ...lines, ''].join('\n')
 
-/** How far the widest labels reach; longer ones push their own line only. */
+/** The widest label that counts for alignment; a longer one shifts only its own line. */
 const WIDEST_LABEL = 28
 const WIDEST_VALUE = 64
 
@@ -61,8 +61,8 @@ export function formatSection([title, rows]: Section, place: number, style: Styl
 }
 
 /**
- * Where the sources stand: one column for all sections.
- * @param counts which rows have a say in that
+ * The column of the sources, the same for all sections.
+ * @param counts which rows determine it
  */
 export function sourceColumn(
   sections: readonly Section[],
@@ -77,7 +77,7 @@ export function sourceColumn(
 const labelWidth = (rows: readonly Row[]): number =>
   Math.min(WIDEST_LABEL, Math.max(...rows.map(([label]) => width(label))))
 
-/** In characters; those that a terminal shows two cells wide are counted as one. */
+/** In characters; double-width ones count as one. */
 const width = (text: string): number => [...(fromByteText(text) ?? text)].length
 
 const pad = (text: string, to: number): string => text + ' '.repeat(Math.max(0, to - width(text)))

@@ -1,9 +1,9 @@
-/** Options of the command: known ones, and what is said of others. */
+/** Parses a subcommand's options, and explains unknown ones. */
 
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { nearest } from '../../lib/text.ts'
 
-/** The user's mistake, or an input that can't be read: told without a stack, exit code 2. */
+/** A user's mistake, or an input that can't be read: reported without a stack, exit code 2. */
 export class UsageError extends Error {
   /** What to do. */
   readonly hint: string | undefined
@@ -14,7 +14,7 @@ export class UsageError extends Error {
   }
 }
 
-/** `; did you mean --seed?`, or nothing where nothing known is near. */
+/** `; did you mean --seed?`, or nothing if no known word is similar. */
 export function didYouMean(word: string, known: readonly string[], prefix = ''): string {
   const meant = nearest(word, known)
   return meant === undefined ? '' : `; did you mean ${prefix}${meant}?`
@@ -22,7 +22,7 @@ export function didYouMean(word: string, known: readonly string[], prefix = ''):
 
 /**
  * The values of a subcommand's options; it takes no other arguments.
- * @param command its name, as the hint calls it
+ * @param command its name, for the hint
  */
 export const parseOptions = <T extends ParseArgsOptionsConfig>(
   command: string,
@@ -31,8 +31,8 @@ export const parseOptions = <T extends ParseArgsOptionsConfig>(
 ) => parseArguments(command, args, options, []).values
 
 /**
- * The values of a subcommand's options, and its other arguments: at most those that have names.
- * @param names what the arguments are, for the message
+ * The values of a subcommand's options, and its other arguments: at most as many as there are names.
+ * @param names of the arguments, for the message
  */
 export function parseArguments<T extends ParseArgsOptionsConfig>(
   command: string,
@@ -41,7 +41,7 @@ export function parseArguments<T extends ParseArgsOptionsConfig>(
   names: readonly string[],
 ) {
   const hint = `${command} --help`
-  // Node's own message for an unknown option knows no neighbours of it.
+  // Node's own message for an unknown option suggests nothing.
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
   let left = names.length
   for (const token of tokens) {

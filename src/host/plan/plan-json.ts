@@ -9,10 +9,10 @@ import { contentOf, type Step } from '../../plan/step.ts'
 import { fromByteText } from '../lib/byte-text.ts'
 import type { From, PlanInput, PlanResult } from './plan-result.ts'
 
-/** A string where it is valid UTF-8; else its bytes in Base64. Nothing is lost either way. */
+/** A string if it is valid UTF-8, else its bytes in Base64, so that nothing is lost. */
 export type Text = string | { readonly bytes: string }
 
-/** What it is, and which source decided it: `default`, `kernel command line`, `seed/user-data`, … */
+/** A value and the source that decided it: `default`, `kernel command line`, `seed/user-data`, … */
 export interface Sourced<T> {
   readonly value: T
   readonly from: string
@@ -23,11 +23,11 @@ export interface PlanRoute {
   readonly destination: string
   readonly family: 4 | 6
   readonly gateway: string | null
-  /** The name that the configuration calls the NIC by. */
+  /** The NIC's name in the configuration. */
   readonly nic: Text
   readonly metric: number | null
   readonly onLink: boolean
-  /** A further route of the same destination and metric, beside the first. */
+  /** Added beside an earlier route of the same destination and metric. */
   readonly append: boolean
   readonly from: string
 }
@@ -39,7 +39,7 @@ export interface PlanMount {
   readonly type: Text
   /** As given. */
   readonly options: Text
-  /** A failure does not keep the machine from booting. */
+  /** Whether the machine boots even if this fails. */
   readonly nofail: boolean
   /** Not mounted at boot: there is no step of it. */
   readonly noauto: boolean
@@ -48,7 +48,7 @@ export interface PlanMount {
 
 export interface PlanProblem {
   readonly source: string
-  /** From 1; null where the source has no lines, or none is to blame. */
+  /** From 1; null if the source has no lines, or no line is to blame. */
   readonly line: number | null
   /** From 1, in bytes. */
   readonly column: number | null
@@ -68,7 +68,7 @@ export interface PlanStep {
 /** Version 1. Fields may be added; none changes its meaning without another number. */
 export interface PlanDocument {
   readonly version: 1
-  /** Whether PID 1 goes on to the entrypoint, as far as can be told without the machine. */
+  /** Whether PID 1 would start the entrypoint, as far as this is known without the machine. */
   readonly boots: boolean
   readonly root: {
     readonly source: Sourced<Text>
@@ -82,7 +82,7 @@ export interface PlanDocument {
   readonly hostname: Sourced<Text | null>
   readonly nics: readonly {
     readonly name: Text
-    /** null: it is found by its name. */
+    /** null: found by its name. */
     readonly mac: string | null
     readonly setName: Text | null
     readonly mtu: number | null
@@ -95,7 +95,7 @@ export interface PlanDocument {
   readonly dns: { readonly servers: Sourced<readonly string[]>; readonly search: Sourced<readonly Text[]> }
   /** Parents before children, as they are mounted. */
   readonly mounts: readonly PlanMount[]
-  /** HOME among them, unless it depends on a passwd that is not known. */
+  /** Including HOME, unless it depends on an unknown passwd. */
   readonly environment: readonly { readonly name: Text; readonly value: Text; readonly from: string }[]
   readonly entrypoint: { readonly program: Sourced<Text>; readonly arguments: Sourced<readonly Text[]> }
   readonly settings: {
@@ -212,7 +212,7 @@ function settingsOf(result: PlanResult): PlanDocument['settings'] {
   }
 }
 
-/** A byte string as JSON can hold it. */
+/** A byte string for JSON. */
 export const textOf = (text: string): Text =>
   fromByteText(text) ?? { bytes: Buffer.from(text, 'latin1').toString('base64') }
 
@@ -248,7 +248,7 @@ function stepOf(step: Step, description: string, readRoot: PlanInput['readRoot']
   return { kind, description: textOf(description), ...more }
 }
 
-/** A field of a step, whatever the kind; undefined for a function. Addresses become text. */
+/** A field of any kind of step; undefined for a function. Addresses become text. */
 function jsonOf(value: unknown): Json | undefined {
   if (typeof value === 'function') return undefined
   if (typeof value === 'string') return textOf(value)

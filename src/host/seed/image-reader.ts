@@ -1,4 +1,4 @@
-/** Files in the top folder of a FAT or ISO 9660 image, by programs that need no root: mtools, xorriso, bsdtar. */
+/** Reads files in the top folder of a FAT or ISO 9660 image with programs that need no root: mtools, xorriso, bsdtar. */
 
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
@@ -11,19 +11,19 @@ import { UsageError } from '../lib/usage.ts'
 /** Reads one file by its name. */
 export type ImageReader = (name: string) => ReturnType<typeof readBounded>
 
-/** @throws UsageError where mtools is not installed or can't read the image */
+/** @throws UsageError if mtools is not installed or can't read the image */
 export function openFat(path: string): ImageReader {
   const mcopy = findProgram('mcopy')
   const mdir = findProgram('mdir')
   if (mcopy === undefined || mdir === undefined) throw notInstalled('FAT', 'mcopy (mtools)', 'mtools')
   const image = resolve(path)
-  // Real disks have their geometry in the first sector, which mtools would check. A user's own settings don't count.
+  // mtools would check the geometry, which real disks do not have here. The user's own settings don't count.
   const env = { MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null' }
   const names = lines(mdir, ['-b', '-i', image, '::'], env).map((line) => line.replace(/^::\//, ''))
   return among(names, (name) => [mcopy, ['-n', '-i', image, `::${name}`, '-'], env])
 }
 
-/** @throws UsageError where neither xorriso nor bsdtar is installed, or the image can't be read */
+/** @throws UsageError if neither xorriso nor bsdtar is installed, or the image can't be read */
 export function openIso(path: string): ImageReader {
   const image = resolve(path)
   const xorriso = findProgram('xorriso')
@@ -45,7 +45,7 @@ export function openIso(path: string): ImageReader {
 
 type Command = readonly [program: string, args: readonly string[], env?: Readonly<Record<string, string>>]
 
-/** Looks a name up without regard to case, as the kernel's drivers do for FAT and for ISO 9660 without extensions. */
+/** Looks a name up ignoring case, as the kernel's drivers do for FAT and for ISO 9660 without extensions. */
 function among(names: readonly string[], command: (name: string) => Command): ImageReader {
   return (wanted) => {
     const name = names.find((each) => each === wanted) ?? names.find((each) => each.toLowerCase() === wanted)
@@ -61,7 +61,7 @@ function lines(...command: Command): string[] {
   return text.split('\n')
 }
 
-/** A program's standard output as a byte string; undefined where it is larger than 1 MB. */
+/** A program's standard output as a byte string; undefined if it is larger than 1 MB. */
 function run(...[program, args, env = {}]: Command): string | undefined {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     env: { ...process.env, LC_ALL: 'C', ...env },
