@@ -21,10 +21,8 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     { name: 'gcc', brings: ['gcc'] },
     { name: 'libc6-dev', brings: ['/usr/include/stdio.h'] },
     { name: 'musl-tools', brings: ['musl-gcc'] },
-    // apt-get source unpacks with dpkg-source, which reads an xz tarball.
-    { name: 'dpkg-dev', brings: ['dpkg-source'] },
+    // The engine's source is an xz tarball, and patched.
     { name: 'xz-utils', brings: ['xz'] },
-    // The engine's patches.
     { name: 'patch', brings: ['patch'] },
     { name: 'kmod', brings: ['depmod'] },
     // strip and objcopy, for the kernel modules.

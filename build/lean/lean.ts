@@ -30,7 +30,7 @@ const ENTRIES = {
 const BAKED = 'main.js'
 
 const HOST = 'src/runtime/quickjs'
-const HOST_SOURCES = ['allocator', 'image', 'host'].map((name) => join(ROOT, HOST, `${name}.c`))
+const HOST_SOURCES = ['allocator', 'format', 'image', 'host'].map((name) => join(ROOT, HOST, `${name}.c`))
 /** The baker's. */
 const NO_HEAP: HeapImage = { bytes: Uint8Array.of(0), groups: 0 }
 const LINK_FLAGS = [

@@ -48,8 +48,7 @@ export const FAST = [
   '-fno-align-loops',
   '-fno-align-labels',
 ]
-const INLINE = join(ROOT, 'build/lean/quickjs-inline.h')
-const SMALL = ['-Os', '-include', INLINE]
+const SMALL = ['-Os']
 
 /** Our part of the engine, which includes quickjs.c. */
 const OURS = join(ROOT, 'src/runtime/quickjs/engine')
@@ -66,7 +65,7 @@ export interface Engine {
 /** Compiles qjsc and the helpers, or finds them in the cache. */
 export async function buildEngine(): Promise<Engine> {
   const source = await engineSource()
-  const inputs = [...(await compilers()), source, ...HELPERS, ...LEAN_CFLAGS, await readFile(INLINE)]
+  const inputs = [...(await compilers()), source, ...HELPERS, ...SMALL, ...LEAN_CFLAGS]
   const folder = await cached('engine', inputs, async (fresh) => {
     const log = freshLog('engine')
     // The slow one first: a small machine runs two compilers at a time.

@@ -227,7 +227,7 @@ static JSModuleDef *find_module(JSContext *ctx, const char *name, void *opaque)
     for (size_t i = 0; i < module_count; i++) {
         if (strcmp(modules[i].name, name))
             continue;
-        JSValue code = JS_ReadObject(ctx, modules[i].code, modules[i].size, JS_READ_OBJ_BYTECODE | JS_READ_OBJ_ROM_DATA);
+        JSValue code = JS_ReadObject(ctx, modules[i].code, modules[i].size, JS_READ_OBJ_BYTECODE);
         if (JS_IsException(code))
             return NULL;
         JSModuleDef *module = JS_VALUE_GET_PTR(code);
