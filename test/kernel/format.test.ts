@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
 import { run } from '../../build/command.ts'
 import { ROOT } from '../../build/paths.ts'
-import { privateFolder } from '../../src/host/machine/guard.ts'
+import { privateFolder } from '../../src/host/lib/guard.ts'
 
 const { path: folder, remove } = privateFolder()
 afterAll(remove)
