@@ -421,9 +421,11 @@ const style = fc.record<library.ToStringOptions & library.CreateNodeOptions & li
 
 describe('against a library', { timeout: 60_000 }, () => {
   it('what it prints in any style is read as it was', () => {
+    let tried = 0
     let compared = 0
     fc.assert(
       fc.property(tree, style, (data, options) => {
+        tried++
         const text = library.stringify(data, { ...options, singleQuote: null, version: '1.2' })
         // It may fold a line between two halves of a character; and `? ` before long keys is not ours.
         if (!text.isWellFormed() || /^[\s\-?]*\? /m.test(text)) return
@@ -434,7 +436,7 @@ describe('against a library', { timeout: 60_000 }, () => {
       }),
       { numRuns: 3000 },
     )
-    expect(compared).toBeGreaterThan(1000)
+    expect(compared).toBeGreaterThan(tried / 3)
   })
 
   it('what means a number, a boolean or nothing there means it here', () => {
@@ -494,10 +496,12 @@ describe('against a library', { timeout: 60_000 }, () => {
       '...',
       '\n---\n',
     )
+    let tried = 0
     let same = 0
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
         // Where a document ends before it began, we read the next one.
+        tried++
         const text = `${pieces.join('')}\n`
         if (/^\.\.\./m.test(text)) return
         const ours = read(text)
@@ -509,7 +513,7 @@ describe('against a library', { timeout: 60_000 }, () => {
       }),
       { numRuns: 20_000 },
     )
-    expect(same).toBeGreaterThan(2000)
+    expect(same).toBeGreaterThan(tried / 10)
   })
 })
 
