@@ -1,0 +1,42 @@
+/** `zmachine.shell`: a shell on the console after a fatal error, in namespaces. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { ours, type Running, startInit } from './pid1.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'zmachine-shell-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Its entrypoint is missing. */
+async function startShell(name: string, options: string): Promise<Running> {
+  const running = await startInit(ours(options), join(folder, name), ['/missing'])
+  await running.says(/zmachine: a shell, .*zmachine\.shell/)
+  return running
+}
+
+test('a shell on the console runs what is typed, outlives an orphan’s end, and its own end is the machine’s', async () => {
+  const running = await startShell('exit', 'zmachine.shell')
+  running.type('(sleep 0.1 &); sleep 0.3; echo still $((40 + 2)) as $HOME\n')
+  await running.says(/still 42 as \/root/)
+  running.type('exit\n')
+  const { exit, output } = await running.ended
+  expect(output).toMatch(/fatal: .*\/missing/)
+  expect(exit).toMatchObject({ code: 127, reason: 'failed' })
+})
+
+test('a stop ends the shell and the machine', async () => {
+  const running = await startShell('stop', 'zmachine.shell')
+  running.type('echo typing $((40 + 2))\n')
+  await running.says(/typing 42/)
+  running.signal('SIGTERM')
+  expect((await running.ended).exit).toMatchObject({ code: 127, reason: 'failed' })
+})
+
+test('without the key there is no shell', async () => {
+  const running = await startInit(ours(), join(folder, 'none'), ['/missing'])
+  const { output, exit } = await running.ended
+  expect(output).not.toContain('a shell')
+  expect(exit).toMatchObject({ code: 127, reason: 'failed' })
+})
