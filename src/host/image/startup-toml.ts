@@ -16,6 +16,7 @@
  */
 
 import { parse, TomlError } from 'smol-toml'
+import { splitWords } from '../../config/shlex.ts'
 import { MAX_FILE_SIZE } from '../../lib/limits.ts'
 import type { Problem } from '../../lib/problem.ts'
 import { quote } from '../../lib/text.ts'
@@ -218,40 +219,10 @@ export interface Split {
   readonly problem?: string
 }
 
-/**
- * An entrypoint with arguments in one text, as `"/sbin/zinit init"`, by the rules of github.com/google/shlex, which a
- * zos host splits it with (pkg/vm/cloudinit/image.go): blanks, tabs and new lines separate; single quotes protect
- * all; double quotes protect all but a backslash; a backslash takes any one character's meaning away, and goes, also
- * in double quotes and before a new line; `#` begins a comment where a word could begin. Nothing is expanded.
- */
+/** An entrypoint and its arguments in one text, as a zos host splits it. */
 export function splitEntrypoint(text: string): Split {
-  const words: string[] = []
-  let word: string | undefined
-  let quoted = ''
-  for (let at = 0; at < text.length; at++) {
-    const char = text.charAt(at)
-    if (quoted === "'" ? char === "'" : quoted === '"' && char === '"') {
-      quoted = ''
-    } else if (char === '\\' && quoted !== "'") {
-      if (++at >= text.length) return { problem: 'nothing follows a backslash at its end' }
-      word = (word ?? '') + text.charAt(at)
-    } else if (quoted !== '') {
-      word += char
-    } else if (char === "'" || char === '"') {
-      quoted = char
-      word ??= ''
-    } else if (' \t\r\n'.includes(char)) {
-      if (word !== undefined) words.push(word)
-      word = undefined
-    } else if (char === '#' && word === undefined) {
-      const end = text.indexOf('\n', at)
-      at = end < 0 ? text.length : end
-    } else {
-      word = (word ?? '') + char
-    }
-  }
-  if (quoted !== '') return { problem: `no closing ${quoted}` }
-  if (word !== undefined) words.push(word)
+  const { words, problem } = splitWords(text)
+  if (problem !== undefined) return { problem }
   const [command, ...args] = words
   return command === undefined ? {} : { entrypoint: { command, args } }
 }

@@ -173,8 +173,8 @@ describe('an entrypoint in one text', () => {
     ['$HOME `x` a;b|c', ['$HOME', '`x`', 'a;b|c']],
     ['"a', 'no closing "'],
     ["'a", "no closing '"],
-    ['a\\', 'nothing follows a backslash at its end'],
-    ['"a\\', 'nothing follows a backslash at its end'],
+    ['a\\', 'nothing follows the backslash at its end'],
+    ['"a\\', 'nothing follows the backslash at its end'],
   ])('is split as a host does: %j', (text, expected) => {
     expect(words(text)).toEqual(expected)
   })
