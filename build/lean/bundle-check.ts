@@ -1,13 +1,14 @@
 /**
- * Finds what a bundle uses that the engine in the lean binary does not have, and what it names that the engine must
- * have. The engine has a handful of global objects (src/runtime/quickjs/engine.c), of their methods those that the bundle
- * names (build/lean/quickjs-prune.ts), and no compiler, promises, generators or big integers; the type checker knows none of
- * that, and QuickJS itself would only tell when the line is run, as PID 1.
+ * Finds what a bundle uses that the engine in the lean binary lacks, and what it names that the engine must have.
+ *
+ * The engine has a handful of global objects (src/runtime/quickjs/engine.c), those of their methods that the bundle names
+ * (build/lean/quickjs-prune.ts), and no compiler, promises, generators or big integers. The type checker does not know that,
+ * and QuickJS would report it only when the line runs, as PID 1.
  */
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { parseAst } from 'rolldown/parseAst'
 
-/** The engine's global names: src/runtime/quickjs/engine.c has the same. */
+/** The engine's global names, as in src/runtime/quickjs/engine.c. */
 const GLOBALS = new Set(
   `Object Error Array parseInt parseFloat isNaN isFinite Infinity NaN undefined Number String Math Map Set
    Uint8Array Uint16Array Uint32Array host`.split(/\s+/),
@@ -58,8 +59,8 @@ export function checkBundle(code: string, map: string): string[] {
 }
 
 /**
- * Every name by which a bundle that has passed can reach a property of the engine's objects: properties, strings (they may become
- * names), and globals. A name that is put together at run time is not among them; nothing here does so for a method.
+ * Every name by which a checked bundle can reach a property of the engine's objects: properties, strings (which may become
+ * names), and globals. Names that are put together at run time are not among them; no method here is called by one.
  */
 export function mentionedNames(code: string): Set<string> {
   const program = parse(code)
@@ -76,7 +77,7 @@ export function mentionedNames(code: string): Set<string> {
 
 const parse = (code: string): Node => parseAst(code) as unknown as Node
 
-/** The names that nothing in the bundle declares, where they are. */
+/** The names that nothing in the bundle declares, with their places. */
 function globals(program: Node): { name: string; start: number }[] {
   const declared = new Set<string>()
   const used: { name: string; start: number }[] = []

@@ -1,12 +1,12 @@
-/** Packs the heap that a build has made for src/runtime/quickjs/image.c, which says what the format is for. Pure. */
+/** Packs the baked heap for src/runtime/quickjs/image.c, which says why. Pure. */
 
 const WORD = 8
 const GROUP = 4
-/** How many of a word's bytes are stored, by its two bits. */
+/** How many bytes of a word are stored, by its two bits. */
 const SIZES = [0, 1, 4, 8] as const
 
 export interface HeapImage {
-  /** A byte for each four words, two bits a word, then the words' bytes. */
+  /** A byte for each four words, with two bits for each, then the words' bytes. */
   readonly bytes: Uint8Array
   readonly groups: number
 }
@@ -24,6 +24,6 @@ export function packHeap(heap: Uint8Array): HeapImage {
     kinds[group] = (kinds[group] ?? 0) | (kind << (2 * ((at / WORD) % GROUP)))
     stored.push(whole.subarray(at, at + (SIZES[kind] ?? WORD)))
   }
-  // The last word is read in whole, whatever its size.
+  // image.c reads eight bytes for each word, whatever its size.
   return { bytes: Buffer.concat([kinds, ...stored, new Uint8Array(WORD)]), groups }
 }

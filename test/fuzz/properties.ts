@@ -1,4 +1,4 @@
-/** What must hold of whatever the decoders make of bytes that nobody vouches for. */
+/** What must hold of everything that the decoders make of untrusted bytes. */
 
 import type { Parsed } from '../../src/config/keys.ts'
 import { configure } from '../../src/config/layers.ts'
@@ -7,7 +7,7 @@ import { visible } from '../../src/lib/text.ts'
 import { plan } from '../../src/plan/plan.ts'
 import { describe } from '../../src/plan/step.ts'
 
-/** A property that did not hold. */
+/** Thrown for a property that does not hold. */
 export class Broken extends Error {
   override readonly name = 'Broken'
 }
@@ -26,7 +26,7 @@ const LONGEST_MESSAGE = 1500
 /** Of one input of at most 64 KB: more, nobody reads, and a serial console takes its time for each. */
 const MOST_PROBLEMS = 1000
 
-/** Each has a place inside the text, and a message that can be shown. */
+/** Each has a place inside the text and a printable message. */
 export function holdProblems(problems: readonly Problem[], text: string): void {
   const lines = text.split('\n')
   // For YAML a carriage return alone ends a line, too.
@@ -45,7 +45,7 @@ export function holdProblems(problems: readonly Problem[], text: string): void {
     hold(isInside, () => `column outside the line: ${at()}`)
     hold(message.length <= LONGEST_MESSAGE, () => `a message of ${message.length} characters: ${at()}`)
     hold(message !== '' && visible(message) === message, () => `a message that can not be shown: ${at()}`)
-    hold(formatProblem(problem).includes(message), 'a problem that loses its message')
+    hold(formatProblem(problem).includes(message), 'a problem without its message')
   }
 }
 

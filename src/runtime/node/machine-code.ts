@@ -1,4 +1,4 @@
-/** x86-64 instructions that are written here as bytes: with them nothing has to be compiled or shipped beside the binary. */
+/** Maps x86-64 machine code that is given as bytes, so that nothing has to be compiled or shipped beside the binary. */
 
 import { Buffer } from 'node:buffer'
 import ffi from 'node:ffi'
@@ -15,7 +15,7 @@ const PROT_EXEC = 4
 const MAP_PRIVATE = 2
 const MAP_ANONYMOUS = 0x20
 
-/** Memory of its own that nobody frees. @returns its address */
+/** Maps memory that is never freed, and returns its address. */
 export function mapMemory(syscall: Runtime['syscall'], size: number): bigint {
   const address = syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
   if (address < 0) throw new Error(`mmap of ${size} bytes: errno ${-address}`)

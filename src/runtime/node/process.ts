@@ -1,4 +1,4 @@
-/** The process as the lean build finds it, after Node has made itself at home in it. */
+/** Undoes what Node has changed in the process, so that PID 1 finds it as in the lean build. */
 
 import ffi from 'node:ffi'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -28,7 +28,7 @@ const RESTORER = 18n
 /** How often we look whether the threads hold their signals back, a millisecond apart. */
 const TRIES = 2000
 
-/** To be called once, before `main`: what is not put right here, a program that replaces us by execve(2) inherits. */
+/** Call once, before `main`. A program that replaces us by execve(2) inherits what is not undone here. */
 export function settle(runtime: Runtime): void {
   useRuntime(runtime)
   holdSignalsInAllThreads(runtime)

@@ -1,6 +1,6 @@
 /*
- * The heap that the build has made is stored by its 64-bit words, without their upper halves of zeros: addresses here are
- * below 4 GiB, and much is small or nothing. build/lean/heap-image.ts writes it; half of the size, and a few instructions a word.
+ * Unpacks the heap that the build has made. Each 64-bit word is stored without its upper zeros: addresses in it are below
+ * 4 GiB, and many words are small or zero. That halves the image for a few instructions a word. build/lean/heap-image.ts packs it.
  */
 #include "image.h"
 
@@ -13,15 +13,15 @@
 
 void unpack_image(void)
 {
-    /* By the two bits that a word has in its group's byte. */
+    /* Indexed by a word's two bits in its group's byte. */
     static const uint64_t masks[] = {0, 0xff, 0xffffffff, UINT64_MAX}, sizes[] = {0, 1, 4, 8};
     const uint8_t *group = image, *end = image + image_groups, *in = end;
     for (uint64_t *out = (uint64_t *)HEAP; group < end; group++, out += GROUP) {
-        /* The memory is zero as it comes. */
+        /* The memory is zero already. */
         if (*group == 0)
             continue;
         uint32_t kinds = *group;
-        /* Text and bytecode. */
+        /* Four whole words: text and bytecode. */
         if (kinds == 0xff) {
             memcpy(out, in, GROUP * sizeof *out);
             in += GROUP * sizeof *out;

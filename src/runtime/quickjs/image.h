@@ -1,2 +1,2 @@
-/* Puts the heap that the build has made into its place, which is mapped. */
+/* Unpacks the heap that the build has made to its address, which must be mapped and zero. */
 void unpack_image(void);
