@@ -54,7 +54,7 @@ function makeRoot(name: string, more: Tree = {}): string {
 }
 
 /** A kernel that gets no time on a busy computer complains of it, however quiet it is. */
-const KERNELS = /^\[ *\d+\.\d+\] rcu: .*\n/gm
+const KERNELS = /^\[ *\d+\.\d+\] .*\n/gm
 
 interface Ended {
   /** 128+N for signal N to the command itself. */
