@@ -102,14 +102,21 @@ export function visible(text: string): string {
 function printable(text: string, at: number): number {
   const first = text.charCodeAt(at)
   if (first < 0x80) return first >= 0x20 && first !== 0x7f ? 1 : 0
+  // U+0080 to U+009F are control characters, too: U+009B begins a terminal's command.
+  return first === 0xc2 && text.charCodeAt(at + 1) < 0xa0 ? 0 : utf8Length(text, at)
+}
+
+/** The length in bytes of the UTF-8 character at a place, ASCII among them; 0: there is none. */
+export function utf8Length(text: string, at: number): number {
+  const first = text.charCodeAt(at)
+  if (first < 0x80) return 1
   if (first < 0xc2 || first > 0xf4) return 0
   const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
   for (let i = 1; i < length; i++) {
     const next = text.charCodeAt(at + i)
     if (!(next >= 0x80 && next <= 0xbf)) return 0
   }
-  // U+0080 to U+009F are control characters, too: U+009B begins a terminal's command.
-  return first === 0xc2 && text.charCodeAt(at + 1) < 0xa0 ? 0 : length
+  return length
 }
 
 /** The candidate that a mistyped word most likely meant; undefined if none is close. */

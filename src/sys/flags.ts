@@ -84,10 +84,16 @@ export const LINUX_REBOOT_CMD_POWER_OFF = 0x4321fedc
 export const LINUX_REBOOT_CMD_CAD_OFF = 0
 
 // ioctl(2) on terminals and input devices
+export const TCGETS = 0x5401
+export const TCSETS = 0x5402
 export const TIOCSCTTY = 0x540e
 /** How many bytes the terminal still has to send. */
 export const TIOCOUTQ = 0x5411
+export const TIOCGWINSZ = 0x5413
 export const TIOCSWINSZ = 0x5414
+/** The number of a pty's other end. */
+export const TIOCGPTN = 0x80045430
+export const TIOCSPTLCK = 0x40045431
 /** EVIOCGBIT(EV_KEY, 96): which keys an input device has, as 96 bytes of bits. */
 export const EVIOCGBIT_EV_KEY = 0x80604521
 export const EV_KEY = 1
@@ -111,6 +117,7 @@ export const RLIMIT_NOFILE = 7
 export const RLIMIT_AS = 9
 
 // clock_gettime(2)
+export const CLOCK_REALTIME = 0
 export const CLOCK_MONOTONIC = 1
 export const CLOCK_BOOTTIME = 7
 

@@ -10,6 +10,7 @@ import { u16, word, word64 } from '../lib/bytes.ts'
 import {
   AT_FDCWD,
   CLOCK_BOOTTIME,
+  CLOCK_REALTIME,
   LINUX_REBOOT_MAGIC1,
   LINUX_REBOOT_MAGIC2,
   RESOLVE_IN_ROOT,
@@ -34,6 +35,7 @@ export const SYS_execve = 59
 export const SYS_wait4 = 61
 export const SYS_kill = 62
 export const SYS_fsync = 74
+export const SYS_ftruncate = 77
 export const SYS_chdir = 80
 export const SYS_syslog = 103
 export const SYS_setsid = 112
@@ -64,6 +66,7 @@ export const SYS_timerfd_create = 283
 export const SYS_timerfd_settime = 286
 export const SYS_signalfd4 = 289
 export const SYS_dup3 = 292
+export const SYS_pipe2 = 293
 export const SYS_prlimit64 = 302
 export const SYS_finit_module = 313
 export const SYS_openat2 = 437
@@ -131,6 +134,16 @@ export const write = (fd: number, from: Memory, length = from.length): number =>
 
 /** int fsync(int fd) — fsync(2) */
 export const fsync = (fd: number): number => runtime.syscall(SYS_fsync, fd)
+
+/** int ftruncate(int fd, off_t length) — ftruncate(2) */
+export const ftruncate = (fd: number, length: number): number => runtime.syscall(SYS_ftruncate, fd, length)
+
+/** int pipe2(int pipefd[2], int flags) — pipe(2): the end to read from and the one to write to, or a negative errno. */
+export function pipe(flags: number): readonly [reading: number, writing: number] | number {
+  const ends = new Uint32Array(2)
+  const result = runtime.syscall(SYS_pipe2, ends, flags)
+  return result < 0 ? result : [word(ends, 0), word(ends, 1)]
+}
 
 /** int mkdirat(int dirfd, const char *path, mode_t mode) — mkdir(2) */
 export const mkdir = (path: string, mode: number, dirfd = AT_FDCWD): number =>
@@ -317,6 +330,12 @@ export function uptime(): number {
 export function microseconds(): number {
   runtime.syscall(SYS_clock_gettime, CLOCK_BOOTTIME, CLOCK)
   return word(CLOCK, 0) * 1_000_000 + ((word(CLOCK, 2) / 1000) | 0)
+}
+
+/** The time of day, since 1970. */
+export function realTime(): { readonly seconds: number; readonly nanoseconds: number } {
+  runtime.syscall(SYS_clock_gettime, CLOCK_REALTIME, CLOCK)
+  return { seconds: word64(CLOCK, 0), nanoseconds: word(CLOCK, 2) }
 }
 
 /** int sethostname(const char *name, size_t length) — sethostname(2) */

@@ -66,14 +66,33 @@ export function openLog(): void {
  * out. /dev/console stays root's
  */
 export function openTerminal(owner?: number): void {
+  const terminal = openConsoleTerminal(0)
+  if (terminal >= 0) useTerminal(terminal, owner)
+  else useStreams([open('/dev/null', O_RDWR)])
+}
+
+/** A descriptor of the terminal behind /dev/console; negative where there is none. */
+export function openConsoleTerminal(flags: number): number {
   const active = words(readText('/sys/class/tty/console/active') ?? '')
   // The last one is the terminal behind /dev/console.
   const name = active[active.length - 1]
-  const terminal = name === undefined ? -1 : open(`/dev/${name}`, O_RDWR | O_NOCTTY)
-  if (terminal >= 0 && owner !== undefined) chown('', owner, KEEP, AT_EMPTY_PATH, terminal)
-  const streams = terminal >= 0 ? terminal : open('/dev/null', O_RDWR)
-  for (const fd of [0, 1, 2]) if (streams >= 0 && fd !== streams) syscall(SYS_dup3, streams, fd, 0)
-  if (streams > 2) close(streams)
+  return name === undefined ? -1 : open(`/dev/${name}`, O_RDWR | O_NOCTTY | flags)
+}
+
+/** Makes a terminal the standard streams, and its owner's where one is given. */
+export function useTerminal(terminal: number, owner: number | undefined): void {
+  if (owner !== undefined) chown('', owner, KEEP, AT_EMPTY_PATH, terminal)
+  useStreams([terminal])
+}
+
+/** Makes these the standard streams, and closes them; one for all three, or input, output and errors. */
+export function useStreams(descriptors: readonly number[]): void {
+  const [first = -1] = descriptors
+  for (const fd of [0, 1, 2]) {
+    const stream = descriptors[fd] ?? first
+    if (stream >= 0 && fd !== stream) syscall(SYS_dup3, stream, fd, 0)
+  }
+  for (const fd of descriptors) if (fd > 2) close(fd)
 }
 
 /** Logs progress, unless zmachine.log=quiet. */
@@ -109,12 +128,38 @@ const COMMANDS: readonly string[] = ['\x1b', '\x9b', '\x90', '\x9d', '\r', '\b',
 
 /** Logs a message, at any log level. It may have several lines. */
 export function line(message: string): void {
-  for (const part of splitList(message, '\n')) writeLog(`zmachine: ${harmless(part)}\n`)
+  for (const part of splitList(message, '\n')) logLine(`zmachine: ${harmless(part)}`)
 }
 
 /** The text, without terminal commands. */
 export const harmless = (text: string): string =>
   COMMANDS.some((char) => text.includes(char)) ? visible(text) : text
+
+/** Lines from before anybody followed them: at most as many as the log of an ordinary boot has. */
+const KEPT_LINES = 200
+const kept: string[] = []
+let follower: ((text: string) => void) | undefined
+
+/** Passes on each line from now on, and those from before; undefined ends that. */
+export function followLines(to: ((text: string) => void) | undefined): void {
+  follower = to
+  if (to === undefined) return
+  for (const text of kept) to(text)
+  kept.length = 0
+}
+
+/** `\r\n` for a terminal that is raw and adds no `\r` itself. */
+export function setLineEnd(end: '\n' | '\r\n'): void {
+  lineEnd = end
+}
+
+let lineEnd = '\n'
+
+function logLine(line: string): void {
+  if (follower !== undefined) follower(`${line}\n`)
+  else if (kept.length < KEPT_LINES) kept.push(`${line}\n`)
+  writeLog(line + lineEnd)
+}
 
 function writeLog(text: string): void {
   const memory = new Uint8Array(text.length)
