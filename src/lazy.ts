@@ -14,6 +14,8 @@ export interface LazyModules {
   readonly grow: typeof import('./boot/steps/grow.ts')
   /** If the root has an /etc/ssh. */
   readonly hostKeys: typeof import('./boot/steps/host-keys.ts')
+  /** If the container's output is kept in a file. */
+  readonly log: typeof import('./boot/log/relay.ts')
   /** If the root has a /.startup.toml. */
   readonly startup: typeof import('./config/startup-toml.ts')
   /** If a disk is labelled as a seed: YAML, and what is read from it. */

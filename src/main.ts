@@ -145,12 +145,13 @@ function stopEarly(boot: Machine, power: PowerState): never {
   return shutDown(boot, STOPPED, power)
 }
 
-function shutDown({ settings, root, cgroup }: Machine, outcome: Outcome, power: PowerState): never {
+function shutDown({ settings, root, cgroup, relay }: Machine, outcome: Outcome, power: PowerState): never {
   return load('supervise').shutDown({
     outcome,
     power,
     cgroup,
     grace: settings.grace * 1000,
     record: root !== undefined && !root.readOnly,
+    relay,
   })
 }

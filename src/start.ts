@@ -1,9 +1,10 @@
 /** The last step of a boot: hands over to the image's own init, or starts the entrypoint and supervises it. */
 
-import { harmless, info, line, openTerminal, quietKernel } from './boot/io/console.ts'
+import { harmless, info, line, openTerminal, quietKernel, warn } from './boot/io/console.ts'
 import { readText } from './boot/io/files.ts'
 import { listen, throwIfStopped } from './boot/io/requests.ts'
-import { SERVER_PATIENCE, stopWatchdog, watch } from './boot/io/watchdog.ts'
+import { pauseWatchdog, SERVER_PATIENCE, stopWatchdog, watch } from './boot/io/watchdog.ts'
+import type { Relay } from './boot/log/relay.ts'
 import { type Boot, printTimeline } from './boot/run-steps.ts'
 import type { Leases } from './boot/steps/leases.ts'
 import type { Settings } from './config/machine.ts'
@@ -51,11 +52,11 @@ export function start(
   if ('outcome' in workload) return workload
   if (settings.timeline) printTimeline(times)
   const handOver = wantsPid1(step.mode, workload.path, step.args)
-  // Not its arguments: they may hold secrets, and the host knows them.
   // So that the container's output can be read.
   quietKernel()
+  // Not its arguments: they may hold secrets, and the host knows them.
   info(`${handOver ? 'handing over to' : 'starting'} ${workload.path} after ${uptime()} ms`)
-  openTerminal(ownerOf(workload))
+  machine.relay = openStreams(workload, machine, handOver)
   listen()
   throwIfStopped()
   if (handOver) {
@@ -65,27 +66,50 @@ export function start(
     return refusal(workload, call.name, result)
   }
   const pid = launch(workload, cgroup)
-  stopWatchdog()
+  restWatchdog(machine)
   if (typeof pid !== 'number') return pid
   return load('supervise').supervise({
     pid,
     cgroup,
     policy: { onExit: settings.onExit, grace: settings.grace * 1000 },
     start: () => startAgain(workload, machine),
+    relay: machine.relay,
     shutDown,
     service: leases === undefined ? undefined : leaseService(leases),
   })
 }
 
-function startAgain(workload: Workload, { settings, cgroup }: Machine): number | Outcome {
+function startAgain(workload: Workload, machine: Machine): number | Outcome {
+  const { settings, cgroup, relay } = machine
   guardBoot(settings)
   watch(harmless(workload.path), SERVER_PATIENCE)
-  openTerminal(ownerOf(workload))
+  if (relay === undefined) openTerminal(ownerOf(workload))
+  else relay.openStreams(ownerOf(workload))
   const pid = launch(workload, cgroup)
-  stopWatchdog()
+  restWatchdog(machine)
   if (typeof pid === 'number') return pid
   line(`error: ${pid.message}`)
   return pid.outcome
+}
+
+/** The entrypoint's standard streams. @returns the relay that keeps its output in a file as well, if one was asked for */
+function openStreams(
+  workload: Workload,
+  { settings: { logFile } }: Machine,
+  handOver: boolean,
+): Relay | undefined {
+  if (logFile !== undefined && handOver)
+    warn('zmachine.log_file: not in mode exec, in which PID 1 is gone and nobody keeps the output')
+  const relay = logFile === undefined || handOver ? undefined : load('log').openRelay(logFile)
+  if (relay === undefined) openTerminal(ownerOf(workload))
+  else relay.openStreams(ownerOf(workload))
+  return relay
+}
+
+/** From here on PID 1 uses files of the root only for a log. */
+function restWatchdog({ relay }: Machine): void {
+  if (relay === undefined) stopWatchdog()
+  else pauseWatchdog()
 }
 
 /** The user who gets the terminal; undefined for root, who has it already. */

@@ -43,6 +43,10 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   ],
   [['dhcp/'], ['netlink/', 'lib/', ...CONSTANTS]],
   // What is general knows nothing of plans and steps.
+  [
+    ['boot/log/entries.ts', 'boot/log/termios.ts'],
+    ['lib/', ...CONSTANTS],
+  ],
   [['boot/io/'], ['config/machine.ts', 'netlink/', 'sys/', 'lib/']],
   // Mounts are put in order by where the root's symlinks lead, and the early mounts are a part of the plan.
   [['boot/steps/leases.ts'], ['dhcp/', 'plan/', 'netlink/', 'boot/io/', 'sys/', 'lib/']],
@@ -50,8 +54,10 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   [['boot/steps/'], ['plan/', 'netlink/', 'boot/io/', 'sys/', 'lib/']],
   // The runner reads the root's files, and loads the steps that few boots have.
   [['boot/run-steps.ts'], ['lazy.ts', 'config/', 'plan/', 'boot/', 'sys/', 'lib/']],
+  // Of the log, the supervisor knows the type.
+  [['boot/log/'], ['boot/io/', 'sys/', 'lib/']],
   // The supervisor writes to the console, and the exit record as a step writes its files.
-  [['supervise/'], ['config/', 'boot/io/', 'boot/steps/file.ts', 'sys/', 'lib/']],
+  [['supervise/'], ['config/', 'boot/io/', 'boot/log/relay.ts', 'boot/steps/file.ts', 'sys/', 'lib/']],
   // The modules that are in its heap from the beginning.
   [['runtime/quickjs/entry.ts'], ['main.ts', 'lazy.ts', 'boot/steps/seed.ts', 'supervise/lazy.ts', 'sys/']],
   [['runtime/quickjs/'], ['main.ts', 'sys/']],
@@ -87,6 +93,8 @@ const PURE = [
   'config/',
   'plan/',
   'boot/io/stop.ts',
+  'boot/log/entries.ts',
+  'boot/log/termios.ts',
   'supervise/mounts.ts',
   'supervise/outcome.ts',
   'supervise/state.ts',

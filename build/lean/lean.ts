@@ -21,6 +21,7 @@ const ENTRIES = {
   environment: 'src/config/environment.ts',
   grow: 'src/boot/steps/grow.ts',
   hostKeys: 'src/boot/steps/host-keys.ts',
+  log: 'src/boot/log/relay.ts',
   startup: 'src/config/startup-toml.ts',
   users: 'src/config/users.ts',
   zosrc: 'src/config/zosrc.ts',

@@ -22,6 +22,7 @@ import { isDirectory, readText } from './io/files.ts'
 import { closeModules, loadModules, type Modules, NO_MODULES } from './io/modules.ts'
 import { Stopped } from './io/requests.ts'
 import { DISK_PATIENCE, SERVER_PATIENCE, watch } from './io/watchdog.ts'
+import type { Relay } from './log/relay.ts'
 import { updateFile } from './steps/file.ts'
 import type { KeyInProgress } from './steps/host-keys.ts'
 import type { Leases } from './steps/leases.ts'
@@ -61,6 +62,8 @@ export interface Boot {
   rootFiles: readonly Layer[]
   readonly nics: Nics
   leases: Leases | undefined
+  /** Where the container's output is kept in a file. */
+  relay: Relay | undefined
   hostKeys: readonly KeyInProgress[]
 }
 
@@ -77,6 +80,7 @@ export const newBoot = (): Boot => ({
   rootFiles: [],
   nics: new Map(),
   leases: undefined,
+  relay: undefined,
   hostKeys: [],
 })
 

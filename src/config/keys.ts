@@ -43,6 +43,7 @@ export const OWN_KEYS = [
   'cwd',
   'strict',
   'log',
+  'log_file',
   'timeline',
   'shell',
   'inspect',
@@ -184,10 +185,13 @@ export function applySetting(into: SettingsReader, name: string, value: string):
       if (value.startsWith('/')) settings.cwd = value
       else into.complain(`${quote(value)} is not an absolute path; ignored`)
       break
+    case 'log_file':
+      readLogFile(into, value)
+      break
     case 'strict':
     case 'timeline':
     case 'shell':
-      settings[name] = value !== '0' && value !== 'no' && value !== 'false' && value !== 'off'
+      settings[name] = isOn(value)
       break
     default:
       return false
@@ -211,6 +215,34 @@ function readSeconds(into: SettingsReader, value: string): number | undefined {
   const seconds = parseDecimal(value)
   if (seconds === undefined) into.complain(`${quote(value)} is not a number of seconds; ignored`)
   return seconds
+}
+
+/** A flag is on without a value, too. */
+const isOn = (value: string): boolean =>
+  value !== '0' && value !== 'no' && value !== 'false' && value !== 'off'
+
+/** Smaller ones would be rotated all the time, larger ones fill a root. In bytes. */
+export const LOG_FILE = { default: 1 << 20, least: 4096, most: 1 << 30 }
+
+/** A flag, or a size: `65536`, `64k`, `1M`. */
+function readLogFile(into: SettingsReader, value: string): void {
+  const { settings } = into
+  if (!isOn(value)) settings.logFile = undefined
+  else if (value === '' || value === '1' || value === 'yes' || value === 'true' || value === 'on')
+    settings.logFile = LOG_FILE.default
+  else {
+    const size = parseSize(value)
+    if (size !== undefined && size >= LOG_FILE.least && size <= LOG_FILE.most) settings.logFile = size
+    else into.complain(`${quote(value)} is not a size from 4k to 1g, like 1m; ignored`)
+  }
+}
+
+/** Bytes, or kibibytes, mebibytes and gibibytes with `k`, `m` or `g` behind them, as docker's sizes. */
+function parseSize(text: string): number | undefined {
+  const at = 'kmg'.indexOf(text.slice(-1).toLowerCase())
+  if (at < 0) return parseDecimal(text)
+  const count = parseDecimal(text.slice(0, -1))
+  return count === undefined ? undefined : count * (1 << (10 * (at + 1)))
 }
 
 function readPort(into: SettingsReader, value: string): number | undefined {

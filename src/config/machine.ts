@@ -67,6 +67,8 @@ export interface Settings {
   readonly strict: boolean
   readonly log: LogLevel
   readonly timeline: boolean
+  /** Bytes of a log file in the root before it is rotated. */
+  readonly logFile: number | undefined
   readonly shell: boolean
   /** The TCP port of the engine's debugger. */
   readonly inspect: number | undefined

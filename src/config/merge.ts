@@ -28,6 +28,7 @@ export const DEFAULT_SETTINGS: Settings = {
   strict: false,
   log: 'info',
   timeline: false,
+  logFile: undefined,
   shell: false,
   inspect: undefined,
 }

@@ -8,7 +8,7 @@ const PREFIX = 'ZMACHINE_'
 
 /** The variables, each with the key of the same meaning, without its `zmachine.`. */
 export const SETTING_VARIABLES: ReadonlyMap<string, string> = new Map(
-  ['mode', 'on_exit', 'grace', 'user', 'cwd', 'strict', 'log', 'timeline'].map((key) => [
+  ['mode', 'on_exit', 'grace', 'user', 'cwd', 'strict', 'log', 'log_file', 'timeline'].map((key) => [
     PREFIX + key.toUpperCase(),
     key,
   ]),

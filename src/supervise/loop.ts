@@ -2,6 +2,7 @@
 
 import { info } from '../boot/io/console.ts'
 import { forget, readRequests, requestFds } from '../boot/io/requests.ts'
+import type { Relay } from '../boot/log/relay.ts'
 import { ESRCH } from '../sys/errno.ts'
 import { POLLERR, POLLHUP, POLLIN, SIGCHLD, SIGKILL, SIGTSTP, SIGTTIN, SIGTTOU } from '../sys/flags.ts'
 import { kill, type PollFd, uptime } from '../sys/linux.ts'
@@ -39,6 +40,8 @@ export interface Supervision {
   readonly shutDown: (outcome: Outcome, power: PowerState) => never
   /** What else needs attention while the container runs: DHCP leases. */
   readonly service?: Service | undefined
+  /** Where the container's output is kept in a file as well. */
+  readonly relay?: Relay | undefined
 }
 
 /** Something with descriptors to wait for and work that falls due. */
@@ -73,9 +76,10 @@ export function supervise(supervision: Supervision): never {
   for (;;) {
     // One SIGCHLD may stand for many children, so each wake-up reaps all that have ended.
     more = reapChildren(supervisor, childEnded && !more).left === 'ended'
-    const ready = waitForEvents(watched(supervisor), more ? 0 : untilDeadline(supervisor))
+    const ready = waitForEvents(withRelay(supervisor), more ? 0 : untilDeadline(supervisor))
     childEnded = takeRequests(supervisor)
     const called = handleReady(supervisor, ready)
+    supervisor.relay?.handle(ready)
     passTime(supervisor, called)
   }
 }
@@ -99,6 +103,12 @@ function watched(supervisor: Supervisor): readonly PollFd[] {
     ...(service?.fds ?? []),
   ]
   return supervisor.fds
+}
+
+/** What a relay waits for changes all the time. */
+function withRelay(supervisor: Supervisor): readonly PollFd[] {
+  const fds = watched(supervisor)
+  return supervisor.relay === undefined ? fds : [...fds, ...supervisor.relay.fds()]
 }
 
 /** Milliseconds until something falls due; negative: never. */

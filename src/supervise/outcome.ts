@@ -83,11 +83,15 @@ export interface Usage {
   readonly oomKills: number
 }
 
-/** The same as JSON, with the usage, for /.zmachine/exit.json. No value needs an escape. */
+/**
+ * The same as JSON, with the usage, for /.zmachine/exit.json. No value needs an escape.
+ * @param output the end of the container's output, a JSON string already
+ */
 export function encodeOutcome(
   { code, signal, reason, coreDumped }: Outcome,
   uptime: number,
   usage?: Usage,
+  output?: string,
 ): string {
   const name = signal === undefined ? 'null' : `"${signalName(signal)}"`
   let used = ''
@@ -95,5 +99,6 @@ export function encodeOutcome(
     const { memoryPeak, cpuTime, oomKills } = usage
     used = `,"memoryPeak":${memoryPeak ?? null},"cpuTime":${cpuTime === undefined ? null : seconds(cpuTime)},"oomKills":${oomKills}`
   }
-  return `{"code":${code},"signal":${name},"reason":"${reason}","coreDumped":${coreDumped},"uptime":${seconds(uptime)}${used}}\n`
+  const last = output === undefined ? '' : `,"output":${output}`
+  return `{"code":${code},"signal":${name},"reason":"${reason}","coreDumped":${coreDumped},"uptime":${seconds(uptime)}${used}${last}}\n`
 }

@@ -3,6 +3,7 @@
 import { debug, drainConsole, line, quietKernel, warn } from '../boot/io/console.ts'
 import { readStop, requestFds } from '../boot/io/requests.ts'
 import { stopWatchdog } from '../boot/io/watchdog.ts'
+import type { Relay } from '../boot/log/relay.ts'
 import { updateFile } from '../boot/steps/file.ts'
 import { EXIT_RECORD } from '../lib/exit-record.ts'
 import { describeErrno } from '../sys/errno.ts'
@@ -31,20 +32,22 @@ export interface ShutDown {
   readonly grace: number
   /** Whether there is a writable root for the exit record. */
   readonly record: boolean
+  readonly relay: Relay | undefined
 }
 
 /** Does not return. */
-export function shutDown({ outcome, power, cgroup, grace, record }: ShutDown): never {
+export function shutDown({ outcome, power, cgroup, grace, record, relay }: ShutDown): never {
   stopWatchdog()
   restoreLimits()
-  endProcesses(cgroup, Math.min(grace, LEFTOVER_PATIENCE))
+  endProcesses(cgroup, Math.min(grace, LEFTOVER_PATIENCE), relay)
   // Nobody is left to lower them again.
   restoreLimits()
   armWatchdog(power, outcome)
   // The reason stands in the log already, and must not be pushed out of its last 2 KB, which are what a host shows.
   quietKernel()
   unmountAll(() => {
-    if (record) writeRecord(outcome, cgroup)
+    const output = relay?.finish(formatOutcome(outcome, uptime()))
+    if (record) writeRecord(outcome, cgroup, output)
   })
   stopWatchdog()
   line(formatOutcome(outcome, uptime()))
@@ -59,22 +62,23 @@ export function shutDown({ outcome, power, cgroup, grace, record }: ShutDown): n
 }
 
 /** Sends TERM to all and KILL to the rest. One system call where no process is left. */
-function endProcesses(cgroup: Cgroup, grace: number): void {
+function endProcesses(cgroup: Cgroup, grace: number, relay: Relay | undefined): void {
   const reaper = makeReaper()
   if (reap(reaper, NOBODY).left === 'none') return
   kill(-1, SIGTERM)
   // Stopped or frozen processes don't handle TERM until they resume.
   kill(-1, SIGCONT)
   thawCgroup(cgroup)
-  if (waitForAll(reaper, grace, true)) return
+  if (waitForAll(reaper, grace, true, relay)) return
   debug(() => 'some processes ignore TERM: sending KILL')
   killCgroup(cgroup)
   kill(-1, SIGKILL)
-  if (!waitForAll(reaper, KILL_PATIENCE, false)) warn('some processes survived KILL: they are stuck in I/O')
+  if (!waitForAll(reaper, KILL_PATIENCE, false, relay))
+    warn('some processes survived KILL: they are stuck in I/O')
 }
 
 /** @param hurried whether another request to stop ends the wait */
-function waitForAll(reaper: Reaper, patience: number, hurried: boolean): boolean {
+function waitForAll(reaper: Reaper, patience: number, hurried: boolean, relay: Relay | undefined): boolean {
   const deadline = uptime() + patience
   for (;;) {
     const { left } = reap(reaper, NOBODY)
@@ -82,14 +86,17 @@ function waitForAll(reaper: Reaper, patience: number, hurried: boolean): boolean
     if (left === 'none') return true
     const time = deadline - uptime()
     if (time <= 0) return false
-    waitForEvents(requestFds(), left === 'ended' ? 0 : time)
+    const fds = relay === undefined ? requestFds() : [...requestFds(), ...relay.fds()]
+    const ready = waitForEvents(fds, left === 'ended' ? 0 : time)
+    relay?.handle(ready)
     if (readStop() !== undefined && hurried) return false
   }
 }
 
-function writeRecord(outcome: Outcome, cgroup: Cgroup): void {
+/** @param output the end of the container's output, as a JSON string */
+function writeRecord(outcome: Outcome, cgroup: Cgroup, output: string | undefined): void {
   try {
-    updateFile(EXIT_RECORD, encodeOutcome(outcome, uptime(), readUsage(cgroup)))
+    updateFile(EXIT_RECORD, encodeOutcome(outcome, uptime(), readUsage(cgroup), output))
   } catch (error) {
     debug(() => `exit record: ${String(error)}`)
   }

@@ -29,6 +29,7 @@ describe('variables that are settings', () => {
         ZMACHINE_CWD: '/work',
         ZMACHINE_STRICT: 'yes',
         ZMACHINE_LOG: 'debug',
+        ZMACHINE_LOG_FILE: '2m',
         ZMACHINE_TIMELINE: 'off',
         OTHER: '1',
       }),
@@ -45,6 +46,7 @@ describe('variables that are settings', () => {
         cwd: '/work',
         strict: true,
         log: 'debug',
+        logFile: 2 << 20,
         timeline: false,
       },
     })

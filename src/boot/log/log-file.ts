@@ -63,6 +63,8 @@ export function writeEntries(file: LogFile, { text, count }: Entries, time: stri
 /** @returns a negative errno where nothing of it was written */
 function append(file: LogFile, text: string): number {
   if (file.size > 0 && file.size + text.length > file.limit) rotate(file)
+  // A rotation may have failed, in a directory that the container can change too.
+  if (file.fd < 0) file.fd = openForWriting(0)
   if (file.fd < 0) return file.fd
   const memory = new Uint8Array(text.length)
   currentRuntime().putText(memory, 0, text)

@@ -108,6 +108,8 @@ export interface PlanDocument {
     readonly cwd: Sourced<Text>
     readonly strict: Sourced<boolean>
     readonly log: Sourced<string>
+    /** Bytes before it is rotated; null: none. */
+    readonly logFile: Sourced<number | null>
     readonly timeline: Sourced<boolean>
     readonly shell: Sourced<boolean>
     /** A TCP port; null: none. */
@@ -206,6 +208,7 @@ function settingsOf(result: PlanResult): PlanDocument['settings'] {
     cwd: sourced('settings.cwd', textOf(settings.cwd)),
     strict: setting('strict'),
     log: setting('log'),
+    logFile: sourced('settings.logFile', settings.logFile ?? null),
     timeline: setting('timeline'),
     shell: setting('shell'),
     inspect: sourced('settings.inspect', settings.inspect ?? null),

@@ -159,7 +159,7 @@ const files = ({ steps, originOf, authorizedKeys }: PlanResult): Section => [
 ]
 
 function settings({ config, originOf }: PlanResult): Section {
-  const { onExit, grace, strict, log, timeline, shell, inspect } = config.settings
+  const { onExit, grace, strict, log, logFile, timeline, shell, inspect } = config.settings
   const yes = (value: boolean): string => (value ? 'yes' : 'no')
   return [
     'settings',
@@ -168,6 +168,9 @@ function settings({ config, originOf }: PlanResult): Section {
       ['grace', `${grace} s from TERM to KILL`, originOf('settings.grace')],
       ['strict', yes(strict), originOf('settings.strict')],
       ['log', log, originOf('settings.log')],
+      ...(logFile === undefined
+        ? []
+        : [['log file', `${logFile} bytes`, originOf('settings.logFile')] as const]),
       ['timeline', yes(timeline), originOf('settings.timeline')],
       ['shell', yes(shell), originOf('settings.shell')],
       ...(inspect === undefined

@@ -5,6 +5,7 @@
  */
 
 import { parseCmdline } from '../../config/cmdline.ts'
+import { LOG_FILE } from '../../config/keys.ts'
 import type { RootConfig, Settings } from '../../config/machine.ts'
 import { type Family, familyOf, formatCidr, formatIp } from '../../lib/ip.ts'
 import { toByteText } from '../lib/byte-text.ts'
@@ -200,10 +201,12 @@ function variables({ environment = {} }: CmdlineData): readonly Key[] {
 }
 
 function settings({ settings = {} }: CmdlineData): readonly Key[] {
-  const { mode, onExit, grace, user, cwd, strict, log, timeline, shell, inspect } = settings
+  const { mode, onExit, grace, user, cwd, strict, log, logFile, timeline, shell, inspect } = settings
   if (cwd?.startsWith('/') === false) throw refusal('settings.cwd', `${show(cwd)} is not an absolute path`)
   const seconds = grace === undefined ? undefined : checkNumber('settings.grace', grace, 0, MOST_SECONDS)
   const port = inspect === undefined ? undefined : checkNumber('settings.inspect', inspect, 1, 65_535)
+  const { least, most } = LOG_FILE
+  const size = logFile === undefined ? undefined : checkNumber('settings.logFile', logFile, least, most)
   const setting = (name: string, value: string | undefined): readonly Key[] =>
     optional(`settings.${name}`, `zmachine.${name}`, value)
   const onOff = (name: string, value: boolean | undefined): readonly Key[] =>
@@ -216,6 +219,7 @@ function settings({ settings = {} }: CmdlineData): readonly Key[] {
     ...setting('cwd', cwd),
     ...onOff('strict', strict),
     ...setting('log', log),
+    ...setting('log_file', size?.toString()),
     ...onOff('timeline', timeline),
     ...onOff('shell', shell),
     ...setting('inspect', port?.toString()),

@@ -1,5 +1,6 @@
 /** The modules of `src/lazy.ts`. Here all of them are in one bundle, and V8 compiles a function when it is called. */
 
+import * as log from '../../boot/log/relay.ts'
 import * as grow from '../../boot/steps/grow.ts'
 import * as hostKeys from '../../boot/steps/host-keys.ts'
 import * as dhcp from '../../boot/steps/leases.ts'
@@ -16,6 +17,7 @@ export const LAZY_MODULES: LazyModules & Readonly<Record<string, unknown>> = {
   environment,
   grow,
   hostKeys,
+  log,
   seed,
   startup,
   supervise,

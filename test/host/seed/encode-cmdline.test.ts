@@ -124,6 +124,7 @@ const settings: fc.Arbitrary<Partial<Settings>> = partial({
   cwd: quotable.map((text) => `/${text}`),
   strict: fc.boolean(),
   log: fc.constantFrom('info', 'quiet', 'debug'),
+  logFile: fc.integer({ min: 4096, max: 1 << 30 }),
   timeline: fc.boolean(),
   shell: fc.boolean(),
   inspect: fc.integer({ min: 1, max: 65_535 }),
