@@ -63,7 +63,7 @@ const runRoot = (copy: string): string =>
    [ $code = 42 ] && [ -O ${copy}/written ]`
 
 const asUser = (script: string): string =>
-  `useradd --create-home ${USER}\nsu ${USER} -s /bin/sh -ec '${script.replaceAll("'", `'\\''`)}'`
+  `useradd --create-home ${USER}\nsu ${USER} -s /bin/sh -c 'set -e; ${script.replaceAll("'", `'\\''`)}'`
 
 const QUICK: readonly Stage[] = [
   { name: 'npm ci', script: 'npm ci' },
