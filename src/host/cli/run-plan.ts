@@ -1,13 +1,14 @@
 /** Turns a request into a machine's configuration: kernel command line, seed, NICs and shares. Pure. */
 
 import { formatCidr, network as networkOf, parseCidr, parseIp } from '../../lib/ip.ts'
+import { shellWord } from '../../lib/shell.ts'
 import type { RootKind } from '../image/root-kind.ts'
 import type { Startup } from '../image/startup-toml.ts'
 import { fromByteText } from '../lib/byte-text.ts'
 import { UsageError } from '../lib/usage.ts'
 import type { Backend, Nic, Share } from '../machine/options.ts'
 import { defaultMac } from '../machine/qemu.ts'
-import { encodeCmdline } from '../seed/encode-cmdline.ts'
+import { encodeCmdline, encodeRawInit } from '../seed/encode-cmdline.ts'
 import {
   type EncodedSeed,
   encodeSeed,
@@ -75,7 +76,18 @@ export function configurationOf(request: RunRequest, facts: Facts): Configuratio
     environment,
     ...(entrypoint === undefined ? {} : { entrypoint }),
   }
-  return { ...common, seed: carried(() => encodeSeed(data)) }
+  const cmdline = [common.cmdline, ...rawInit(entrypoint, facts)].filter((part) => part !== '').join(' ')
+  return { ...common, cmdline, seed: carried(() => encodeSeed(data)) }
+}
+
+/**
+ * A kernel of the root's own gets the deployment's entrypoint on its command line as well, not split (prepContainer of
+ * zosbase, pkg/primitives/vm/utils.go). Last, since its quotes and `--` change the meaning of what follows.
+ */
+function rawInit(entrypoint: Entrypoint | undefined, { kind }: Facts): string[] {
+  if (kind !== 'kernel' || entrypoint === undefined) return []
+  const words = [entrypoint.init, ...entrypoint.args]
+  return [carried(() => encodeRawInit(words.map(shellWord).join(' ')))]
 }
 
 /** vda, vdb, … vdz, vdaa, … (sd_format_disk_name of the kernel's drivers, virtio_blk.c has the same). */
@@ -135,10 +147,12 @@ interface Entrypoint {
 }
 
 /** From the options, else from /.startup.toml; undefined leaves the choice to PID 1. */
-function entrypointOf({ entrypoint, args }: RunRequest, { startup }: Facts): Entrypoint | undefined {
+function entrypointOf({ entrypoint, args }: RunRequest, { startup, kind }: Facts): Entrypoint | undefined {
   if (entrypoint !== undefined) return { init: entrypoint, args }
   const [init, ...rest] = args
   if (init !== undefined) return { init, args: rest }
+  // A host takes only variables out of the file: it sets the entrypoint before.
+  if (kind === 'kernel') return undefined
   const found = startup?.entrypoint
   return found === undefined
     ? undefined

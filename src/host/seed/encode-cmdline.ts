@@ -102,6 +102,26 @@ export function encodeCmdline(data: CmdlineData): string {
   return line
 }
 
+/**
+ * `init=` as zos hosts write it for a kernel of the root's own: the entrypoint's text as it is, so that what follows its
+ * first blank are tokens of their own.
+ * @throws RangeError if the kernel would panic: it takes what it does not know for arguments and variables of init, and
+ * takes only so many (unknown_bootoption in init/main.c)
+ */
+export function encodeRawInit(entrypoint: string): string {
+  const line = `init=${entrypoint}`
+  const { tokens, args } = parseCmdline(asKernel(line))
+  const unknown = tokens.slice(1).filter(({ key }) => !key.includes('.'))
+  const words = unknown.filter(({ value }) => value === undefined).length + args.length
+  const variables = new Set(unknown.flatMap(({ key, value }) => (value === undefined ? [] : [key])))
+  if (words > MOST_ARGS || variables.size > MOST_KEYS)
+    throw refusal(
+      'the entrypoint',
+      `has too many words for the kernel command line, where a zos host puts them for a kernel of the root's own: the kernel panics if there are more than ${MOST_ARGS}; put them into a script`,
+    )
+  return line
+}
+
 interface Key {
   /** Its name in `CmdlineData`, for errors. */
   readonly what: string

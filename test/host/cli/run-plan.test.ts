@@ -366,7 +366,7 @@ test('a published port reaches the guest where its address is another', () => {
 
 describe.each(['kernel', 'vm'] as const)('a root of the kind %s', (kind) => {
   test('has a seed, and nothing of ours on its command line', () => {
-    const { cmdline, seed } = configured(['-e', 'A=1', '--', 'sh'], { kind })
+    const { cmdline, seed } = configured(['-e', 'A=1'], { kind })
     expect(cmdline).toBe('')
     expect(Object.keys(seed ?? {})).toEqual(['meta-data', 'network-config', 'user-data', 'zosrc'])
     expect(seed?.zosrc).toContain("export A='1'")
@@ -377,6 +377,61 @@ describe.each(['kernel', 'vm'] as const)('a root of the kind %s', (kind) => {
     ['-w', '/srv'],
   ])('has no PID 1 of ours for %s', (...argv) => {
     expect(refusal(argv, { kind })).toMatch(/^this root .*: --(user|workdir) would have no effect/)
+  })
+})
+
+describe('a kernel of the root’s own, as a zos host boots it', () => {
+  const kind = 'kernel'
+
+  test.each([
+    [['/app', '-v', 'x'], 'init=/app -v x', "init='/app'\nset -- '-v' 'x'\n"],
+    [['/app'], 'init=/app', "init='/app'\nset --\n"],
+    [['sh', '-c', 'echo "$A" b'], `init=sh -c 'echo "$A" b'`, `init='sh'\nset -- '-c' 'echo "$A" b'\n`],
+    [['/app', '--', 'root=x'], 'init=/app -- root=x', "init='/app'\nset -- '--' 'root=x'\n"],
+  ])('has the entrypoint %j twice: raw on the command line, split in the seed', (words, cmdline, zosrc) => {
+    expect(configured(['--', ...words], { kind })).toMatchObject({ cmdline, seed: { zosrc } })
+  })
+
+  test('has the entrypoint behind the user’s own keys, which its words would change', () => {
+    const { cmdline } = configured(['--cmdline', 'zmachine.grace=3', '--', '/app', '--'], { kind })
+    expect(cmdline).toBe('zmachine.grace=3 init=/app --')
+  })
+
+  test('has the variables of /.startup.toml in the seed, and not its entrypoint', () => {
+    const { cmdline, seed } = configured([], { kind, startup })
+    expect(cmdline).toBe('')
+    expect(seed?.zosrc).toContain("export ROOT='of root'")
+    expect(seed?.zosrc).not.toMatch(/init=|set --/)
+  })
+
+  test('our PID 1 starts the entrypoint as it was given, whatever the stray tokens are', () => {
+    for (const words of [
+      ['/app', '-v', 'x'],
+      ['sh', '-c', 'echo "a  b" $C', '', 'd=e'],
+      ['/app', '--', 'root=vdz', 'rw'],
+      ['/app', 'say "', 'host=no', 'zmachine'],
+    ]) {
+      expect(summary(planned(['--', ...words], { kind }))).toMatchObject({
+        init: words[0],
+        args: words.slice(1),
+      })
+    }
+  })
+
+  test.each([
+    ['words', Array.from({ length: 33 }, (_, at) => `w${at}`)],
+    ['variables', Array.from({ length: 33 }, (_, at) => `n${at}=x`)],
+    ['words behind --', ['--', ...Array.from({ length: 33 }, () => 'w')]],
+  ])('refuses more %s than a kernel takes', (_, words) => {
+    expect(refusal(['--', '/app', ...words], { kind })).toMatch(/the kernel panics if there are more than 32/)
+  })
+
+  test('takes as many as a kernel does', () => {
+    const words = [
+      ...Array.from({ length: 32 }, () => 'w'),
+      ...Array.from({ length: 40 }, (_, at) => `a.b${at}`),
+    ]
+    expect(refusal(['--', '/app', ...words], { kind })).toBe('none')
   })
 })
 
