@@ -80,6 +80,7 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   [['host/seed/'], ['host/lib/', 'config/', 'lib/', 'node:']],
   [['host/plan/'], ['host/seed/', 'host/image/', 'host/lib/', 'config/', 'plan/', 'lib/']],
   [['host/inspect/'], ['host/plan/', 'host/image/', 'host/lib/', 'config/', 'lib/', 'node:']],
+  [['host/adopt/'], ['host/machine/', 'host/image/', 'host/lib/', 'lib/', 'node:']],
   [['host/timeline/'], ['host/machine/', 'host/lib/', 'lib/', 'node:']],
   [
     ['host/cli/', 'host/library.ts'],

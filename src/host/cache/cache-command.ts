@@ -6,7 +6,7 @@ import { readline } from '../lib/lazy.ts'
 import type { Output } from '../lib/output.ts'
 import { COLOURS, PLAIN } from '../lib/sections.ts'
 import { formatSize, readSize } from '../lib/size.ts'
-import { didYouMean, parseOptions, UsageError } from '../lib/usage.ts'
+import { didYouMean, parseOptions, readFormat, UsageError } from '../lib/usage.ts'
 import { type ArchiveState, archiveState } from './archive-state.ts'
 import { type CachedRoot, cachedRoots, openCache, removeRoot } from './cache.ts'
 import { cacheJson, count, formatCache } from './cache-text.ts'
@@ -88,7 +88,7 @@ function help(output: Output): number {
 async function list(args: readonly string[], output: Output): Promise<number> {
   const values = parseOptions('zmachine cache ls', args, FORMAT)
   if (values.help === true) return help(output)
-  const isJson = wantsJson(values.format)
+  const isJson = readFormat(values.format) === 'json'
   const { roots, stateOf } = await readCache()
   const style = output.colours ? COLOURS : PLAIN
   const text = isJson ? cacheJson(roots, stateOf) : formatCache(roots, cacheLimit(), stateOf, style)
@@ -99,7 +99,7 @@ async function list(args: readonly string[], output: Output): Promise<number> {
 async function prune(args: readonly string[], output: CacheOutput): Promise<number> {
   const values = parseOptions('zmachine cache prune', args, PRUNE_OPTIONS)
   if (values.help === true) return help(output)
-  const isJson = wantsJson(values.format)
+  const isJson = readFormat(values.format) === 'json'
   const keep = readKept(values['keep-storage'])
   const { roots, stateOf } = await readCache()
   const isLost = (root: CachedRoot): boolean => ['gone', 'changed'].includes(stateOf(root))
@@ -116,11 +116,6 @@ async function readCache() {
   const states = new Map<CachedRoot, ArchiveState>()
   for (const root of roots) states.set(root, await archiveState(root))
   return { roots, stateOf: (root: CachedRoot): ArchiveState => states.get(root) ?? 'unknown' }
-}
-
-function wantsJson(format = 'table'): boolean {
-  if (format === 'json' || format === 'table') return format === 'json'
-  throw new UsageError(`--format ${JSON.stringify(format)}${didYouMean(format, ['json'])}`, '--format json')
 }
 
 function readKept(text: string | undefined): number {

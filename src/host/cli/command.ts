@@ -1,5 +1,6 @@
 /** The `zmachine` command: finds the subcommand and prints errors. */
 
+import { adoptCommand } from '../adopt/adopt-command.ts'
 import { cacheCommand } from '../cache/cache-command.ts'
 import { extractVmlinuxCommand } from '../image/extract-vmlinux.ts'
 import { inspectCommand } from '../inspect/inspect.ts'
@@ -15,6 +16,7 @@ const HELP = `zmachine: containers as microVMs, with a PID 1 in TypeScript
 
   zmachine run ROOT [-- ENTRYPOINT [ARG...]]   boots a root directory as a zos host does
   zmachine inspect ROOT                        shows what a root is, and what it would start
+  zmachine adopt ROOT                          makes a root carry our kernel and PID 1, for zos hosts as they are
   zmachine plan [options]                      shows what PID 1 would do for a command line and a seed
   zmachine timeline [LOG]                      shows how long the last boot took, step by step
   zmachine cache ls|prune                      lists or removes the roots that archives were unpacked to
@@ -40,6 +42,7 @@ const SUBCOMMANDS: Readonly<
 > = {
   run: (args, terminal) => runCommand(args, { ...terminal, report: reporter(terminal) }),
   inspect: (args, terminal) => inspectCommand(args, terminal, reporter(terminal)),
+  adopt: (args, terminal) => adoptCommand(args, terminal, reporter(terminal)),
   plan: planCommand,
   cache: cacheCommand,
   timeline: (args, terminal) => timelineCommand(args, terminal),

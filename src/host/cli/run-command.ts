@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cacheLimit, limitCache } from '../cache/limit.ts'
 import { rootDirectory } from '../image/root-directory.ts'
-import { rootKind } from '../image/root-kind.ts'
+import { hasOurInit, rootKind } from '../image/root-kind.ts'
 import { hostnameOf } from '../image/root-name.ts'
 import { type PrivateFolder, privateFolder } from '../lib/guard.ts'
 import { unique } from '../lib/unique.ts'
@@ -52,7 +52,7 @@ export async function runCommand(args: readonly string[], screen: Screen): Promi
 async function runRoot(asked: RunRequest, directory: string, screen: Screen): Promise<number> {
   const kind = rootKind(directory)
   const startup = readStartupOf(directory, screen.report)
-  if (kind.kind === 'container') checkEntrypoint(asked, startup, directory)
+  if (hasOurInit(kind)) checkEntrypoint(asked, startup, directory)
   const request = { ...asked, forwards: await choosePorts(asked.forwards) }
   const configuration = configurationOf(request, {
     kind: kind.kind,
@@ -109,7 +109,7 @@ async function run(
   const patience = stopPatience(request.cmdline)
   return exitCode(
     await showMachine(machine, { screen, isContainer, verbose, interactive, timeout, patience }),
-    isContainer,
+    hasOurInit(found.kind),
     screen,
   )
 }
@@ -124,10 +124,10 @@ function logFiles({ log }: RunRequest, isContainer: boolean, screen: Screen): Lo
 const BY_ITSELF: readonly ExitReason[] = ['powerdown', 'reset', 'halt']
 
 /** The container's, if PID 1 wrote one; else one for how the machine ended, with a message. */
-function exitCode({ exit, timedOut }: Shown, isContainer: boolean, screen: Screen): number {
+function exitCode({ exit, timedOut }: Shown, ours: boolean, screen: Screen): number {
   const { reason } = exit
   if (timedOut) return TIMED_OUT
-  const container = isContainer && BY_ITSELF.includes(reason) ? containerExit(exit.console) : undefined
+  const container = ours && BY_ITSELF.includes(reason) ? containerExit(exit.console) : undefined
   if (container !== undefined) return container.code
   if (reason === 'powerdown' || reason === 'reset') return 0
   screen.report(failureOf(reason, exit))

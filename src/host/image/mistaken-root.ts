@@ -4,7 +4,8 @@ import { accessSync, constants, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { shellWord } from '../../lib/shell.ts'
-import { errorCode, readBounded } from '../lib/input.ts'
+import { errorCode } from '../lib/input.ts'
+import { member, readJson, textOf } from '../lib/json.ts'
 import { UsageError } from '../lib/usage.ts'
 import { unpackLayout } from './mistaken-path.ts'
 
@@ -200,26 +201,4 @@ function tagOfLayout(folder: string): string | undefined {
   return tags.length === 1 ? tags[0] : undefined
 }
 
-function readJson(path: string): unknown {
-  const read = readBounded(path)
-  if (!('text' in read)) return undefined
-  try {
-    return JSON.parse(Buffer.from(read.text, 'latin1').toString())
-  } catch {
-    return undefined
-  }
-}
-
-/** What a path of names and indices leads to inside JSON; undefined if there is nothing. */
-function member(value: unknown, ...path: readonly (string | number)[]): unknown {
-  let at = value
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null) return undefined
-    at = new Map<string, unknown>(Object.entries(at)).get(String(key))
-  }
-  return at
-}
-
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-
-const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

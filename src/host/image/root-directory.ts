@@ -46,7 +46,7 @@ export async function rootDirectory(
   { fresh = false, writable = false }: RootOptions = {},
 ): Promise<RootDirectory> {
   if (isDirectory(path)) {
-    if (writable) refuseOwnRoot(path)
+    if (writable) refuseOwnRoot(path, '--read-only, or a copy')
     refuseMistakenRoot(path)
     return { directory: path, unpacked: false, release: () => {} }
   }
@@ -82,7 +82,7 @@ function makeFolder(folder: string): void {
   }
 }
 
-function isDirectory(path: string): boolean {
+export function isDirectory(path: string): boolean {
   try {
     return statSync(path).isDirectory()
   } catch (error) {
@@ -93,11 +93,11 @@ function isDirectory(path: string): boolean {
 }
 
 /** PID 1 writes hostname, hosts and resolv.conf into a root's /etc: not into that of this computer. */
-function refuseOwnRoot(path: string): void {
+export function refuseOwnRoot(path: string, hint: string): void {
   if (realpathSync(path) !== '/') return
   throw new UsageError(
     `the root ${JSON.stringify(path)} is that of this computer, and the container would write to it`,
-    '--read-only, or a copy',
+    hint,
   )
 }
 

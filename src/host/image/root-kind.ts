@@ -8,6 +8,7 @@ import { basename, dirname, join, posix } from 'node:path'
 import { shown, toByteText } from '../lib/byte-text.ts'
 import { errorCode } from '../lib/input.ts'
 import { UsageError } from '../lib/usage.ts'
+import { adoptionOf, INITRD, KERNEL, type Version } from './adoption.ts'
 import { resolveInRoot } from './root-reader.ts'
 
 /** One of the files that decide. */
@@ -29,13 +30,17 @@ interface Decided {
 export type RootKind = Decided &
   (
     | { readonly kind: 'vm' /** A path on this computer, like the others. */; readonly image: string }
-    | { readonly kind: 'kernel'; readonly kernel: string; readonly initrd?: string }
+    | {
+        readonly kind: 'kernel'
+        readonly kernel: string
+        readonly initrd?: string
+        /** If both files are ours, as `zmachine adopt` puts them there. */
+        readonly adoption?: Version
+      }
     | { readonly kind: 'container' }
   )
 
 const IMAGE = '/image.raw'
-const KERNEL = '/boot/vmlinuz'
-const INITRD = '/boot/initrd.img'
 
 /**
  * Which of the three a root is. Like the host, it checks all files, even those that do not matter then.
@@ -51,18 +56,29 @@ export function rootKind(root: string): RootKind {
   const kernel = judge(root, KERNEL)
   const initrd = judge(root, INITRD)
   const files = [image, kernel, initrd]
-  const decided = { files, why: reasons(image, kernel, initrd) }
+  const adoption = image.place === undefined && kernel.place !== undefined ? adoptionOf(root) : undefined
+  const decided = { files, why: reasons(image, kernel, initrd, adoption) }
   if (image.place !== undefined) return { kind: 'vm', image: image.place, ...decided }
   if (kernel.place === undefined) return { kind: 'container', ...decided }
   return {
     kind: 'kernel',
     kernel: kernel.place,
     ...(initrd.place !== undefined && { initrd: initrd.place }),
+    ...(adoption !== undefined && { adoption }),
     ...decided,
   }
 }
 
-function reasons(image: DecidingFile, kernel: DecidingFile, initrd: DecidingFile): string[] {
+/** Whether our PID 1 starts it: the host's, or one that the root carries. */
+export const hasOurInit = (kind: RootKind): boolean =>
+  kind.kind === 'container' || (kind.kind === 'kernel' && kind.adoption !== undefined)
+
+function reasons(
+  image: DecidingFile,
+  kernel: DecidingFile,
+  initrd: DecidingFile,
+  adoption: Version | undefined,
+): string[] {
   const there = ({ place }: DecidingFile): boolean => place !== undefined
   const unused = (file: DecidingFile, because: string): string[] =>
     there(file) ? [`${file.path} is there and not used: ${because}`] : []
@@ -84,7 +100,9 @@ function reasons(image: DecidingFile, kernel: DecidingFile, initrd: DecidingFile
     there(initrd)
       ? `${INITRD} is there: the kernel starts from it`
       : `${INITRD} is not there: the kernel has to mount the share by itself`,
-    `what the kernel starts is its own affair: a zos host gives it init= only where the deployment has an entrypoint`,
+    adoption !== undefined
+      ? `both are ours: PID 1 starts the entrypoint, as on a host that has them itself`
+      : `what the kernel starts is its own affair: a zos host gives it init= only where the deployment has an entrypoint`,
   ]
 }
 

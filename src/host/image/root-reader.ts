@@ -28,7 +28,8 @@ export function isDirectoryInRoot(root: string, path: string): boolean {
   return place !== undefined && lstatSync(place).isDirectory()
 }
 
-function readLink(path: string): string | undefined {
+/** The target of a symlink; undefined if it is none. */
+export function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path)
   } catch {

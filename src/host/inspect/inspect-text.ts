@@ -1,5 +1,7 @@
 /** Formats an inspected root for people, in sections of aligned rows like a plan. Byte strings. */
 
+import { formatVersion } from '../image/adoption.ts'
+import { hasOurInit, type RootKind } from '../image/root-kind.ts'
 import { printable, shown, toByteText } from '../lib/byte-text.ts'
 import { formatSection, notices, type Row, type Section, type Style, sourceColumn } from '../lib/sections.ts'
 import { formatSize } from '../lib/size.ts'
@@ -10,7 +12,10 @@ export function formatInspection(inspection: Inspection, style: Style): string {
   const { start } = inspection
   const sections = [root(inspection), files(inspection)]
   if (start !== undefined)
-    sections.push(entrypoint(start, inspection.kind?.kind === 'container'), environment(start))
+    sections.push(
+      entrypoint(start, inspection.kind !== undefined && hasOurInit(inspection.kind)),
+      environment(start),
+    )
   // Only rows with a source determine the column of the sources.
   const place = sourceColumn(sections, ([, , from]) => from !== undefined)
   return [
@@ -32,11 +37,17 @@ function root({ directory, unpacked, kind, size }: Inspection): Section {
     [
       ['folder', shown(toByteText(directory)) + (unpacked ? ' (out of the archive)' : '')],
       ['size', describeSize(size)],
-      ['kind', kind === undefined ? 'none that a zos host would boot' : KINDS[kind.kind]],
+      ['kind', describeKind(kind)],
       ...(first === undefined ? [] : [['why', first] as const]),
       ...more.map((reason): Row => ['', reason]),
     ],
   ]
+}
+
+function describeKind(kind: RootKind | undefined): string {
+  if (kind === undefined) return 'none that a zos host would boot'
+  const { adoption } = kind.kind === 'kernel' ? kind : {}
+  return KINDS[kind.kind] + (adoption === undefined ? '' : `, which is ours (${formatVersion(adoption)})`)
 }
 
 const describeSize = ({ bytes, files, complete }: Size): string =>

@@ -2,6 +2,7 @@
 
 import { formatProblem } from '../../lib/problem.ts'
 import { type RootDirectory, rootDirectory } from '../image/root-directory.ts'
+import type { RootKind } from '../image/root-kind.ts'
 import { toBytes } from '../lib/byte-text.ts'
 import type { Output, Report } from '../lib/output.ts'
 import { COLOURS, PLAIN } from '../lib/sections.ts'
@@ -29,7 +30,8 @@ Options
 
 Files that decide, in the root; symlinks do not lead out of it
   /image.raw                        a disk image: it is booted, and nothing else counts
-  /boot/vmlinuz, /boot/initrd.img   a kernel of its own, which mounts the root
+  /boot/vmlinuz, /boot/initrd.img   a kernel of its own, which mounts the root; or ours, and which
+                                    version of it (zmachine adopt)
   /.startup.toml                    entrypoint and variables, which the host hands over in the seed
   /etc/environment, /.zosrc         variables, entrypoint: PID 1 reads them, the seed is stronger
 
@@ -103,6 +105,8 @@ export interface InspectDocument {
   readonly image: string | null
   readonly kernel: string | null
   readonly initrd: string | null
+  /** Our version, if kernel and initrd are those of `zmachine adopt`; null otherwise. */
+  readonly adopted: { readonly version: string; readonly kernel: string | null } | null
   readonly files: readonly { readonly path: string; readonly present: boolean; readonly state: Text }[]
   /** Bytes on the disk; lower bounds if not complete. */
   readonly size: Size
@@ -139,6 +143,7 @@ export function inspectDocument(inspection: Inspection): InspectDocument {
     image: kind?.kind === 'vm' ? kind.image : null,
     kernel: kind?.kind === 'kernel' ? kind.kernel : null,
     initrd: kind?.kind === 'kernel' ? (kind.initrd ?? null) : null,
+    adopted: adoptionDocument(kind),
     files: files.map(({ path, present, state }) => ({ path, present, state: textOf(state) })),
     size,
     entrypoint: start === undefined ? null : entrypointDocument(start),
@@ -151,6 +156,12 @@ export function inspectDocument(inspection: Inspection): InspectDocument {
     problems: problems.map((problem) => textOf(formatProblem(problem))),
     refusals: refusals.map((problem) => textOf(formatProblem(problem))),
   }
+}
+
+function adoptionDocument(kind: RootKind | undefined): InspectDocument['adopted'] {
+  if (kind?.kind !== 'kernel' || kind.adoption === undefined) return null
+  const { version, kernel } = kind.adoption
+  return { version, kernel: kernel ?? null }
 }
 
 function entrypointDocument({ plan, originOf, file }: Start): NonNullable<InspectDocument['entrypoint']> {

@@ -63,8 +63,8 @@ export function inspect(directory: string, unpacked: boolean): Inspection {
   refusals.push(...start.plan.refusals)
   const { refusal } = start.file
   if (refusal !== undefined) {
-    // The initrd of a root with its own kernel may well start something else.
-    const all = kind?.kind === 'kernel' ? problems : refusals
+    // The initrd of a root with its own kernel may well start something else, unless it is ours.
+    const all = kind?.kind === 'kernel' && kind.adoption === undefined ? problems : refusals
     all.push({ source: start.originOf('init'), message: refusal })
   }
   return { ...common, start }

@@ -63,3 +63,9 @@ export function parseArguments<T extends ParseArgsOptionsConfig>(
 }
 
 const isKnown = (name: string, options: ParseArgsOptionsConfig): boolean => Object.hasOwn(options, name)
+
+/** The value of `--format`. */
+export function readFormat(format = 'table'): 'json' | 'table' {
+  if (format === 'json' || format === 'table') return format
+  throw new UsageError(`--format ${JSON.stringify(format)}${didYouMean(format, ['json'])}`, '--format json')
+}

@@ -1,9 +1,9 @@
 /** Finds the kernel for a container: this package's, or the image's own. */
 
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { extractVmlinux, hasPvhEntry, LARGEST_KERNEL } from '../image/vmlinux.ts'
+import { PACKAGED_PLACE, packagedFolder } from '../lib/packaged.ts'
 import { UsageError } from '../lib/usage.ts'
 
 export interface Kernel {
@@ -16,12 +16,10 @@ export type Build = 'lean' | 'node'
 
 /** This package's kernel: beside the command in the npm package, or in dist/ of the source. */
 export function packagedKernel(build: Build = 'lean'): Required<Kernel> {
-  const here = dirname(fileURLToPath(import.meta.url))
-  const folders = [join(here, 'flist'), join(here, '../../../dist/flist')]
-  const folder = folders.find((each) => existsSync(join(each, 'kernel')))
+  const folder = packagedFolder()
   if (folder === undefined) {
     throw new UsageError(
-      `this package's kernel is not at ${folders[0]}`,
+      `this package's kernel is not at ${PACKAGED_PLACE}`,
       'npm run build makes it; --kernel and --initramfs choose others',
     )
   }
