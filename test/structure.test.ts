@@ -59,7 +59,7 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   // The supervisor writes to the console, and the exit record as a step writes its files.
   [['supervise/'], ['config/', 'boot/io/', 'boot/log/relay.ts', 'boot/steps/file.ts', 'sys/', 'lib/']],
   // The modules that are in its heap from the beginning.
-  [['runtime/quickjs/entry.ts'], ['main.ts', 'lazy.ts', 'boot/steps/seed.ts', 'supervise/lazy.ts', 'sys/']],
+  [['runtime/quickjs/entry.ts'], ['main.ts', 'lazy.ts', 'boot/steps/seed.ts', 'sys/']],
   [['runtime/quickjs/'], ['main.ts', 'sys/']],
   // The same modules as the lean build loads one by one.
   [['runtime/node/lazy.ts'], ['lazy.ts', 'config/', 'boot/', 'supervise/']],
@@ -244,7 +244,6 @@ describe('the source', () => {
     expect(files.filter((file) => imports(file).includes(facade))).toEqual([
       'lazy.ts',
       'runtime/node/lazy.ts',
-      'runtime/quickjs/entry.ts',
     ])
     const reexports = files.filter(
       (file) =>

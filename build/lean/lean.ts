@@ -23,6 +23,7 @@ const ENTRIES = {
   hostKeys: 'src/boot/steps/host-keys.ts',
   log: 'src/boot/log/relay.ts',
   startup: 'src/config/startup-toml.ts',
+  supervise: 'src/supervise/lazy.ts',
   users: 'src/config/users.ts',
   zosrc: 'src/config/zosrc.ts',
 }
