@@ -129,10 +129,16 @@ function formatAdopted(path: string, { action, adoption, before, files }: Adopte
 ${rows.join('')}  ${MARKER.padEnd(20)}         how they are recognised as ours
 
 Next
-  zmachine run ${root}           boots it as a zos host does
-  tar -C ${root} -czf image.tar.gz .   packs it, for a hub to make an flist of
-  zmachine adopt --remove ${root}      takes them away again
-`
+${columns([
+  [`zmachine run ${root}`, 'boots it as a zos host does'],
+  [`tar -C ${root} -czf image.tar.gz .`, 'packs it, for a hub to make an flist of'],
+  [`zmachine adopt --remove ${root}`, 'takes them away again'],
+])}`
+}
+
+function columns(rows: readonly (readonly [left: string, right: string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length))
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('')
 }
 
 const formatRemoved = (path: string, { action, files }: Removed): string =>

@@ -94,6 +94,7 @@ export function adopt(
     ...CARRIED.map(({ path }, at) => ({ path, content: contents[at] ?? Buffer.alloc(0) })).reverse(),
     { path: MARKER, content: Buffer.from(marker) },
   ]
+  guarded(boot, () => removeLeftovers(boot.folder))
   if (wanted.every(({ path, content }) => holds(placeIn(boot.folder, path), content))) {
     return { action: 'unchanged', ...result, warning: warningOf(boot) }
   }
@@ -105,6 +106,7 @@ export function adopt(
 export function removeAdopted(root: string): Removed {
   const boot = openBoot(root, packaged)
   const { folder, marker: before } = boot
+  guarded(boot, () => removeLeftovers(folder))
   // Without the kernel a host takes its own, whatever else is left.
   const paths = [...CARRIED.map(({ path }) => path), MARKER].filter((path) => isThere(placeIn(folder, path)))
   if (paths.length === 0) return { action: 'nothing', before, files: [] }
@@ -210,6 +212,20 @@ function removeEmpty(folder: string, until: string): void {
 }
 
 const temporary = (folder: string): string => join(folder, `.zmachine-${unique()}.part`)
+
+/** In milliseconds. An adoption takes a second. */
+const LONGEST = 600_000
+
+/** Removes what an earlier adoption left that was killed; the root may be packed next. */
+function removeLeftovers(folder: string): void {
+  if (!isThere(folder)) return
+  for (const name of readdirSync(folder)) {
+    if (!/^\.zmachine-[a-z0-9]{12}\.part$/.test(name)) continue
+    const place = join(folder, name)
+    // A hard link to an older kernel has its times: what counts is when it was linked.
+    if (lstatSync(place).ctimeMs < Date.now() - LONGEST) rmSync(place)
+  }
+}
 
 function writeDurably(place: string, content: Uint8Array): void {
   const fd = openSync(place, 'wx', 0o644)

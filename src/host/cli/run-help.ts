@@ -6,7 +6,7 @@ export const RUN_HELP = `zmachine run: boots a root directory as a zos host does
 
 ROOT is a directory, or a .tar, .tar.gz, .tar.xz or .tar.zst of one, which is unpacked into a cache. Its content decides:
   /image.raw       a VM: UEFI firmware boots the image from the first --disk
-  /boot/vmlinuz    a container with the image's own kernel, /boot/initrd.img and init
+  /boot/vmlinuz    a container with the image's own kernel, /boot/initrd.img and init (zmachine adopt puts ours there)
   neither          a container with this package's kernel and PID 1
 The terminal is the container's console. The exit code is the entrypoint's.
 What the container writes stays in ROOT; --read-only prevents that. The cache has a limit, and what has not been used

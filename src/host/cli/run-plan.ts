@@ -138,7 +138,12 @@ function refuseUnused(request: RunRequest, kind: 'kernel' | 'vm'): void {
   const unused = options.flatMap(([name, given]) => (given ? [name] : []))
   if (unused.length === 0) return
   const what = kind === 'vm' ? 'is a disk image that boots by itself' : 'brings its own kernel and init'
-  throw new UsageError(`this root ${what}: ${unused.join(', ')} would have no effect`)
+  throw new UsageError(
+    `this root ${what}: ${unused.join(', ')} would have no effect`,
+    kind === 'kernel'
+      ? 'if it carries ours (zmachine adopt): -e ZMACHINE_USER=... and -e ZMACHINE_CWD=...'
+      : undefined,
+  )
 }
 
 interface Entrypoint {

@@ -47,16 +47,12 @@ export function adoptionOf(root: string): Version | undefined {
   const folder = bootFolder(root)
   if (folder === undefined) return undefined
   const marker = readMarker(join(root, folder))
-  const places = CARRIED.map(({ path }) => ({ path, place: placeIn(join(root, folder), path) }))
-  const hasAll = (check: (path: string, description: Description) => boolean): boolean =>
-    places.every(({ path, place }) => {
-      const description = describeFile(place)
-      return description !== undefined && check(path, description)
-    })
-  if (marker !== undefined && hasAll((path, found) => isSame(marker.files.get(path), found))) {
+  const hasAll = (known: (path: string) => Description | undefined): boolean =>
+    CARRIED.every(({ path }) => isCopy(placeIn(join(root, folder), path), known(path)))
+  if (marker !== undefined && hasAll((path) => marker.files.get(path))) {
     return { version: marker.version, ...(marker.kernel !== undefined && { kernel: marker.kernel }) }
   }
-  return hasAll((path, found) => isSame(packaged(path), found)) ? packagedVersion() : undefined
+  return hasAll(packaged) ? packagedVersion() : undefined
 }
 
 /** Where `/boot` of a root leads, from the root, whether it is there or not; undefined if its symlinks loop. */
@@ -102,8 +98,7 @@ export function strangerAt(
   if (stat === undefined) return undefined
   if (stat.isSymbolicLink()) return `a link to ${shown(toByteText(readLink(place) ?? ''))}`
   if (!stat.isFile()) return stat.isDirectory() ? 'a directory' : 'not a regular file'
-  const found = describeFile(place)
-  if (isSame(marker?.files.get(path), found) || isSame(ours, found)) return undefined
+  if (isCopy(place, marker?.files.get(path)) || isCopy(place, ours)) return undefined
   return `a file of ${stat.size} bytes that is not ours`
 }
 
@@ -111,7 +106,7 @@ export function strangerAt(
 export function packaged(path: string): Description | undefined {
   const folder = packagedFolder()
   const name = CARRIED.find((each) => each.path === path)?.packaged
-  return folder === undefined || name === undefined ? undefined : describeFile(join(folder, name))
+  return folder === undefined || name === undefined ? undefined : describe(readFileSync(join(folder, name)))
 }
 
 export function packagedVersion(): Version {
@@ -125,16 +120,11 @@ export function packagedVersion(): Version {
 export const formatVersion = ({ version, kernel }: Version): string =>
   `zmachine-init ${version}${kernel === undefined ? '' : ` with Linux ${kernel}`}`
 
-const isSame = (one: Description | undefined, other: Description | undefined): boolean =>
-  one !== undefined && one.bytes === other?.bytes && one.sha256 === other.sha256
-
-/** More than a kernel with debug symbols has is not ours, and not read into memory. */
-const LARGEST = 256 * 2 ** 20
-
-/** undefined if it is not a regular file, or larger than any of ours. */
-function describeFile(place: string): Description | undefined {
+/** Whether a regular file at a place is as described; another size costs no reading. */
+function isCopy(place: string, description: Description | undefined): boolean {
   const stat = lstatSync(place, { throwIfNoEntry: false })
-  return stat?.isFile() === true && stat.size <= LARGEST ? describe(readFileSync(place)) : undefined
+  if (description === undefined || stat?.isFile() !== true || stat.size !== description.bytes) return false
+  return describe(readFileSync(place)).sha256 === description.sha256
 }
 
 export const describe = (bytes: Uint8Array): Description => ({

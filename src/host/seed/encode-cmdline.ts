@@ -117,7 +117,7 @@ export function encodeRawInit(entrypoint: string): string {
   if (words > MOST_ARGS || variables.size > MOST_KEYS)
     throw refusal(
       'the entrypoint',
-      `has too many words for the kernel command line, where a zos host puts them for a kernel of the root's own: the kernel panics if there are more than ${MOST_ARGS}; put them into a script`,
+      `has ${words} words and ${variables.size} NAME=VALUE behind its program. A zos host puts them on the command line of a kernel of the root's own, which panics if there are more than ${MOST_ARGS} and ${MOST_KEYS}: put them into a script`,
     )
   return line
 }

@@ -244,6 +244,22 @@ describe('a failure leaves the root as it was', () => {
   })
 })
 
+test('what a killed adoption left goes, after ten minutes, and nothing else', () => {
+  const part = '/boot/.zmachine-abcdefghijkl.part'
+  const others = { '/boot/.zmachine.part': 'x', '/boot/.zmachine-abcdefghijkl.part.bak': 'x' }
+  const root = make({ [part]: 'half', ...others })
+  adopt(root, one)
+  expect(treeOf(root)).toHaveProperty([part])
+  const now = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 700_000)
+  try {
+    expect(adopt(root, one).action).toBe('unchanged')
+    expect(treeOf(root)).not.toHaveProperty([part])
+    expect(treeOf(root)).toMatchObject(others)
+  } finally {
+    now.mockRestore()
+  }
+})
+
 describe('--remove', () => {
   test('leaves the root as it was before', () => {
     for (const content of [{}, { '/boot/': '' }, { '/boot/grub/grub.cfg': 'x', '/etc/hosts': 'y' }]) {

@@ -377,6 +377,7 @@ describe.each(['kernel', 'vm'] as const)('a root of the kind %s', (kind) => {
     ['-w', '/srv'],
   ])('has no PID 1 of ours for %s', (...argv) => {
     expect(refusal(argv, { kind })).toMatch(/^this root .*: --(user|workdir) would have no effect/)
+    expect(refusal(argv, { kind }).includes('-e ZMACHINE_USER=')).toBe(kind === 'kernel')
   })
 })
 
@@ -418,17 +419,33 @@ describe('a kernel of the root’s own, as a zos host boots it', () => {
     }
   })
 
+  test.each(['/app -- -v', '/app say "'])(
+    'keys that the host puts behind %j are lost, and not missed',
+    (text) => {
+      const seed = { files: { zosrc: `init='/app'\nset -- 'x'\n` }, problems: [] }
+      const host = 'console=ttyS0 root=vroot rootfstype=virtiofs rootdelay=30 rw panic=1'
+      const { config, problems } = planOf({ cmdline: `init=${text} ${host}\n`, seed, readRoot: undefined })
+      expect(config).toMatchObject({
+        init: '/app',
+        args: ['x'],
+        root: { source: 'vroot', delay: 30, readOnly: false },
+      })
+      expect(problems).toEqual([])
+    },
+  )
+
   test.each([
     ['words', Array.from({ length: 33 }, (_, at) => `w${at}`)],
-    ['variables', Array.from({ length: 33 }, (_, at) => `n${at}=x`)],
+    ['variables', Array.from({ length: 32 }, (_, at) => `n${at}=x`)],
     ['words behind --', ['--', ...Array.from({ length: 33 }, () => 'w')]],
   ])('refuses more %s than a kernel takes', (_, words) => {
-    expect(refusal(['--', '/app', ...words], { kind })).toMatch(/the kernel panics if there are more than 32/)
+    expect(refusal(['--', '/app', ...words], { kind })).toMatch(/panics if there are more than 32 and 31/)
   })
 
   test('takes as many as a kernel does', () => {
     const words = [
       ...Array.from({ length: 32 }, () => 'w'),
+      ...Array.from({ length: 31 }, (_, at) => `n${at}=x`),
       ...Array.from({ length: 40 }, (_, at) => `a.b${at}`),
     ]
     expect(refusal(['--', '/app', ...words], { kind })).toBe('none')

@@ -63,7 +63,7 @@ describe('zmachine adopt', () => {
     expect([code, errors]).toEqual([0, ''])
     expect(text).toMatch(/^root carries zmachine-init \d\S* with Linux 6\.\S+-zmachine now\n/)
     expect(text).toMatch(/\/boot\/vmlinuz +\d+ MB {2}the kernel\n/)
-    expect(text).toMatch(/tar -C root -czf/)
+    expect(text).toMatch(/^ {2}tar -C root -czf image\.tar\.gz \. +packs it/m)
     expect(readFileSync(join(root, 'boot/vmlinuz')).equals(readFileSync(PRODUCTS.flist.kernel))).toBe(true)
     expect(readFileSync(join(root, 'boot/initrd.img')).equals(readFileSync(PRODUCTS.flist.initramfs))).toBe(
       true,
@@ -97,7 +97,17 @@ describe('zmachine adopt', () => {
 describe('such a root boots as on a zos host', () => {
   test('with arguments, which are stray words on the kernel command line', () => {
     const words = ['/app', '-v', 'two words', 'host=no', '--', 'root=none', "it's"]
-    const { code, text } = zmachine('run', ...NO_NETWORK, '-e', 'GREETING=hello', 'root', '--', ...words)
+    const { code, text } = zmachine(
+      'run',
+      ...NO_NETWORK,
+      '-e',
+      'GREETING=hello',
+      '-e',
+      'ZMACHINE_ON_EXIT=poweroff',
+      'root',
+      '--',
+      ...words,
+    )
     expect(text).toContain('argument 1: -v\nargument 2: two words\nargument 3: host=no\nargument 4: --\n')
     expect(text).toContain("argument 5: root=none\nargument 6: it's\ngreeting: hello\n")
     expect(text).toMatch(/^kernel: .*-zmachine$/m)
