@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it, test, vi } from 'vitest'
+import { describe as describeFile, formatMarker } from '../../../src/host/image/adoption.ts'
 import { type InspectDocument, inspectCommand } from '../../../src/host/inspect/inspect.ts'
 import { inspectEntrypoint } from '../../../src/host/inspect/inspect-entrypoint.ts'
 import { UsageError } from '../../../src/host/lib/usage.ts'
@@ -79,6 +80,43 @@ test('the text of a container with all of its files', async () => {
   expect([code, errors]).toEqual([0, ''])
   const stable = out.replaceAll(root, 'ROOT').replace(/size {4}.* in/, 'size    … in')
   await expect(stable).toMatchFileSnapshot(join(import.meta.dirname, 'plans/inspect-container.txt'))
+})
+
+describe('a root with a kernel of its own', () => {
+  const describeText = (text: string) => describeFile(Buffer.from(text))
+  const marker = formatMarker({
+    version: '0.0.9',
+    kernel: '6.6.6-zmachine',
+    files: new Map([
+      ['/boot/vmlinuz', describeText('kernel')],
+      ['/boot/initrd.img', describeText('initramfs')],
+    ]),
+    madeFolder: true,
+  })
+  const ours = { '/boot/vmlinuz': 'kernel', '/boot/initrd.img': 'initramfs', '/boot/zmachine.json': marker }
+
+  it('is ours if the marker of some version of ours fits the files: PID 1 starts the entrypoint', async () => {
+    const root = make({ ...ours, '/sbin/init': elf() })
+    const { out } = await inspect(root)
+    expect(out).toContain('its own kernel, which is ours (zmachine-init 0.0.9 with Linux 6.6.6-zmachine)\n')
+    expect(out).toMatch(/^ {2}mode +auto takes it for an init/m)
+    const adopted = { version: '0.0.9', kernel: '6.6.6-zmachine' }
+    expect(await documentOf(root)).toMatchObject({ kind: 'kernel', adopted, boots: true })
+  })
+
+  it('would not boot without an entrypoint if it is ours; of another kernel that is not known', async () => {
+    expect(await documentOf(make(ours))).toMatchObject({ boots: false })
+    expect(await documentOf(make({ '/boot/vmlinuz': 'k' }))).toMatchObject({ boots: true, adopted: null })
+  })
+
+  it.each([
+    ['another kernel', { ...ours, '/boot/vmlinuz': 'KERNEL' }],
+    ['another initramfs', { ...ours, '/boot/initrd.img': 'other' }],
+    ['a link', { ...ours, '/boot/vmlinuz': { link: 'k' }, '/boot/k': 'kernel' }],
+    ['a marker that is not one', { ...ours, '/boot/zmachine.json': '{"format":1}' }],
+  ])('is not ours with %s', async (_, content) => {
+    expect(await documentOf(make(content))).toMatchObject({ kind: 'kernel', adopted: null })
+  })
 })
 
 describe('where values come from', () => {
