@@ -33,7 +33,7 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   // A pure file among effects.
   [['boot/io/stop.ts'], CONSTANTS],
   [
-    ['supervise/mounts.ts', 'supervise/outcome.ts', 'supervise/state.ts'],
+    ['supervise/shutdown/mounts.ts', 'supervise/outcome.ts', 'supervise/state.ts'],
     ['config/machine.ts', 'boot/io/stop.ts', 'lib/', ...CONSTANTS],
   ],
   // A lease's packets and states are pure; what it asks of the kernel are netlink's codecs.
@@ -76,12 +76,13 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   [['host/cache/'], ['host/lib/', 'lib/', 'node:']],
   // TOML is a library's to read.
   [['host/image/'], ['host/cache/', 'host/lib/', 'config/', 'lib/', 'node:', 'smol-toml']],
-  [['host/machine/'], ['host/image/', 'host/lib/', 'lib/', 'node:']],
+  [['host/console/'], ['host/lib/', 'node:']],
+  [['host/machine/'], ['host/console/', 'host/image/', 'host/lib/', 'lib/', 'node:']],
   [['host/seed/'], ['host/lib/', 'config/', 'lib/', 'node:']],
   [['host/plan/'], ['host/seed/', 'host/image/', 'host/lib/', 'config/', 'plan/', 'lib/']],
   [['host/inspect/'], ['host/plan/', 'host/image/', 'host/lib/', 'config/', 'lib/', 'node:']],
   [['host/adopt/'], ['host/machine/', 'host/image/', 'host/lib/', 'lib/', 'node:']],
-  [['host/timeline/'], ['host/machine/', 'host/lib/', 'lib/', 'node:']],
+  [['host/timeline/'], ['host/console/', 'host/lib/', 'lib/', 'node:']],
   [
     ['host/cli/', 'host/library.ts'],
     ['host/', 'lib/', 'node:'],
@@ -96,7 +97,7 @@ const PURE = [
   'boot/io/stop.ts',
   'boot/log/entries.ts',
   'boot/log/termios.ts',
-  'supervise/mounts.ts',
+  'supervise/shutdown/mounts.ts',
   'supervise/outcome.ts',
   'supervise/state.ts',
   ...ENCODERS,

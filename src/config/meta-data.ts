@@ -2,9 +2,9 @@
 
 import { hostnameProblem } from '../lib/names.ts'
 import type { Parsed } from './keys.ts'
-import { parseYaml } from './yaml.ts'
-import type { Place, YamlNode } from './yaml-reader.ts'
-import { asText, type Complaining, isNull, readFields, show } from './yaml-values.ts'
+import type { Place, YamlNode } from './yaml/reader.ts'
+import { asText, type Complaining, isNull, readFields, show } from './yaml/values.ts'
+import { parseYaml } from './yaml/yaml.ts'
 
 interface Collected extends Complaining {
   /** NoCloud's own key. */

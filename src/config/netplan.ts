@@ -8,8 +8,7 @@ import { isInterfaceName } from '../lib/names.ts'
 import { brief, quote } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 import type { NicConfig, RouteConfig } from './machine.ts'
-import { parseYaml } from './yaml.ts'
-import type { Place, YamlNode } from './yaml-reader.ts'
+import type { Place, YamlNode } from './yaml/reader.ts'
 import {
   asBoolean,
   asNumber,
@@ -21,7 +20,8 @@ import {
   readFields,
   readItems,
   show,
-} from './yaml-values.ts'
+} from './yaml/values.ts'
+import { parseYaml } from './yaml/yaml.ts'
 
 /** RT_TABLE_MAIN of rtnetlink(7). */
 const MAIN_TABLE = 254

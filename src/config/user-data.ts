@@ -8,9 +8,9 @@ import { quote, trim } from '../lib/text.ts'
 import type { Parsed } from './keys.ts'
 import type { MountConfig } from './machine.ts'
 import { readHostname } from './meta-data.ts'
-import { parseYaml } from './yaml.ts'
-import type { Place, YamlNode } from './yaml-reader.ts'
-import { asText, type Complaining, entryOf, isNull, readFields, readItems, show } from './yaml-values.ts'
+import type { Place, YamlNode } from './yaml/reader.ts'
+import { asText, type Complaining, entryOf, isNull, readFields, readItems, show } from './yaml/values.ts'
+import { parseYaml } from './yaml/yaml.ts'
 
 interface Collected extends Complaining {
   readonly source: string

@@ -3,4 +3,4 @@
 export { explainExec, nearPrograms } from './explain.ts'
 export { supervise } from './loop.ts'
 export { runShell } from './shell.ts'
-export { shutDown } from './shutdown.ts'
+export { shutDown } from './shutdown/shutdown.ts'

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { nodeRuntime } from '../../src/runtime/node/host.ts'
-import { callWithin } from '../../src/supervise/helper.ts'
+import { callWithin } from '../../src/supervise/shutdown/helper.ts'
 import { ENOENT } from '../../src/sys/errno.ts'
 import { SYS_chdir, SYS_read, uptime, useRuntime } from '../../src/sys/linux.ts'
 

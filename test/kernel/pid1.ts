@@ -8,8 +8,8 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PRODUCTS } from '../../build/paths.ts'
+import { type ContainerExit, containerExit } from '../../src/host/console/container-exit.ts'
 import { needProgram } from '../../src/host/lib/programs.ts'
-import { type ContainerExit, containerExit } from '../../src/host/machine/container-exit.ts'
 import { guestProgram, probeProgram } from '../qemu/lib/files.ts'
 
 const UNSHARE = ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--uts', '--ipc', '--net']

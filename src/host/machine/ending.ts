@@ -4,7 +4,7 @@
  * last line, after which only the kernel was there to speak.
  */
 
-import type { Console } from './console.ts'
+import type { Console } from '../console/console.ts'
 import type { Json } from './qmp.ts'
 
 export type ExitReason =

@@ -1,7 +1,7 @@
 /** Describes a machine as data. */
 
+import type { LogFile } from '../console/log-file.ts'
 import type { Accel } from '../lib/programs.ts'
-import type { LogFile } from './log-file.ts'
 
 export interface MachineOptions {
   /** A kernel that QEMU can load: a bzImage, or an ELF with a PVH entry. Without it, the firmware boots from a disk. */

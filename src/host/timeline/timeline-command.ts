@@ -2,12 +2,12 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { bootLogFolder, type Environment, newestBootLog } from '../console/boot-logs.ts'
+import type { ContainerExit } from '../console/container-exit.ts'
 import { errorCode } from '../lib/input.ts'
 import type { Output } from '../lib/output.ts'
 import { COLOURS, PLAIN, type Style } from '../lib/sections.ts'
 import { parseOptions, UsageError } from '../lib/usage.ts'
-import { bootLogFolder, type Environment, newestBootLog } from '../machine/boot-logs.ts'
-import type { ContainerExit } from '../machine/container-exit.ts'
 import { readTimeline, type Span, spansOf, sumOf, type Timeline, type Which } from './timeline.ts'
 import { timelineSvg } from './timeline-svg.ts'
 

@@ -1,6 +1,6 @@
 /** Reads from a serial log how long each step of a boot took. */
 
-import { type ContainerExit, containerExit } from '../machine/container-exit.ts'
+import { type ContainerExit, containerExit } from '../console/container-exit.ts'
 
 export interface Timeline {
   /** The kernel's time until it starts PID 1, in milliseconds; known where it or PID 1 prints it. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createConsole } from '../../../src/host/machine/console.ts'
+import { createConsole } from '../../../src/host/console/console.ts'
 import { areHalted, exitReason, halted, shutdownReason } from '../../../src/host/machine/ending.ts'
 
 test.each([

@@ -12,9 +12,9 @@
  * to the next line that is not indented further.
  */
 
-import { type Problem, report } from '../lib/problem.ts'
-import { quote } from '../lib/text.ts'
-import { readFlow } from './yaml-flow.ts'
+import { type Problem, report } from '../../lib/problem.ts'
+import { quote } from '../../lib/text.ts'
+import { readFlow } from './flow.ts'
 import {
   addEntry,
   broken,
@@ -40,8 +40,8 @@ import {
   tooDeep,
   unquote,
   type YamlNode,
-} from './yaml-reader.ts'
-import { closingQuote, foldBlock, isBlank, trimEnd } from './yaml-text.ts'
+} from './reader.ts'
+import { closingQuote, foldBlock, isBlank, trimEnd } from './text.ts'
 
 const NO_TABS = 'tabs cannot indent; skipped'
 

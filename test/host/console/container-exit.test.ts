@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { containerExit } from '../../../src/host/machine/container-exit.ts'
+import { containerExit } from '../../../src/host/console/container-exit.ts'
 
 const line = (code: number): string =>
   `zmachine: exited code=${code} signal=none reason=exit uptime=12.345\r\n`

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type LogFile, openLog } from '../../../src/host/machine/log-file.ts'
+import { type LogFile, openLog } from '../../../src/host/console/log-file.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
 
 const folder = temporaryFolder()

@@ -1,6 +1,6 @@
 /** What /proc tells of mounts and swap, for the way down. Pure. */
 
-import { words } from '../lib/text.ts'
+import { words } from '../../lib/text.ts'
 
 export interface Mount {
   readonly target: string

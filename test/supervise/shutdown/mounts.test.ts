@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest'
-import { isBelow, parseMounts, parseSwaps } from '../../src/supervise/mounts.ts'
+import { isBelow, parseMounts, parseSwaps } from '../../../src/supervise/shutdown/mounts.ts'
 
 describe('parseMounts', () => {
   const MOUNTS = `vroot / virtiofs rw,relatime 0 0

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import * as library from 'yaml'
-import { parseYaml } from '../../src/config/yaml.ts'
-import type { YamlNode } from '../../src/config/yaml-reader.ts'
-import { asBoolean, asNumber, asText, isNull } from '../../src/config/yaml-values.ts'
+import type { YamlNode } from '../../../src/config/yaml/reader.ts'
+import { asBoolean, asNumber, asText, isNull } from '../../../src/config/yaml/values.ts'
+import { parseYaml } from '../../../src/config/yaml/yaml.ts'
 
 const bytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1')
 const unicode = (text: string): string => Buffer.from(text, 'latin1').toString('utf8')

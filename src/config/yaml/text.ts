@@ -1,6 +1,6 @@
 /** YAML's quoted text: where it ends, its escapes, how lines are folded. */
 
-import { utf8, visible } from '../lib/text.ts'
+import { utf8, visible } from '../../lib/text.ts'
 
 const BACKSLASH = 92
 

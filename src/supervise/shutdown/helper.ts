@@ -1,12 +1,12 @@
 /** System calls that may never return, made by a helper process that PID 1 can leave behind. */
 
-import { readRequests, requestFds } from '../boot/io/requests.ts'
-import { word } from '../lib/bytes.ts'
-import { type Helper, RESULT, spawnHelper } from '../sys/calls.ts'
-import { WNOHANG } from '../sys/flags.ts'
-import { currentRuntime, uptime, wait4 } from '../sys/linux.ts'
-import type { Argument } from '../sys/port.ts'
-import { waitForEvents } from './wait.ts'
+import { readRequests, requestFds } from '../../boot/io/requests.ts'
+import { word } from '../../lib/bytes.ts'
+import { type Helper, RESULT, spawnHelper } from '../../sys/calls.ts'
+import { WNOHANG } from '../../sys/flags.ts'
+import { currentRuntime, uptime, wait4 } from '../../sys/linux.ts'
+import type { Argument } from '../../sys/port.ts'
+import { waitForEvents } from '../wait.ts'
 
 /** Helpers that were left behind: the kernel may still use their memory. */
 const hung: Helper[] = []

@@ -1,7 +1,7 @@
 /** What the files of the YAML reader share: the nodes, the cursor over the lines, quoted text. */
 
-import { quote } from '../lib/text.ts'
-import { closingQuote, expandEscapes, foldQuoted, isBlank } from './yaml-text.ts'
+import { quote } from '../../lib/text.ts'
+import { closingQuote, expandEscapes, foldQuoted, isBlank } from './text.ts'
 
 /**
  * A line and a column (in bytes) in one number, both from 0: creating an object costs as much as twenty additions, and

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createConsole } from '../../../src/host/machine/console.ts'
+import { createConsole } from '../../../src/host/console/console.ts'
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 

@@ -1,13 +1,13 @@
 /** Unmounts everything, or makes it read-only, without hanging on a server or a disk that has died. */
 
-import { harmless, warn } from '../boot/io/console.ts'
-import { readText } from '../boot/io/files.ts'
-import { DISK_PATIENCE, watch } from '../boot/io/watchdog.ts'
-import { MS_RDONLY, MS_REMOUNT } from '../lib/mount-flags.ts'
-import { quote } from '../lib/text.ts'
-import { MNT_DETACH } from '../sys/flags.ts'
-import { mount, SYS_mount, SYS_statfs, SYS_swapoff, SYS_sync, SYS_umount2 } from '../sys/linux.ts'
-import type { Argument } from '../sys/port.ts'
+import { harmless, warn } from '../../boot/io/console.ts'
+import { readText } from '../../boot/io/files.ts'
+import { DISK_PATIENCE, watch } from '../../boot/io/watchdog.ts'
+import { MS_RDONLY, MS_REMOUNT } from '../../lib/mount-flags.ts'
+import { quote } from '../../lib/text.ts'
+import { MNT_DETACH } from '../../sys/flags.ts'
+import { mount, SYS_mount, SYS_statfs, SYS_swapoff, SYS_sync, SYS_umount2 } from '../../sys/linux.ts'
+import type { Argument } from '../../sys/port.ts'
 import { callWithin } from './helper.ts'
 import { isBelow, isServed, type Mount, parseMounts, parseSwaps } from './mounts.ts'
 

@@ -18,8 +18,8 @@ import {
   tooDeep,
   type YamlList,
   type YamlNode,
-} from './yaml-reader.ts'
-import { isBlank, trimEnd } from './yaml-text.ts'
+} from './reader.ts'
+import { isBlank, trimEnd } from './text.ts'
 
 /**
  * The list or mapping at the cursor, which moves past its closing bracket.

@@ -1,7 +1,7 @@
 /** What YAML nodes mean: scalars by the rules of netplan and cloud-init. */
 
-import { parseDecimal, quote } from '../lib/text.ts'
-import type { Place, YamlNode } from './yaml-reader.ts'
+import { parseDecimal, quote } from '../../lib/text.ts'
+import type { Place, YamlNode } from './reader.ts'
 
 /** Something that collects problems; whatever values are read into is one. */
 export interface Complaining {

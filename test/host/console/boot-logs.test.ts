@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { bootLogFolder, newBootLog, newestBootLog } from '../../../src/host/machine/boot-logs.ts'
+import { bootLogFolder, newBootLog, newestBootLog } from '../../../src/host/console/boot-logs.ts'
 import { temporaryFolder } from '../plan/plan-helpers.ts'
 
 const folder = temporaryFolder()
