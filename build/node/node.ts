@@ -1,6 +1,6 @@
 /**
  * The node build: the same PID 1 as one executable of Node, and its initramfs. TypeScript → one script (esbuild) →
- * a copy of the Node that runs this, with the script inside (`node --build-sea`).
+ * a copy of the Node that runs this, with the script inside (pkg's SEA mode).
  */
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -10,7 +10,7 @@ import type { Entry } from '../cpio.ts'
 import { esbuild } from '../esbuild.ts'
 import { image, writeWhole } from '../initramfs.ts'
 import { librariesOf } from '../libraries.ts'
-import { PRODUCTS } from '../paths.ts'
+import { PRODUCTS, ROOT } from '../paths.ts'
 
 /**
  * How Node is started. Instructions in user space up to the entrypoint of a container with one NIC; time and available
@@ -51,7 +51,8 @@ export async function buildNodeInit(): Promise<number> {
   const out = PRODUCTS.node.init
   const script = await bundleScript()
   const node = await readFile(process.execPath)
-  return unlessMade(out, [script, node, JSON.stringify(SEA)], async () => {
+  const packer = await readFile(PACKER)
+  return unlessMade(out, [script, node, JSON.stringify(SEA), packer, PKG], async () => {
     const work = `${out}.${process.pid}`
     await mkdir(work, { recursive: true })
     try {
@@ -103,14 +104,20 @@ async function bundleScript(): Promise<string> {
   return [...files.values()].join('')
 }
 
+/** What packs it: a new release of it may do so differently. */
+const PACKER = join(ROOT, 'build/node/node-pack.ts')
+const PKG = await readFile(join(ROOT, 'node_modules/@yao-pkg/pkg/package.json'), 'utf8').catch(() => '')
+
+/** A process of its own, since pkg prints what it does. */
 async function pack(script: string, work: string): Promise<void> {
   const log = freshLog('node')
   const file = (name: string): string => join(work, name)
   await writeFile(file('init.cjs'), script)
   await run('strip', ['-o', file('node'), process.execPath], { log })
-  const config = { ...SEA, main: file('init.cjs'), executable: file('node'), output: file('init') }
-  await writeFile(file('sea.json'), JSON.stringify(config))
-  await run(process.execPath, [`--build-sea=${file('sea.json')}`], { log })
+  await run(process.execPath, [PACKER, file('init.cjs'), file('node'), file('init'), JSON.stringify(SEA)], {
+    log,
+    advice: 'The build needs the npm package @yao-pkg/pkg: npm ci installs it.',
+  })
 }
 
 /** All folders above `path`, without the leading slash. */
