@@ -43,6 +43,12 @@ export default defineConfig({
         maxWorkers: 2,
         globalSetup: 'test/images/prepare.ts',
       }),
+      project('docker', ['test/images/docker.test.ts'], {
+        env: { ZMACHINE_DOCKER: 'all' },
+        testTimeout: 600_000,
+        hookTimeout: 300_000,
+        globalSetup: 'test/images/prepare.ts',
+      }),
     ],
   },
 })

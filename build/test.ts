@@ -1,7 +1,7 @@
 /** `npm test`: builds, checks and tests everything, and says in the end what failed. See --help. */
 import { parseArgs } from 'node:util'
 import { buildAll, buildDebianCloud, buildNode } from './build.ts'
-import { CHECK_NAMES, type CheckName, isCheckName, runChecks } from './checks.ts'
+import { CHECK_NAMES, type CheckName, isCheckName, runChecks, USUAL_CHECKS } from './checks.ts'
 import { BuildError } from './command.ts'
 import { ensurePackages, type Purpose } from './debian/system.ts'
 import { command, heading, note } from './progress.ts'
@@ -11,12 +11,13 @@ const HELP = `npm test [-- --only NAME[,NAME...]]
 Builds, checks and tests everything. What is missing of Debian's packages is installed first, where that is allowed.
 
   --only NAMES   some of: ${CHECK_NAMES.join(' ')}
+                 (docker runs only where it is named)
   --help         this text
 `
 
-/** What is asked for: every check unless some are named. */
+/** What is asked for: the usual checks unless some are named. */
 function wanted(only: string | undefined): CheckName[] {
-  const names = only === undefined ? CHECK_NAMES : only.split(',')
+  const names = only === undefined ? USUAL_CHECKS : only.split(',')
   return names.map((name) => {
     if (isCheckName(name)) return name
     throw new BuildError(`--only ${name}: no such check`, `It is one of: ${CHECK_NAMES.join(', ')}`)
@@ -25,8 +26,9 @@ function wanted(only: string | undefined): CheckName[] {
 
 /** The packages that these checks and what they test need. */
 function purposes(names: readonly CheckName[]): Purpose[] {
-  const images: Purpose[] = names.includes('images') ? ['images'] : []
-  const others: Purpose[] = names.some((name) => name !== 'images') ? ['demo', 'test'] : []
+  const ofImages = (name: CheckName): boolean => name === 'images' || name === 'docker'
+  const images: Purpose[] = names.some(ofImages) ? ['images'] : []
+  const others: Purpose[] = names.every(ofImages) ? [] : ['demo', 'test']
   return ['build', 'run', ...others, ...images]
 }
 

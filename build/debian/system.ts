@@ -73,6 +73,7 @@ const PACKAGES: Readonly<Record<Purpose, readonly Package[]>> = {
     { name: 'bsdutils', brings: ['script'] },
     { name: 'strace', brings: ['strace'] },
     { name: 'valgrind', brings: ['valgrind'] },
+    { name: 'attr', brings: ['setfattr'] },
     // What our kernel is asked for by programs.
     { name: 'nftables', brings: ['nft'] },
     { name: 'iptables', brings: ['iptables-nft'] },

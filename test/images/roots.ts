@@ -28,4 +28,10 @@ export const SYSTEM: Recipe = {
   files: { '/etc/initramfs-tools/modules': 'virtiofs\n', '/etc/kernel-img.conf': 'link_in_boot = yes\n' },
 }
 
-export const RECIPES: readonly Recipe[] = [SERVERS, INITS, OPENRC, SYSTEM]
+/** Docker's engine; from Debian 13 on its client is a package of its own, which apt's pattern takes where there is one. */
+export const DOCKER: Recipe = {
+  name: 'docker',
+  packages: ['docker.io', '?exact-name(docker-cli)', 'iptables', 'busybox-static'],
+}
+
+export const RECIPES: readonly Recipe[] = [SERVERS, INITS, OPENRC, SYSTEM, DOCKER]

@@ -60,15 +60,26 @@ export async function startVirtiofsd(
 }
 
 /**
+ * The guest's `trusted.*` attributes are `user.virtiofs.trusted.*` on the host; every other attribute keeps its name. An
+ * overlay whose upper layer is in the root needs `trusted.*` (Docker's overlay2), and virtiofsd drops the CAP_SYS_ADMIN
+ * that setting them takes.
+ *
+ * `trusted.overlay.origin` is refused, which overlayfs accepts. It would hold virtiofsd's number of an inode, which names
+ * another file in the next boot: a file of the upper layer whose origin is then of another type can't be looked up.
+ */
+const XATTR_MAP =
+  ':bad:all:trusted.overlay.origin:user.virtiofs.trusted.overlay.origin::map:trusted.:user.virtiofs.:'
+
+/**
  * The arguments of either version. Caching as zos hosts have it: the directory is the guest's own. Read-only is not among
  * them, since only the one in Rust can do it, from 1.11 on: see `virtiofsdCommand`.
  */
 export function virtiofsdArgs(program: Virtiofsd, { directory, socket }: SharedDirectory): string[] {
   const listen = typeof socket === 'number' ? `--fd=${socket}` : `--socket-path=${socket}`
   if (program.kind === 'c') {
-    return [listen, '-o', `source=${directory}`, '-o', 'cache=auto,xattr', '-f']
+    return [listen, '-o', `source=${directory}`, '-o', 'cache=auto', '-o', `xattrmap=${XATTR_MAP}`, '-f']
   }
-  return [listen, `--shared-dir=${directory}`, '--cache=auto', '--xattr']
+  return [listen, `--shared-dir=${directory}`, '--cache=auto', '--xattr', `--xattrmap=${XATTR_MAP}`]
 }
 
 /**

@@ -2,16 +2,18 @@ import { expect, test } from 'vitest'
 import { virtiofsdArgs, virtiofsdCommand } from '../../../src/host/machine/virtiofsd.ts'
 
 const shared = { directory: '/d', socket: '/s', readOnly: false }
+const MAP =
+  ':bad:all:trusted.overlay.origin:user.virtiofs.trusted.overlay.origin::map:trusted.:user.virtiofs.:'
 
 test('virtiofsdArgs speaks to QEMU’s own version', () => {
   expect(virtiofsdArgs({ path: '/v', kind: 'c' }, shared)).toEqual([
-    ...['--socket-path=/s', '-o', 'source=/d', '-o', 'cache=auto,xattr', '-f'],
+    ...['--socket-path=/s', '-o', 'source=/d', '-o', 'cache=auto', '-o', `xattrmap=${MAP}`, '-f'],
   ])
 })
 
 test('virtiofsdArgs speaks to the version in Rust', () => {
   const program = { path: '/v', kind: 'rust' } as const
-  const args = ['--socket-path=/s', '--shared-dir=/d', '--cache=auto', '--xattr']
+  const args = ['--socket-path=/s', '--shared-dir=/d', '--cache=auto', '--xattr', `--xattrmap=${MAP}`]
   expect(virtiofsdArgs(program, shared)).toEqual(args)
 })
 
