@@ -7,9 +7,6 @@ import { ROOT } from './paths.ts'
 
 export const ZMACHINE = join(ROOT, 'dist/zmachine.js')
 
-/** Packages that are a part of it; a new one is a decision. */
-const BUNDLED = ['node_modules/smol-toml/']
-
 /** Modules of Node's that Node 20 has not. */
 const TOO_NEW = ['node:ffi', 'node:sqlite', 'node:sea']
 
@@ -27,13 +24,9 @@ export async function bundleForNode(entry: string, outfile: string, mode: number
     '--target=node20',
     // Names stay, so that a stack in a bug report can be read.
     '--minify-syntax',
-    // The licences of what is bundled ask for it.
-    '--legal-comments=eof',
     `--define:ZMACHINE_VERSION=${JSON.stringify(version)}`,
   )
-  const packages = Object.keys(inputs).filter(
-    (path) => path.includes('node_modules/') && !BUNDLED.some((known) => path.startsWith(known)),
-  )
+  const packages = Object.keys(inputs).filter((path) => path.includes('node_modules/'))
   const modules = Object.values(outputs).flatMap(({ imports }) => imports.map(({ path }) => path))
   const foreign = modules.filter((path) => !path.startsWith('node:') || TOO_NEW.includes(path))
   if (packages.length + foreign.length > 0) {

@@ -74,8 +74,7 @@ const TABLE: readonly (readonly [files: readonly string[], mayImport: readonly s
   [['host/cache/prune.ts'], ['host/cache/cache.ts']],
   [ENCODERS, ['host/lib/byte-text.ts', 'config/', 'lib/']],
   [['host/cache/'], ['host/lib/', 'lib/', 'node:']],
-  // TOML is a library's to read.
-  [['host/image/'], ['host/cache/', 'host/lib/', 'config/', 'lib/', 'node:', 'smol-toml']],
+  [['host/image/'], ['host/cache/', 'host/lib/', 'config/', 'lib/', 'node:']],
   [['host/console/'], ['host/lib/', 'node:']],
   [['host/machine/'], ['host/console/', 'host/image/', 'host/lib/', 'lib/', 'node:']],
   [['host/seed/'], ['host/lib/', 'config/', 'lib/', 'node:']],
@@ -195,8 +194,6 @@ describe('the source', () => {
       imports(file)
         .filter((target) => !graph.has(target))
         .filter((target) => !target.startsWith('node:') || !matches(file, ['runtime/node/', 'host/']))
-        // Bundled into the command (build/zmachine.ts), which needs nothing where it is installed.
-        .filter((target) => target !== 'smol-toml' || !matches(file, ['host/']))
         .map((target) => `${file} imports ${target}`),
     )
     expect(outside).toEqual([])

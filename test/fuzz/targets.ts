@@ -8,6 +8,8 @@ import { parseCommandLine } from '../../src/config/layers.ts'
 import { parseMetaData } from '../../src/config/meta-data.ts'
 import { parseMountOptions } from '../../src/config/mount-options.ts'
 import { parseNetplan } from '../../src/config/netplan.ts'
+import { splitWords } from '../../src/config/shlex.ts'
+import { parseStartup } from '../../src/config/startup-toml.ts'
 import { parseUserData } from '../../src/config/user-data.ts'
 import { resolveUser } from '../../src/config/users.ts'
 import type { YamlNode } from '../../src/config/yaml/reader.ts'
@@ -20,7 +22,6 @@ import { decodeMessage, encodeMessage } from '../../src/dhcp/packet.ts'
 import { leaseRequests } from '../../src/dhcp/requests.ts'
 import { createConsoleFilter } from '../../src/host/cli/console-filter.ts'
 import { containerExit } from '../../src/host/console/container-exit.ts'
-import { readStartup, splitEntrypoint } from '../../src/host/image/startup-toml.ts'
 import { hasPvhEntry, readKernel } from '../../src/host/image/vmlinux.ts'
 import { UsageError } from '../../src/host/lib/usage.ts'
 import type { Bytes } from '../../src/lib/bytes.ts'
@@ -252,13 +253,13 @@ function runMounts(text: string): void {
 }
 
 function runStartup(text: string): void {
-  const { entrypoint, environment, problems } = readStartup(text)
+  const { layer, problems } = parseStartup(text, () => true)
   for (const { message } of problems)
     hold(message !== '' && message.length < 4000, 'a message nobody can read')
-  hold(entrypoint === undefined || isByteString(entrypoint.command), 'no byte string')
-  hold(environment.size <= text.length, 'more variables than characters')
-  const split = splitEntrypoint(text)
-  hold(split.entrypoint === undefined || split.problem === undefined, 'both an entrypoint and a problem')
+  hold(layer.init === undefined || isByteString(layer.init), 'no byte string')
+  hold((layer.environment?.size ?? 0) <= text.length, 'more variables than characters')
+  const { words } = splitWords(text)
+  hold(words.join('').length <= text.length, 'more text than there was')
 }
 
 function runKernel(input: Bytes): void {

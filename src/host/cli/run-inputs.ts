@@ -2,7 +2,8 @@
 
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
-import { readInRoot, resolveInRoot } from '../image/root-reader.ts'
+import { formatProblem } from '../../lib/problem.ts'
+import { isDirectoryInRoot, readInRoot, resolveInRoot } from '../image/root-reader.ts'
 import { readStartup, STARTUP_PATH, type Startup } from '../image/startup-toml.ts'
 import { errorCode } from '../lib/input.ts'
 import type { Report } from '../lib/output.ts'
@@ -14,10 +15,8 @@ import type { RunRequest } from './run-options.ts'
 export function readStartupOf(directory: string, report: Report): Startup | undefined {
   const text = readInRoot(directory, STARTUP_PATH)
   if (text === undefined) return undefined
-  const startup = readStartup(text)
-  const problems = startup.problems.map(
-    ({ message, line }) => `${STARTUP_PATH}${line === undefined ? '' : `:${line}`}: ${message}`,
-  )
+  const startup = readStartup(text, (path) => isDirectoryInRoot(directory, path))
+  const problems = startup.problems.map(formatProblem)
   if (startup.refused) throw new UsageError(problems.join('\n  '), 'zmachine inspect shows the rest')
   for (const problem of problems) report(problem)
   return startup
@@ -120,7 +119,7 @@ function checkWritable(file: string): void {
 /** Refused here, before a machine is started for nothing. Where there is something to run, PID 1 judges it. */
 export function checkEntrypoint(request: RunRequest, startup: Startup | undefined, directory: string): void {
   const isGiven = request.entrypoint !== undefined || request.args.length > 0
-  if (isGiven || startup?.entrypoint !== undefined || request.cmdline.includes('init=')) return
+  if (isGiven || startup?.namesEntrypoint === true || request.cmdline.includes('init=')) return
   const ofRoot = ['/sbin/init', '/.zosrc'].some((path) => resolveInRoot(directory, path) !== undefined)
   if (ofRoot) return
   throw new UsageError(

@@ -42,7 +42,7 @@ export interface Configuration {
 const USER_NETWORK = { address: '10.0.2.15/24', gateway: '10.0.2.2', dns: '10.0.2.3' }
 
 export function configurationOf(request: RunRequest, facts: Facts): Configuration {
-  const entrypoint = entrypointOf(request, facts)
+  const entrypoint = entrypointOf(request)
   const environment = environmentOf(facts)
   const hostname = request.hostname ?? facts.hostname
   const volumes = request.volumes.map((volume, at) => ({ ...volume, tag: `volume${at}` }))
@@ -151,17 +151,11 @@ interface Entrypoint {
   readonly args: readonly string[]
 }
 
-/** From the options, else from /.startup.toml; undefined leaves the choice to PID 1. */
-function entrypointOf({ entrypoint, args }: RunRequest, { startup, kind }: Facts): Entrypoint | undefined {
+/** From the options; undefined leaves it to PID 1, which reads /.startup.toml as well: a host takes only variables out of it. */
+function entrypointOf({ entrypoint, args }: RunRequest): Entrypoint | undefined {
   if (entrypoint !== undefined) return { init: entrypoint, args }
   const [init, ...rest] = args
-  if (init !== undefined) return { init, args: rest }
-  // A host takes only variables out of the file: it sets the entrypoint before.
-  if (kind === 'kernel') return undefined
-  const found = startup?.entrypoint
-  return found === undefined
-    ? undefined
-    : { init: decode(found.command), args: found.args.map((each) => decode(each)) }
+  return init === undefined ? undefined : { init, args: rest }
 }
 
 /** The options' variables override those of /.startup.toml. */

@@ -101,13 +101,18 @@ function startupOf(root: string): Startup | undefined {
   const place = resolveInRoot(root, STARTUP_PATH)
   if (place === undefined) return undefined
   const read = readBounded(place)
-  if ('text' in read) return readStartup(read.text)
+  if ('text' in read) return readStartup(read.text, (path) => isDirectoryInRoot(root, path))
   // A host runs as root, and reads what this user may not.
   const refused = read.why !== 'EACCES'
   const message = refused
     ? `${read.why}; a zos host refuses the root`
     : 'not readable by this user: it is not known'
-  return { environment: new Map(), problems: [{ source: STARTUP_PATH, message }], refused }
+  return {
+    namesEntrypoint: false,
+    environment: new Map(),
+    problems: [{ source: STARTUP_PATH, message }],
+    refused,
+  }
 }
 
 /** What PID 1 makes of the root, and of what the host would put into the seed's zosrc. */
@@ -133,14 +138,8 @@ function startOf(root: string, startup: Startup | undefined): Start {
 }
 
 /** As the host writes them: `Extension.write` of threefoldtech/zos, pkg/vm/cloudinit/image.go. */
-function zosrcOf({ environment, entrypoint }: Startup): string {
-  const lines = Array.from(environment, ([name, value]) => `export ${name}=${shellQuote(value)}`)
-  if (entrypoint !== undefined) {
-    lines.push(`init=${shellQuote(entrypoint.command)}`)
-    if (entrypoint.args.length > 0) lines.push(`set -- ${entrypoint.args.map(shellQuote).join(' ')}`)
-  }
-  return lines.map((line) => `${line}\n`).join('')
-}
+const zosrcOf = ({ environment }: Startup): string =>
+  Array.from(environment, ([name, value]) => `export ${name}=${shellQuote(value)}\n`).join('')
 
 const SEED_ZOSRC = 'seed/zosrc'
 

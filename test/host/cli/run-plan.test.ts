@@ -22,7 +22,7 @@ ROOT = "of root"
 BOTH = "of root"
 `
 
-const startup = readStartup(STARTUP)
+const startup = readStartup(STARTUP, () => true)
 
 const FACTS: Facts = {
   kind: 'container',
@@ -57,7 +57,8 @@ function planned(argv: readonly string[], facts: Partial<Facts> = {}): PlanResul
   const result = planOf({
     cmdline: `${toByteText(line)}\n`,
     seed: seed === undefined ? undefined : { files, problems: [] },
-    readRoot: undefined,
+    // PID 1 reads the file itself.
+    readRoot: (path) => (path === '/.startup.toml' && facts?.startup !== undefined ? STARTUP : undefined),
   })
   expect(result.problems).toEqual([])
   expect(result.refusals).toEqual([])

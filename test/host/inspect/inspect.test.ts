@@ -70,7 +70,7 @@ const startup = (name: string, args: readonly string[] = [], env = ''): string =
 test('the text of a container with all of its files', async () => {
   const root = make({
     '/.startup.toml': startup('/sbin/zinit', ['init'], 'LANG = "de", GREETING = "hello, \'world\'"'),
-    '/.zosrc': "export LANG='fr'\nexport OWN='1'\ninit='/other'\n",
+    '/.zosrc': "export LANG='fr'\nexport OWN='1'\n",
     '/etc/environment': 'LANG=C\nTZ=UTC\nnonsense\n',
     '/sbin/zinit': elf(62, '/lib64/ld.so'),
     '/lib64/ld.so': { link: '/lib/ld.so' },
@@ -120,7 +120,7 @@ describe('a root with a kernel of its own', () => {
 })
 
 describe('where values come from', () => {
-  it('is a file of the root, the weakest first: environment, .zosrc, .startup.toml', async () => {
+  it('is a file of the root: a host puts the variables of .startup.toml into the seed, and PID 1 reads the rest', async () => {
     const root = make({
       '/.startup.toml': startup('/app', [], 'A = "toml"'),
       '/.zosrc': "export A='rc'\nexport B='rc'\ninit='/rc'\nset -- 'x'\n",
@@ -128,9 +128,8 @@ describe('where values come from', () => {
       '/app': elf(),
     })
     const { entrypoint, environment } = await documentOf(root)
-    expect(entrypoint?.program).toEqual({ value: '/app', from: '/.startup.toml' })
-    // The weaker source's arguments are those of its own entrypoint.
-    expect(entrypoint?.arguments).toEqual({ value: [], from: 'default' })
+    expect(entrypoint?.program).toEqual({ value: '/rc', from: '/.zosrc' })
+    expect(entrypoint?.arguments).toEqual({ value: ['x'], from: '/.zosrc' })
     const from = new Map(environment?.map(({ name, value, from }) => [name, `${value} ${from}`]))
     expect([from.get('A'), from.get('B'), from.get('C')]).toEqual([
       'toml /.startup.toml',
@@ -289,7 +288,7 @@ test('a .startup.toml that a host refuses is a refusal; one that is odd is a pro
   const bad = await documentOf(make({ '/.startup.toml': 'x = \n', '/sbin/init': elf() }))
   expect(bad).toMatchObject({
     boots: false,
-    refusals: [expect.stringMatching(/^\/\.startup\.toml:1:\d+: no TOML/)],
+    refusals: [expect.stringMatching(/^\/\.startup\.toml:1:5: expected a value/)],
   })
   const folder = await documentOf(make({ '/.startup.toml/x': '', '/sbin/init': elf() }))
   expect(folder).toMatchObject({

@@ -321,9 +321,11 @@ describe('encodeCmdline', () => {
       fc.record({ to: wild, via: wild }).map((route) => ({ routes: [route] })),
       fc.tuple(wild, wild).map((pair) => ({ environment: new Map([pair]) })),
     )
+    let tried = 0
     let carried = 0
     fc.assert(
       fc.property(one, (data) => {
+        tried++
         let line: string
         try {
           line = encodeCmdline(data)
@@ -336,6 +338,6 @@ describe('encodeCmdline', () => {
       }),
       { numRuns: 5000 },
     )
-    expect(carried).toBeGreaterThan(1000)
+    expect(carried).toBeGreaterThan(tried / 5)
   })
 })
