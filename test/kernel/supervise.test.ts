@@ -46,3 +46,11 @@ test('10,000 orphans are reaped while they come', async () => {
   expect(output).toMatch(/orphans: 10000 in/)
   expect(code).toBe(0)
 })
+
+test('an entrypoint that fails to start leaves one timeline, not two', async () => {
+  const options = 'zmachine.timeline zmachine.cwd=/nosuch'
+  const { output, exit } = await runInit(ours(options), join(folder, 'cwd'), ['/bin/sh'])
+  expect(output).toMatch(/zmachine: fatal: chdir \/nosuch: ENOENT/)
+  expect(output.match(/timeline \S+ ms free the initramfs/g)).toHaveLength(1)
+  expect(exit).toMatchObject({ code: 125, reason: 'failed' })
+})
