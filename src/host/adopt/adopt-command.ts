@@ -130,7 +130,7 @@ ${rows.join('')}  ${MARKER.padEnd(20)}         how they are recognised as ours
 
 Next
 ${columns([
-  [`zmachine run ${root}`, 'boots it as a zos host does'],
+  [`zmachine run ${root} -- COMMAND`, 'boots it as a zos host does'],
   [`tar -C ${root} -czf image.tar.gz .`, 'packs it, for a hub to make an flist of'],
   [`zmachine adopt --remove ${root}`, 'takes them away again'],
 ])}`

@@ -49,6 +49,18 @@ const SUBCOMMANDS: Readonly<
   'extract-vmlinux': (args, terminal) => extractVmlinuxCommand(args, terminal, terminal.errors),
 }
 
+/** Subcommands that people know from docker, and what to do instead. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  build: 'docker build -t app . && docker export "$(docker create app)" > app.tar',
+  exec: 'zmachine run --ssh-key ~/.ssh/id_ed25519.pub -p 2222:22 ROOT, with sshd in the root',
+  images: 'zmachine cache ls',
+  kill: 'kill -TERM PID of zmachine run, twice',
+  logs: 'zmachine run --log FILE ROOT',
+  ps: "pgrep -af 'zmachine.* run'",
+  pull: 'docker export "$(docker create IMAGE)" > image.tar && zmachine run image.tar -- COMMAND',
+  stop: 'kill -TERM PID of zmachine run',
+}
+
 /** In raw mode a new line alone does not go back to the first column. */
 const reporter =
   ({ errors }: Terminal) =>
@@ -92,6 +104,8 @@ function dispatch([name, ...rest]: readonly string[], terminal: Terminal): numbe
     const subcommand = SUBCOMMANDS[name]
     if (subcommand !== undefined) return subcommand(rest, terminal)
   }
+  if (Object.hasOwn(ELSEWHERE, name))
+    throw new UsageError(`docker's ${name} has no counterpart`, ELSEWHERE[name])
   const known = name.startsWith('-') ? ['--help', '--version'] : Object.keys(SUBCOMMANDS)
   const what = name.startsWith('-') ? 'option' : 'subcommand'
   throw new UsageError(`unknown ${what} ${JSON.stringify(name)}${didYouMean(name, known)}`, 'zmachine --help')

@@ -28,12 +28,13 @@ export function given<K extends string, V>(key: K, value: V | undefined): { [P i
   return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V })
 }
 
-export function oneOf<T extends string>(text: string, option: string, known: readonly T[]): T {
+/** @param others what the hint lists behind the known ones */
+export function oneOf<T extends string>(text: string, option: string, known: readonly T[], others = ''): T {
   return (
     known.find((each) => each === text) ??
     fail(
       `${option} ${JSON.stringify(text)} is not supported${didYouMean(text, known)}`,
-      `one of ${known.join(', ')}`,
+      `one of ${known.join(', ')}${others}`,
     )
   )
 }
@@ -47,7 +48,8 @@ export function readVariable(text: string, where = '--env'): Variable {
   const name = at < 0 ? text : text.slice(0, at)
   const quoted = `${where} ${JSON.stringify(text)}`
   if (name === '') return fail(`${quoted}: the name of the variable is missing`, '--env NAME=VALUE')
-  if (/\s/.test(name)) return fail(`${quoted}: the name of a variable has no white space`, '--env NAME=VALUE')
+  if (/\s/.test(name))
+    return fail(`${quoted}: a variable's name can't contain white space`, '--env NAME=VALUE')
   return [name, at < 0 ? undefined : text.slice(at + 1)]
 }
 
@@ -74,14 +76,14 @@ export function readCount(text: string, option: string, most: number): number {
   const count = /^\d+$/.test(text) ? Number(text) : 0
   return count >= 1 && count <= most
     ? count
-    : fail(`${option} ${JSON.stringify(text)}: a number from 1 to ${most}`)
+    : fail(`${option} ${JSON.stringify(text)} is not a whole number from 1 to ${most}`)
 }
 
 export function readSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0
   // setTimeout's own limit is 2^31 ms.
   if (seconds > 0 && seconds < 2_000_000) return seconds
-  return fail(`--timeout ${JSON.stringify(text)}: a number of seconds greater than 0`, '--timeout 60')
+  return fail(`--timeout ${JSON.stringify(text)} is not a number of seconds greater than 0`, '--timeout 60')
 }
 
 /** A directory whose name has a colon can't be shared, as with docker's `-v`. */
@@ -115,7 +117,7 @@ export function readDisk(text: string): DiskRequest {
 export function readNetwork(text: string): NetworkRequest {
   const tap = /^tap=([^/\s,]{1,15})$/.exec(text)?.[1]
   if (tap !== undefined) return { kind: 'tap', interface: tap }
-  const kind = oneOf(text, '--network', ['user', 'isolated', 'none'])
+  const kind = oneOf(text, '--network', ['user', 'isolated', 'none'], ', tap=IFACE')
   return kind === 'none' ? { kind } : { kind: 'user', outbound: kind === 'user' }
 }
 

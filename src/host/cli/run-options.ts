@@ -84,7 +84,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'cap-drop': OWN_MACHINE,
   'security-opt': OWN_MACHINE,
   init: 'leave it out: PID 1 is always an init',
-  runtime: '--pid1 chooses the build of PID 1',
+  runtime: 'leave it out: QEMU is the only runtime',
   tmpfs: 'mount it in the container',
   restart: "use --cmdline 'zmachine.on_exit=restart'",
 }
@@ -132,7 +132,7 @@ export interface RunRequest {
 export function readRunOptions(argv: readonly string[]): RunRequest | 'help' {
   const { values, root, rest } = split(argv)
   if (values.help === true) return 'help'
-  if (root === undefined) return fail('ROOT is missing: a directory, or a .tar of one')
+  if (root === undefined) return fail('ROOT is missing: a root directory, or an archive of one')
   const pid1 = oneOf(values.pid1 ?? 'lean', '--pid1', ['lean', 'node'])
   const request: RunRequest = {
     root,

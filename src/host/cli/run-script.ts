@@ -20,7 +20,8 @@ export function formatScript({ folder, preparation, commands, seed }: Script): s
   const [program = '', ...args] = qemu
   const lines = [
     '#!/bin/sh',
-    '# The machine of a zmachine run --print. Its console is the terminal; Ctrl-A X ends it.',
+    '# The machine of a zmachine run --print. Its console is the terminal; Ctrl-A X ends it. The exit code is that of QEMU;',
+    "# the container's is in the console's last line, zmachine: exited.",
     'set -eu',
     `cd ${commandLine(process.cwd(), [])}`,
     'servers=',

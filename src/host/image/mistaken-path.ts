@@ -21,7 +21,8 @@ export function refuseMissingRoot(path: string): never {
   }
   const image = path.replace(/^docker:\/\//, '')
   const missing = `the root ${JSON.stringify(path)} does not exist`
-  if (!IMAGE_REFERENCE.test(image)) throw new UsageError(missing, 'name a folder, or an archive of one')
+  if (!IMAGE_REFERENCE.test(image) || ARCHIVE_NAME.test(image))
+    throw new UsageError(missing, 'name a folder, or an archive of one')
   const hasRegistry = image.slice(0, Math.max(0, image.indexOf('/'))).includes('.')
   const isImage = image !== path || hasRegistry || /[:@]/.test(image)
   const name = image.replace(/^.*\//, '').replace(/[@:].*$/, '')
@@ -37,6 +38,9 @@ export function refuseMissingRoot(path: string): never {
 /** `nginx`, `registry.example/nginx:1.25`, `nginx@sha256:…`: names are in lower case, and never begin with a dot. */
 const IMAGE_REFERENCE =
   /^[a-z0-9][a-z0-9._-]*(?::\d+)?(?:\/[a-z0-9][a-z0-9._-]*)*(?::\w[\w.-]*)?(?:@sha256:[0-9a-f]+)?$/
+
+/** What nobody calls an image. */
+const ARCHIVE_NAME = /\.(tar|tgz|tar\.\w+)$/
 
 interface FileKind {
   readonly magic: string

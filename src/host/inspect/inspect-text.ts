@@ -79,7 +79,7 @@ const mode = ({ init }: EntrypointFile): string =>
 
 function describeFile(file: EntrypointFile): string {
   const { path, target, format, machine, interpreter } = file
-  if (path === undefined || target === undefined) return 'not to be started, see below'
+  if (path === undefined || target === undefined) return "can't be started, see below"
   const link = target === path ? '' : `${shown(target)}: `
   const found = interpreter?.found === true ? 'is in the root' : 'is not in the root'
   if (format === 'script') return `${link}a script for ${shown(interpreter?.path ?? '')}, which ${found}`

@@ -14,9 +14,9 @@ export class UsageError extends Error {
   }
 }
 
-/** `; did you mean --seed?`, or nothing if no known word is similar. */
+/** `; did you mean --seed?`, or nothing if no known word is similar. One letter is similar to anything. */
 export function didYouMean(word: string, known: readonly string[], prefix = ''): string {
-  const meant = nearest(word, known)
+  const meant = word.length < 2 ? undefined : nearest(word, known)
   return meant === undefined ? '' : `; did you mean ${prefix}${meant}?`
 }
 
@@ -50,8 +50,7 @@ export function parseArguments<T extends ParseArgsOptionsConfig>(
       throw new UsageError(`${command} takes no argument ${JSON.stringify(token.value)}, only ${only}`, hint)
     }
     if (token.kind === 'option' && !isKnown(token.name, options)) {
-      const known = Object.keys(options)
-      throw new UsageError(`unknown option ${token.rawName}${didYouMean(token.name, known, '--')}`, hint)
+      throw new UsageError(`unknown option ${token.rawName}${meantInstead(token.name, options)}`, hint)
     }
   }
   try {
@@ -61,6 +60,12 @@ export function parseArguments<T extends ParseArgsOptionsConfig>(
     throw new UsageError(message.split('\n').join(' '), hint)
   }
 }
+
+/** Some subcommands have `--format json`, others `--json`. */
+const meantInstead = (name: string, options: ParseArgsOptionsConfig): string =>
+  name === 'format' && isKnown('json', options)
+    ? '; did you mean --json?'
+    : didYouMean(name, Object.keys(options), '--')
 
 const isKnown = (name: string, options: ParseArgsOptionsConfig): boolean => Object.hasOwn(options, name)
 

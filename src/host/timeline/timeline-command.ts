@@ -25,8 +25,8 @@ Argument
               $XDG_STATE_HOME/zmachine/boots (~/.local/state/zmachine/boots)
 
 Options
-  --svg FILE  draws it into FILE.svg: a row for each step, at its place in time; --svg - writes
-              to the standard output
+  --svg FILE  draws it into FILE, which ends with .svg: a row for each step, at its place in time;
+              --svg - writes to the standard output
   --json      prints one JSON document (version 1) for programs
   -h, --help  this text
 

@@ -164,16 +164,20 @@ describe('what is wrong is named, with what to do', () => {
   test.each<readonly [argv: readonly string[], said: RegExp]>([
     [[], /^ROOT is missing: .*\nzmachine run --help/],
     [['--', 'sh'], /^ROOT is missing/],
-    [['root', 'sh', '-c'], /^unknown option -c/],
+    [['root', 'sh', '-c'], /^unknown option -c\nzmachine run --help/],
     [
       ['root', '/bin/sh', 'x'],
       /^unexpected argument "\/bin\/sh" after ROOT "root"\n.*zmachine run root -- \/bin\/sh x$/,
     ],
+    [['root', '-x'], /^unknown option -x\nzmachine run --help/],
     [['root', '--memry', '1G'], /^unknown option --memry; did you mean --memory\?\nzmachine run --help/],
     [['root', '--read-only=yes'], /--read-only/],
     [['root', '--env'], /--env.* argument missing/],
     [['root', '-e', '-i'], /'-e' argument is ambiguous/],
-    [['root', '-e', 'A B=c'], /^--env "A B=c": the name of a variable has no white space\n--env NAME=VALUE/],
+    [
+      ['root', '-e', 'A B=c'],
+      /^--env "A B=c": a variable's name can't contain white space\n--env NAME=VALUE/,
+    ],
     [['root', '-e', '=x'], /^--env "=x": the name of the variable is missing\n--env NAME=VALUE/],
     [['root', '-e', ''], /^--env "": the name of the variable is missing/],
     [['root', '-m', '0'], /^--memory "0" is not a size\n--memory 512M/],
@@ -182,9 +186,9 @@ describe('what is wrong is named, with what to do', () => {
     [['root', '-m', '1e3'], /^--memory "1e3" is not a size/],
     [['root', '-m', '47M'], /^--memory 47M is less than 48 MB, the least that boots\n--memory 256M/],
     [['root', '-m', '99999999T'], /^--memory "99999999T" is not a size/],
-    [['root', '--cpus', '0'], /^--cpus "0": a number from 1 to 255/],
-    [['root', '--cpus', '1.5'], /^--cpus "1.5": a number from 1 to 255/],
-    [['root', '--cpus', '256'], /^--cpus "256": a number from 1 to 255/],
+    [['root', '--cpus', '0'], /^--cpus "0" is not a whole number from 1 to 255/],
+    [['root', '--cpus', '1.5'], /^--cpus "1.5" is not a whole number from 1 to 255/],
+    [['root', '--cpus', '256'], /^--cpus "256" is not a whole number from 1 to 255/],
     [['root', '-v', '/a'], /^--volume "\/a": not DIR:\/target or DIR:\/target:ro\n--volume \.\/data:\/data/],
     [['root', '-v', '/a:b'], /^--volume "\/a:b"/],
     [['root', '-v', ':/b'], /^--volume ":\/b"/],
@@ -202,7 +206,10 @@ describe('what is wrong is named, with what to do', () => {
       ['root', '--network', 'isolate'],
       /^--network "isolate" is not supported; did you mean isolated\?\none of user, isolated/,
     ],
-    [['root', '--network', 'bridge'], /^--network "bridge" is not supported\none of user, isolated, none/],
+    [
+      ['root', '--network', 'bridge'],
+      /^--network "bridge" is not supported\none of user, isolated, none, tap=IFACE/,
+    ],
     [['root', '--network', 'tap='], /^--network "tap="/],
     [['root', '--network', 'tap=a/b'], /^--network "tap=a\/b"/],
     [['root', '--network', 'tap=sixteen-letters0'], /^--network "tap=sixteen-letters0"/],
@@ -253,9 +260,9 @@ describe('what is wrong is named, with what to do', () => {
       /^--protocol "sed" is not supported; did you mean seed\?\none of seed, cmdline/,
     ],
     [['root', '--accel', 'hvf'], /^--accel "hvf".*\none of auto, kvm, tcg/],
-    [['root', '--timeout', '0'], /^--timeout "0": a number of seconds greater than 0\n--timeout 60/],
-    [['root', '--timeout', '1m'], /^--timeout "1m": a number of seconds/],
-    [['root', '--timeout', '2147484'], /^--timeout "2147484": a number of seconds/],
+    [['root', '--timeout', '0'], /^--timeout "0" is not a number of seconds greater than 0\n--timeout 60/],
+    [['root', '--timeout', '1m'], /^--timeout "1m" is not a number of seconds/],
+    [['root', '--timeout', '2147484'], /^--timeout "2147484" is not a number of seconds/],
     [['root', '--__proto__'], /^unknown option --__proto__/],
     [['root', '--constructor=x'], /^unknown option --constructor/],
   ])('%j', (argv, said) => {
@@ -270,7 +277,7 @@ test.each([
   ['-d', /^systemd-run --user --same-dir --unit NAME zmachine run /m],
   ['-P', /-p CONTAINER_PORT/],
   ['--init', /leave it out/],
-  ['--runtime=runc', /--pid1/],
+  ['--runtime=runc', /leave it out/],
   ['--name=web', /--hostname/],
   ['--net=none', /--network/],
   ['--mount=type=bind', /--volume or --disk/],
@@ -294,8 +301,8 @@ describe('an --env-file', () => {
   })
 
   test.each([
-    ['A=1\nexport B=2', /^--env-file f:2: "export B=2": the name of a variable has no white space/],
-    ['SOME WORDS', /^--env-file f:1: "SOME WORDS": the name/],
+    ['A=1\nexport B=2', /^--env-file f:2: "export B=2": a variable's name can't contain white space/],
+    ['SOME WORDS', /^--env-file f:1: "SOME WORDS": a variable's name/],
     ['\n\n=x', /^--env-file f:3: "=x": the name of the variable is missing/],
   ])('%j is refused by its line', (text, said) => expect(() => readVariables(text, 'f')).toThrow(said))
 })

@@ -223,7 +223,15 @@ describe('a name that leads nowhere', () => {
     )
   })
 
-  it.each(['./rootfs', '/no/such/root', 'Root Folder', 'a:b:c:d/'])('%s is no image', async (name) => {
+  it.each([
+    './rootfs',
+    '/no/such/root',
+    'Root Folder',
+    'a:b:c:d/',
+    'nginx.tar',
+    'nginx.tar.zst',
+    'nginx.tgz',
+  ])('%s is no image', async (name) => {
     expect(await refusal(name)).toBe(
       'the root "ROOT" does not exist\n  try: name a folder, or an archive of one',
     )
