@@ -28,7 +28,7 @@ import { followLines, openConsoleTerminal, setLineEnd, useStreams, useTerminal, 
 import { pauseWatchdog, SERVER_PATIENCE, watch } from '../io/watchdog.ts'
 import { type Entries, endOutput, entry, newOutput, type Output, type Stream, takeOutput } from './entries.ts'
 import { closeLogFile, LOG_FILE, type LogFile, openLogFile, writeEntries } from './log-file.ts'
-import { makeRaw, TERMIOS_SIZE } from './termios.ts'
+import { endKey, makeRaw, TERMIOS_SIZE } from './termios.ts'
 
 /** What the supervisor does with it. */
 export interface Relay {
@@ -86,7 +86,7 @@ export function openRelay(limit: number): Relay | undefined {
     settings,
     sources: [],
     outgoing: NONE,
-    incoming: NONE,
+    incoming: typedBefore(console, settings),
   }
   followLines((line) => {
     keep(state, { text: entry(line, 'stderr', now()), count: 1 })
@@ -111,6 +111,17 @@ function openConsole(): Pick<State, 'console' | 'settings'> {
   ioctl(fd, TCSETS, makeRaw(settings))
   setLineEnd('\r\n')
   return { console: fd, settings }
+}
+
+/**
+ * What was typed before the console was raw. The kernel keeps an end of input (Ctrl-D) there as a zero, which only the
+ * mode that it was typed in reads as an end (n_tty.c): the container's terminal gets the key again.
+ */
+function typedBefore(console: number, settings: Memory): Memory {
+  const memory = new Uint8Array(CHUNK)
+  const length = console < 0 ? 0 : read(console, memory)
+  if (length <= 0) return NONE
+  return memory.slice(0, length).map((byte) => (byte === 0 ? endKey(settings) : byte))
 }
 
 function openStreams(state: State, owner: number | undefined): void {

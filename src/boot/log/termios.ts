@@ -27,3 +27,6 @@ export function makeRaw(termios: Memory): Memory {
   putU32(raw, 12, u32(raw, 12) & ~LOCAL)
   return raw
 }
+
+/** The key that ends the input: VEOF, the fifth of the control characters. */
+export const endKey = (termios: Memory): number => termios[17 + 4] ?? 0
