@@ -86,9 +86,12 @@ export function readSeconds(text: string): number {
   return fail(`--timeout ${JSON.stringify(text)} is not a number of seconds greater than 0`, '--timeout 60')
 }
 
+const isRoot = (target: string): boolean => /^\/+$/.test(target)
+
 /** A directory whose name has a colon can't be shared, as with docker's `-v`. */
 export function readVolume(text: string): Volume {
   const [directory = '', target = '', mode = 'rw', ...more] = text.split(':')
+  if (isRoot(target)) fail(`--volume ${JSON.stringify(text)}: / is ROOT itself`, '--volume ./data:/data')
   const isRight = directory !== '' && target.startsWith('/') && ['ro', 'rw'].includes(mode)
   if (isRight && more.length === 0) return { directory, target, readOnly: mode === 'ro' }
   return fail(
@@ -107,6 +110,7 @@ export function readDisk(text: string): DiskRequest {
   if (more.length > 0) return wrong('too many colons')
   if (target !== undefined && !target.startsWith('/'))
     return wrong(`the target ${target} is not an absolute path`)
+  if (target !== undefined && isRoot(target)) return wrong('/ is ROOT itself')
   const mount = { type: type || 'auto', options: options || 'defaults', ...given('target', target) }
   if (first !== 'new') return { source: { file: first }, ...mount }
   const bytes = readSize(size ?? '') ?? wrong('new: needs a size, as in new:10G:/data')

@@ -191,6 +191,8 @@ describe('what is wrong is named, with what to do', () => {
     [['root', '--cpus', '256'], /^--cpus "256" is not a whole number from 1 to 255/],
     [['root', '-v', '/a'], /^--volume "\/a": not DIR:\/target or DIR:\/target:ro\n--volume \.\/data:\/data/],
     [['root', '-v', '/a:b'], /^--volume "\/a:b"/],
+    [['root', '-v', '/a:/'], /^--volume "\/a:\/": \/ is ROOT itself\n--volume \.\/data:\/data/],
+    [['root', '--disk', 'a://'], /^--disk "a:\/\/": \/ is ROOT itself\n/],
     [['root', '-v', ':/b'], /^--volume ":\/b"/],
     [['root', '-v', '/a:/b:rx'], /^--volume "\/a:\/b:rx"/],
     [['root', '-v', '/a:/b:ro:z'], /^--volume/],
