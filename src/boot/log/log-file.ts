@@ -52,12 +52,14 @@ export function writeEntries(file: LogFile, { text, count }: Entries, time: stri
     file.lost = 0
     return
   }
-  if (file.lost === 0)
+  const isFirst = file.lost === 0
+  file.lost += count
+  file.lostInAll += count
+  // Last, since the warning comes back here as a line to write.
+  if (isFirst)
     warn(
       `${LOG_FILE}: ${describeErrno(result)}; the container's output is lost to it, and goes on to the console`,
     )
-  file.lost += count
-  file.lostInAll += count
 }
 
 /** @returns a negative errno where nothing of it was written */
@@ -80,9 +82,10 @@ function append(file: LogFile, text: string): number {
 
 function rotate(file: LogFile): void {
   // A container can write here, too: whatever it has put in the place of the files is left as it is.
-  const renamed = rename(LOG_FILE, ROTATED)
+  rename(LOG_FILE, ROTATED)
   close(file.fd)
-  file.fd = renamed < 0 ? renamed : openForWriting(O_TRUNC)
+  // If the file could not be renamed, its lines are dropped: it stays bounded.
+  file.fd = openForWriting(O_TRUNC)
   file.size = 0
 }
 

@@ -13,6 +13,8 @@ import {
   O_NOCTTY,
   O_NONBLOCK,
   O_RDWR,
+  POLLERR,
+  POLLHUP,
   POLLIN,
   POLLOUT,
   TCGETS,
@@ -58,7 +60,7 @@ interface State {
   readonly file: LogFile
   readonly output: Output
   /** The real terminal; negative where there is none. */
-  readonly console: number
+  console: number
   /** Its settings before it was made raw. */
   readonly settings: Memory
   /** What the container writes to. */
@@ -99,7 +101,7 @@ export function openRelay(limit: number): Relay | undefined {
   }
 }
 
-/** The terminal behind the console, made raw: what the container's own terminal has done must not be done twice. */
+/** The terminal behind the console. */
 function openConsole(): Pick<State, 'console' | 'settings'> {
   const settings = new Uint8Array(TERMIOS_SIZE)
   const fd = openConsoleTerminal(O_NONBLOCK | O_CLOEXEC)
@@ -108,8 +110,7 @@ function openConsole(): Pick<State, 'console' | 'settings'> {
     close(fd)
     return { console: -1, settings }
   }
-  ioctl(fd, TCSETS, makeRaw(settings))
-  setLineEnd('\r\n')
+  makeConsoleRaw({ console: fd, settings })
   return { console: fd, settings }
 }
 
@@ -124,9 +125,36 @@ function typedBefore(console: number, settings: Memory): Memory {
   return memory.slice(0, length).map((byte) => (byte === 0 ? endKey(settings) : byte))
 }
 
+/** Makes the console raw: what the container's own terminal has done must not be done twice. */
+function makeConsoleRaw({ console, settings }: Pick<State, 'console' | 'settings'>): void {
+  ioctl(console, TCSETS, makeRaw(settings))
+  setLineEnd('\r\n')
+}
+
+function restoreConsole({ console, settings }: State): void {
+  ioctl(console, TCSETS, settings)
+  setLineEnd('\n')
+}
+
+/** Some session of the container's had taken the console's terminal, and its end has hung that up (vhangup(2)). */
+function reopenConsole(state: State): void {
+  close(state.console)
+  state.console = openConsoleTerminal(O_NONBLOCK | O_CLOEXEC)
+  if (state.console < 0) state.outgoing = NONE
+  else if (state.sources.length > 0) makeConsoleRaw(state)
+}
+
 function openStreams(state: State, owner: number | undefined): void {
   takeRest(state)
-  for (const { fd } of state.sources) close(fd)
+  // The next session's first line is no continuation of the last one's.
+  keep(state, endOutput(state.output, now()))
+  if (state.sources.length > 0) state.incoming = NONE
+  const size = new Uint32Array(2)
+  for (const { fd } of state.sources) {
+    // The terminal may have got another size meanwhile, which the next one inherits from the console.
+    if (ioctl(fd, TIOCGWINSZ, size) >= 0) ioctl(state.console, TIOCSWINSZ, size)
+    close(fd)
+  }
   state.sources = state.console < 0 ? openPipes() : openPty(state, owner)
 }
 
@@ -147,7 +175,8 @@ function openPipes(): State['sources'] {
 }
 
 /** A terminal with the console's settings and size. Without a devpts it is the console itself. */
-function openPty({ console, settings }: State, owner: number | undefined): State['sources'] {
+function openPty(state: State, owner: number | undefined): State['sources'] {
+  const { console, settings } = state
   const master = open('/dev/ptmx', O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
   const number = new Uint32Array(1)
   ioctl(master, TIOCSPTLCK, new Uint32Array(1))
@@ -156,6 +185,7 @@ function openPty({ console, settings }: State, owner: number | undefined): State
   if (terminal < 0) {
     warn(`${LOG_FILE}: no terminal of its own for the container: ${describeErrno(terminal)}`)
     if (master >= 0) close(master)
+    restoreConsole(state)
     useTerminal(openConsoleTerminal(0), owner)
     return []
   }
@@ -163,6 +193,7 @@ function openPty({ console, settings }: State, owner: number | undefined): State
   const size = new Uint32Array(2)
   if (ioctl(console, TIOCGWINSZ, size) >= 0) ioctl(terminal, TIOCSWINSZ, size)
   useTerminal(terminal, owner)
+  makeConsoleRaw(state)
   return [{ fd: master, stream: 'stdout' }]
 }
 
@@ -170,7 +201,8 @@ function watched({ console, sources, outgoing, incoming }: State): readonly Poll
   const fds: PollFd[] = []
   // What can't go on to the console is left where it is, so that the container waits.
   if (outgoing.length === 0) for (const { fd } of sources) fds.push({ fd, events: POLLIN })
-  if (console < 0) return fds
+  // Without a source the container has the console itself, and its input.
+  if (console < 0 || (sources.length === 0 && outgoing.length === 0)) return fds
   const events = (outgoing.length > 0 ? POLLOUT : 0) | (incoming.length === 0 ? POLLIN : 0)
   fds.push({ fd: console, events })
   const master = sources[0]?.fd
@@ -184,6 +216,8 @@ function handle(state: State, ready: readonly PollFd[]): void {
     if (source !== undefined) {
       if ((events & POLLOUT) !== 0) state.incoming = sendOn(fd, state.incoming)
       else if (!takeSource(state, fd, source.stream)) forget(state, fd)
+    } else if (fd === state.console && (events & (POLLHUP | POLLERR)) !== 0) {
+      reopenConsole(state)
     } else if (fd === state.console) {
       if ((events & POLLOUT) !== 0) state.outgoing = sendOn(fd, state.outgoing)
       if ((events & POLLIN) !== 0) takeInput(state)
@@ -250,8 +284,7 @@ function finish(state: State, lastLine: string): string {
   state.sources = []
   closeLogFile(state.file)
   if (state.console >= 0) {
-    ioctl(state.console, TCSETS, state.settings)
-    setLineEnd('\n')
+    restoreConsole(state)
     close(state.console)
   }
   return jsonString(state.output.tail)
