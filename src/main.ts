@@ -136,7 +136,7 @@ function abandon(boot: Machine, { message, outcome }: Refusal): never {
   if (timeline) printTimeline(boot.times)
   // Last, since the host shows only the end of the log.
   for (const part of message.split('\n')) line(`fatal: ${part}`)
-  const stop = shell && boot.root !== undefined ? load('supervise').runShell() : undefined
+  const stop = shell && boot.root !== undefined ? load('supervise').runShell(boot.relay) : undefined
   return shutDown(boot, outcome, stop ?? powerAfter(boot.settings))
 }
 

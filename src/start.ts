@@ -65,7 +65,7 @@ export function start(
     const { call, result } = becomeWorkload(workload)
     return refusal(workload, call.name, result)
   }
-  const pid = launch(workload, cgroup)
+  const pid = launch(workload, machine)
   restWatchdog(machine)
   if (typeof pid !== 'number') return pid
   return load('supervise').supervise({
@@ -80,12 +80,12 @@ export function start(
 }
 
 function startAgain(workload: Workload, machine: Machine): number | Outcome {
-  const { settings, cgroup, relay } = machine
+  const { settings, relay } = machine
   guardBoot(settings)
   watch(harmless(workload.path), SERVER_PATIENCE)
   if (relay === undefined) openTerminal(ownerOf(workload))
   else relay.openStreams(ownerOf(workload))
-  const pid = launch(workload, cgroup)
+  const pid = launch(workload, machine)
   restWatchdog(machine)
   if (typeof pid === 'number') return pid
   line(`error: ${pid.message}`)
@@ -150,7 +150,9 @@ function identityOf(user: string | undefined): Identity | string {
 }
 
 /** The child's pid, or why there is none. */
-function launch(workload: Workload, cgroup: Cgroup): number | Refusal {
+function launch(workload: Workload, { cgroup, relay }: Machine): number | Refusal {
+  // The relay has paused the watchdog.
+  if (relay !== undefined) watch(harmless(workload.path), SERVER_PATIENCE)
   openCgroup(cgroup, workload.identity)
   const { pid, failed } = startWorkload(workload, cgroup.directory)
   if (pid < 0) return { message: new SysError('fork', pid).message, outcome: failure(125) }

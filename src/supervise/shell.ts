@@ -1,19 +1,21 @@
 /** `zmachine.shell`: a shell on the console after a fatal error, to look for its cause. */
 
 import { line, openTerminal } from '../boot/io/console.ts'
-import { readStop, requestFds } from '../boot/io/requests.ts'
+import { readStop } from '../boot/io/requests.ts'
 import type { StopPower } from '../boot/io/stop.ts'
+import type { Relay } from '../boot/log/relay.ts'
 import { SysError } from '../sys/errno.ts'
 import { makeReaper, reap } from './reap.ts'
-import { waitForEvents } from './wait.ts'
+import { waitForRequests } from './wait.ts'
 import { ROOT, startWorkload } from './workload.ts'
 
 const SHELL = '/bin/sh'
 
 /** Runs the root's shell until it exits or a stop is requested. @returns the stop's power state, if it was one */
-export function runShell(): StopPower | undefined {
+export function runShell(relay: Relay | undefined): StopPower | undefined {
   // Nobody who is left of the entrypoint's user may type into root's shell.
-  openTerminal(ROOT.uid)
+  if (relay === undefined) openTerminal(ROOT.uid)
+  else relay.openStreams(ROOT.uid)
   line('zmachine.shell: starting a shell; exit it to continue with the exit policy')
   const { pid, failed } = startWorkload({
     path: SHELL,
@@ -34,7 +36,7 @@ export function runShell(): StopPower | undefined {
   for (;;) {
     const { status, left } = reap(reaper, pid)
     if (status !== undefined || left === 'none') return undefined
-    waitForEvents(requestFds(), left === 'ended' ? 0 : -1)
+    waitForRequests(relay, left === 'ended' ? 0 : -1)
     const power = readStop()
     if (power !== undefined) return power
   }

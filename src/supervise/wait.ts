@@ -1,5 +1,7 @@
 /** Waiting for descriptors in a way that cannot fail: PID 1 must hear requests whatever the container does to it. */
 
+import { requestFds } from '../boot/io/requests.ts'
+import type { Relay } from '../boot/log/relay.ts'
 import { type PollFd, poll } from '../sys/linux.ts'
 import { restoreLimits } from './limits.ts'
 
@@ -33,4 +35,11 @@ export function waitForEvents(fds: readonly PollFd[], milliseconds: number): rea
     if (found !== 0) ready.push({ fd, events: found })
   })
   return ready
+}
+
+/** Waits for requests to PID 1, and relays the container's output meanwhile. */
+export function waitForRequests(relay: Relay | undefined, milliseconds: number): void {
+  const fds = relay === undefined ? requestFds() : [...requestFds(), ...relay.fds()]
+  const ready = waitForEvents(fds, milliseconds)
+  relay?.handle(ready)
 }

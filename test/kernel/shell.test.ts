@@ -1,6 +1,6 @@
 /** `zmachine.shell`: a shell on the console after a fatal error, in namespaces. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -39,4 +39,18 @@ test('without the key there is no shell', async () => {
   const { output, exit } = await running.ended
   expect(output).not.toContain('a shell')
   expect(exit).toMatchObject({ code: 127, reason: 'failed' })
+})
+
+test('with a log file it has a terminal as the entrypoint has', async () => {
+  const more = join(folder, 'more')
+  mkdirSync(more)
+  writeFileSync(join(more, 'broken'), 'neither ELF nor #!\n', { mode: 0o755 })
+  const options = ours('zmachine.shell zmachine.log_file')
+  const running = await startInit(options, join(folder, 'log-file'), ['/broken'], { MORE: more })
+  await running.says(/zmachine: zmachine\.shell: starting a shell/)
+  running.type('echo reading $((40 + 2)); read word; echo "read <$word>"; exit\r')
+  await running.says(/reading 42/)
+  running.type('this\r')
+  await running.says(/read <this>\r*\n/)
+  expect((await running.ended).exit).toMatchObject({ code: 126, reason: 'failed' })
 })

@@ -17,7 +17,16 @@ import { pollOrStop, watchSignals } from '../../src/boot/io/requests.ts'
 import { startWatchdog, stopWatchdog, watch } from '../../src/boot/io/watchdog.ts'
 import { nodeRuntime } from '../../src/runtime/node/host.ts'
 import { must } from '../../src/sys/errno.ts'
-import { close, poll, SYS_dup3, SYS_write, syscall, useRuntime } from '../../src/sys/linux.ts'
+import {
+  close,
+  poll,
+  SYS_dup3,
+  SYS_kill,
+  SYS_write,
+  syscall,
+  useRuntime,
+  wait4,
+} from '../../src/sys/linux.ts'
 import { ours, startInit } from './pid1.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'zmachine-watchdog-'))
@@ -101,6 +110,31 @@ it('does nothing before there is anything to watch, nor after its end', () => {
   stopWatchdog()
   hang(2 * PATIENCE)
   expect(readFileSync(log, 'latin1')).toBe('')
+})
+
+it('that was killed and reaped leaves alone who has its pid now', () => {
+  let child = 0
+  const killed: unknown[] = []
+  useRuntime({
+    ...nodeRuntime,
+    spawn: (...args) => {
+      child = nodeRuntime.spawn(...args)
+      return child
+    },
+    syscall: (number, ...args) => {
+      if (number === SYS_kill) killed.push(args[0])
+      return nodeRuntime.syscall(number, ...args)
+    },
+  })
+  start()
+  process.kill(child, 'SIGKILL')
+  expect(wait4(child, 0).pid).toBe(child)
+  stopWatchdog()
+  expect(killed).toEqual([])
+  start()
+  stopWatchdog()
+  expect(killed).toEqual([child])
+  useRuntime(nodeRuntime)
 })
 
 test('a boot that waits for its NIC and for ssh-keygen, a minute and more, is healthy', async () => {

@@ -6,7 +6,7 @@
  */
 
 import { type Call, type Helper, setArgument, spawnHelper } from '../../sys/calls.ts'
-import { CLOCK_MONOTONIC, POLLIN, SIGKILL, TFD_CLOEXEC } from '../../sys/flags.ts'
+import { CLOCK_MONOTONIC, POLLIN, SIGKILL, TFD_CLOEXEC, WNOHANG } from '../../sys/flags.ts'
 import {
   close,
   currentRuntime,
@@ -121,7 +121,8 @@ export function stopWatchdog(): void {
   if (watchdog === undefined) return
   const { child, timer } = watchdog
   watchdog = undefined
-  if (child.pid > 0) {
+  // The container may have killed it, and its pid may be another's since.
+  if (child.pid > 0 && wait4(child.pid, WNOHANG).pid === 0) {
     kill(child.pid, SIGKILL)
     wait4(child.pid, 0)
   }

@@ -1,8 +1,8 @@
 /** The way down: ends all processes, writes and unmounts everything, and switches the machine off. PID 1 never exits. */
 
 import { debug, drainConsole, line, quietKernel, warn } from '../../boot/io/console.ts'
-import { readStop, requestFds } from '../../boot/io/requests.ts'
-import { stopWatchdog } from '../../boot/io/watchdog.ts'
+import { readStop } from '../../boot/io/requests.ts'
+import { resumeWatchdog, stopWatchdog } from '../../boot/io/watchdog.ts'
 import type { Relay } from '../../boot/log/relay.ts'
 import { updateFile } from '../../boot/steps/file.ts'
 import { EXIT_RECORD } from '../../lib/exit-record.ts'
@@ -15,7 +15,7 @@ import { encodeOutcome, formatOutcome, type Outcome } from '../outcome.ts'
 import { armWatchdog, REBOOT_COMMANDS } from '../power.ts'
 import { makeReaper, NOBODY, type Reaper, reap } from '../reap.ts'
 import type { PowerState } from '../state.ts'
-import { waitForEvents } from '../wait.ts'
+import { waitForRequests } from '../wait.ts'
 import { unmountAll } from './unmount.ts'
 
 /** How long KILL may take, in milliseconds: a process in uninterruptible sleep does not end at all. */
@@ -47,6 +47,8 @@ export function shutDown({ outcome, power, cgroup, grace, record, relay }: ShutD
   quietKernel()
   unmountAll(() => {
     const output = relay?.finish(formatOutcome(outcome, uptime()))
+    // It has paused the watchdog.
+    if (relay !== undefined) resumeWatchdog()
     if (record) writeRecord(outcome, cgroup, output)
   })
   stopWatchdog()
@@ -86,9 +88,7 @@ function waitForAll(reaper: Reaper, patience: number, hurried: boolean, relay: R
     if (left === 'none') return true
     const time = deadline - uptime()
     if (time <= 0) return false
-    const fds = relay === undefined ? requestFds() : [...requestFds(), ...relay.fds()]
-    const ready = waitForEvents(fds, left === 'ended' ? 0 : time)
-    relay?.handle(ready)
+    waitForRequests(relay, left === 'ended' ? 0 : time)
     if (readStop() !== undefined && hurried) return false
   }
 }
