@@ -120,10 +120,10 @@ function checkWritable(file: string): void {
 export function checkEntrypoint(request: RunRequest, startup: Startup | undefined, directory: string): void {
   const isGiven = request.entrypoint !== undefined || request.args.length > 0
   if (isGiven || startup?.namesEntrypoint === true || request.cmdline.includes('init=')) return
-  const ofRoot = ['/sbin/init', '/.zosrc'].some((path) => resolveInRoot(directory, path) !== undefined)
-  if (ofRoot) return
+  if (resolveInRoot(directory, '/sbin/init') !== undefined) return
+  if (/(^|[\s;])init=/.test(readInRoot(directory, '/.zosrc') ?? '')) return
   throw new UsageError(
-    `nothing to run: no ENTRYPOINT after --, and ROOT has no ${STARTUP_PATH}, /.zosrc or /sbin/init`,
+    `nothing to run: no ENTRYPOINT after --, and ROOT names none in ${STARTUP_PATH} or /.zosrc and has no /sbin/init`,
     `zmachine run ${request.root} -- /bin/sh`,
   )
 }

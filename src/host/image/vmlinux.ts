@@ -374,8 +374,8 @@ function refusal(image: Uint8Array): UsageError {
   // A symlink that a checkout or a copy turned into a file, an error page from a download, a Git LFS pointer.
   if (/^[\t\n\r -~]+$/.test(text)) {
     return new UsageError(
-      `text, no kernel: ${JSON.stringify(text.slice(0, 60))}`,
-      'the file that it stands for',
+      `text, not a kernel: ${JSON.stringify(text.slice(0, 60))}`,
+      'name the file that it points to',
     )
   }
   return new UsageError(`no kernel that is known here: ${firstBytes(image)}`, OTHER_KERNEL)

@@ -72,5 +72,8 @@ const isKnown = (name: string, options: ParseArgsOptionsConfig): boolean => Obje
 /** The value of `--format`. */
 export function readFormat(format = 'table'): 'json' | 'table' {
   if (format === 'json' || format === 'table') return format
-  throw new UsageError(`--format ${JSON.stringify(format)}${didYouMean(format, ['json'])}`, '--format json')
+  throw new UsageError(
+    `--format ${JSON.stringify(format)} is not supported${didYouMean(format, ['json', 'table'])}`,
+    'one of json, table',
+  )
 }

@@ -145,7 +145,7 @@ describe('prune', () => {
 
 test.each([
   [['ls', 'x'], 'zmachine cache ls takes no argument "x"'],
-  [['ls', '--format', 'jsn'], '--format "jsn"; did you mean json?'],
+  [['ls', '--format', 'jsn'], '--format "jsn" is not supported; did you mean json?'],
   [['prune', '--al'], 'unknown option --al; did you mean --all?'],
   [['prune', '--keep-storage', 'much'], '--keep-storage "much" is not a size'],
   [['lst'], 'unknown command "lst"; did you mean ls?'],

@@ -249,10 +249,10 @@ describe('extractVmlinux refuses', () => {
     [
       'a symlink’s text',
       Buffer.from('vmlinuz-6.1.0-56'),
-      'text, no kernel: "vmlinuz-6.1.0-56"',
-      'stands for',
+      'text, not a kernel: "vmlinuz-6.1.0-56"',
+      'points to',
     ],
-    ['an error page', Buffer.from('<html>\n404'), 'text, no kernel: "<html>\\n404"'],
+    ['an error page', Buffer.from('<html>\n404'), 'text, not a kernel: "<html>\\n404"'],
     ['anything else', Buffer.from('00ff10', 'hex'), 'no kernel that is known here: it begins with 00 ff 10'],
 
     ['a 32-bit kernel', elfFor(3), 'an ELF for 32-bit x86, not for x86-64', 'a kernel for x86-64'],
