@@ -40,7 +40,7 @@ export interface YamlMapping {
 
 /**
  * A string is text without quotes, empty where there is no value: what it means (a number, a boolean) is up to
- * whoever reads the document, see yaml-values.ts.
+ * whoever reads the document, see values.ts.
  */
 export type YamlNode = string | YamlQuoted | YamlList | YamlMapping
 
