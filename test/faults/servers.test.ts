@@ -74,6 +74,19 @@ describe('the root’s server that dies below a container', () => {
     expect(await readExt4(boot().root.replace(/root$/, 'data'), '/x')).toBe('kept\n'))
 })
 
+describe('the root’s server that dies below a log file', () => {
+  const boot = booted({
+    ...scripted(HOLD),
+    cmdline: 'zmachine.log_file zmachine.grace=1',
+    during: killAfter('script: holds', ['vroot'], (machine) => machine.powerdown()),
+  })
+
+  test('is told at the stop, which writes no more to it', () => {
+    expect(said(boot())).toContain(`warning: the root ${DEAD}`)
+    expect(end(boot())).toBe('code=137 signal=SIGKILL reason=stop powerdown')
+  })
+})
+
 describe('three shares, each with a fault', () => {
   const boot = booted(async (folder) => {
     for (const tag of ['early', 'busy', 'gone']) mkdirSync(join(folder, tag))

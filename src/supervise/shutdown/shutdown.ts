@@ -1,8 +1,8 @@
 /** The way down: ends all processes, writes and unmounts everything, and switches the machine off. PID 1 never exits. */
 
-import { debug, drainConsole, line, quietKernel, warn } from '../../boot/io/console.ts'
+import { debug, drainConsole, followLines, line, quietKernel, warn } from '../../boot/io/console.ts'
 import { readStop } from '../../boot/io/requests.ts'
-import { resumeWatchdog, stopWatchdog } from '../../boot/io/watchdog.ts'
+import { pauseWatchdog, resumeWatchdog, stopWatchdog } from '../../boot/io/watchdog.ts'
 import type { Relay } from '../../boot/log/relay.ts'
 import { updateFile } from '../../boot/steps/file.ts'
 import { EXIT_RECORD } from '../../lib/exit-record.ts'
@@ -16,7 +16,7 @@ import { armWatchdog, REBOOT_COMMANDS } from '../power.ts'
 import { makeReaper, NOBODY, type Reaper, reap } from '../reap.ts'
 import type { PowerState } from '../state.ts'
 import { waitForRequests } from '../wait.ts'
-import { unmountAll } from './unmount.ts'
+import { answers, unmountAll } from './unmount.ts'
 
 /** How long KILL may take, in milliseconds: a process in uninterruptible sleep does not end at all. */
 const KILL_PATIENCE = 2000
@@ -39,19 +39,23 @@ export interface ShutDown {
 export function shutDown({ outcome, power, cgroup, grace, record, relay }: ShutDown): never {
   stopWatchdog()
   restoreLimits()
-  endProcesses(cgroup, Math.min(grace, LEFTOVER_PATIENCE), relay)
+  // Without a watchdog nobody may write to a root whose server has died.
+  const writer = relay !== undefined && answers('/') ? relay : undefined
+  if (writer === undefined) followLines(undefined)
+  endProcesses(cgroup, Math.min(grace, LEFTOVER_PATIENCE), writer)
   // Nobody is left to lower them again.
   restoreLimits()
   armWatchdog(power, outcome)
   // The reason stands in the log already, and must not be pushed out of its last 2 KB, which are what a host shows.
   quietKernel()
   unmountAll(() => {
-    const output = relay?.finish(formatOutcome(outcome, uptime()))
+    const output = writer?.finish(formatOutcome(outcome, uptime()))
     // It has paused the watchdog.
-    if (relay !== undefined) resumeWatchdog()
+    if (writer !== undefined) resumeWatchdog()
     if (record) writeRecord(outcome, cgroup, output)
   })
-  stopWatchdog()
+  // Its end would close the log file, and wait for a server that has died.
+  pauseWatchdog()
   line(formatOutcome(outcome, uptime()))
   drainConsole()
   const result = reboot(REBOOT_COMMANDS[power])

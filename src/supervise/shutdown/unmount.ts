@@ -1,6 +1,6 @@
 /** Unmounts everything, or makes it read-only, without hanging on a server or a disk that has died. */
 
-import { harmless, warn } from '../../boot/io/console.ts'
+import { followLines, harmless, warn } from '../../boot/io/console.ts'
 import { readText } from '../../boot/io/files.ts'
 import { DISK_PATIENCE, watch } from '../../boot/io/watchdog.ts'
 import { MS_RDONLY, MS_REMOUNT } from '../../lib/mount-flags.ts'
@@ -24,7 +24,8 @@ const SYNC_PATIENCE = 20_000
  */
 export function unmountAll(writeRecord: () => void): void {
   if (!answers('/')) {
-    // Not even /proc can be reached through it.
+    // Not even /proc can be reached through it, nor a log file.
+    followLines(undefined)
     warn('the root does not answer: its server on the host has died')
     callWithin(SYNC_PATIENCE, SYS_sync)
     return
@@ -42,7 +43,7 @@ export function unmountAll(writeRecord: () => void): void {
 }
 
 /** Whether a file system's server answers: statfs(2) is never answered from memory (fs/fuse/inode.c). */
-const answers = (path: string): boolean =>
+export const answers = (path: string): boolean =>
   callWithin(SERVER_PATIENCE, SYS_statfs, path, new Uint8Array(120)) !== undefined
 
 /** Writing to disks takes its time, but next to a dead server any call may be one that never comes back. */
