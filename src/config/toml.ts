@@ -331,14 +331,12 @@ function readBasic(cursor: Cursor): string | undefined {
 
 /** Where the quotes stand that no backslash takes the meaning of; -1: nowhere. */
 function closing(text: string, from: number, quotes: string): number {
-  let at = from
-  for (;;) {
-    const end = text.indexOf(quotes, at)
-    if (end < 0) return -1
-    const slash = text.indexOf('\\', at)
-    if (slash < 0 || slash > end) return end
-    at = slash + 2
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5c) at++
+    else if (code === 0x22 && text.startsWith(quotes, at)) return at
   }
+  return -1
 }
 
 /** Text between three quotes on either side, over several lines; a line end right after the first three is left out. */
@@ -387,10 +385,13 @@ const DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 /** The text with what its backslashes stand for. */
 function expand(cursor: Cursor, from: number, to: number, isMultiline: boolean): string | undefined {
   const { text } = cursor
+  // Searched by itself: up to the end of the file each time would be quadratic.
+  const content = text.slice(from, to)
   let expanded = ''
   for (let at = from; at < to; ) {
-    const slash = text.indexOf('\\', at)
-    if (slash < 0 || slash >= to) return expanded + text.slice(at, to)
+    const found = content.indexOf('\\', at - from)
+    if (found < 0) return expanded + text.slice(at, to)
+    const slash = from + found
     expanded += text.slice(at, slash)
     const letter = text.charAt(slash + 1)
     const digits = Object.hasOwn(DIGITS, letter) ? (DIGITS[letter] ?? 0) : 0

@@ -39,7 +39,8 @@ export interface Runtime {
    * last one is the execve. Returns the child's process id, or a negative errno if there is no child. A child whose call
    * fails writes the errno into the record before it ends.
    * With a `stack`, the parent continues at once (no CLONE_VFORK) while the child makes its calls; none of them need be an
-   * execve. The stack, `calls` and what they point to must stay reachable until the child has been reaped.
+   * execve. It shares our descriptors as well (CLONE_FILES): if it had copies, its end would close them, and wait for a file server
+   * that has died. The stack, `calls` and what they point to must stay reachable until the child has been reaped.
    */
   spawn(calls: Words, count: number, stack?: Memory): number
 

@@ -574,7 +574,7 @@ int main(void) {
 	int initramfs = open_file("/", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
 	milliseconds();
 	timer = syscall(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
-	pid_t watcher = clone(wait_for_timer, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
+	pid_t watcher = clone(wait_for_timer, stack + sizeof stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
 	watch(60);
 	mount("vroot", "/root", "virtiofs", 0, NULL);
 	next_step();

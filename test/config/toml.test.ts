@@ -216,3 +216,21 @@ test('any bytes end in a table or a problem', () => {
   fc.assert(fc.property(anyBytes(), (bytes) => void parseToml(bytes)))
   fc.assert(fc.property(textOf('[]{}="\'\n.,#ax1\\ u', 80), (bytes) => void parseToml(bytes)))
 })
+
+test.each([
+  ['short texts', (count: number) => Array.from({ length: count }, (_, at) => `a${at} = "x"\n`).join('')],
+  ['escapes', (count: number) => `a = "${'\\n'.repeat(count * 4)}"`],
+  ['escapes without an end', (count: number) => `a = "${'\\n'.repeat(count * 4)}`],
+])('%s take time in proportion to their number', (_, make) => {
+  const milliseconds = (count: number): number => {
+    const text = make(count)
+    const began = process.cpuUsage()
+    for (let times = 0; times < 5; times++) parseToml(text)
+    const { user, system } = process.cpuUsage(began)
+    return (user + system) / 1000
+  }
+  milliseconds(2000)
+  // Eight times as many; a quadratic reader takes 64 times as long.
+  const ratios = Array.from({ length: 3 }, () => milliseconds(32_000) / Math.max(1, milliseconds(4000)))
+  expect(Math.min(...ratios)).toBeLessThan(30)
+})

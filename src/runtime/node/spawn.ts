@@ -47,6 +47,7 @@ const SYS_fcntl = 72
 const F_SETFD = 2
 const SYS_clone3 = 435
 const CLONE_VM = 0x100
+const CLONE_FILES = 0x400
 const CLONE_VFORK = 0x4000
 const CLONE_INTO_CGROUP = 0x2_0000_0000n
 const SIGCHLD = 17
@@ -97,7 +98,7 @@ export function prepareSpawn(
       // At the end of its stack, since it may read them when we are long gone from here.
       const end = (ffi.getRawPointer(stack) + BigInt(stack.length - argument.byteLength)) & ~15n
       ffi.exportArrayBufferView(argument, end, argument.byteLength)
-      const pid = clone(code, end, CLONE_VM | SIGCHLD, end)
+      const pid = clone(code, end, CLONE_VM | CLONE_FILES | SIGCHLD, end)
       return pid < 0 ? -ffi.getInt32(errno) : pid
     }
     return ignoringNothing(() => {

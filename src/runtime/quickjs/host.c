@@ -148,7 +148,7 @@ static JSValue host_spawn(JSContext *ctx, JSValueConst this_value, int argc, JSV
             return JS_EXCEPTION;
         struct beside *child = (struct beside *)((uintptr_t)(stack + length - sizeof *child) & ~(uintptr_t)15);
         *child = (struct beside){calls, count};
-        pid_t pid = clone(run_beside, child, CLONE_VM | SIGCHLD, child);
+        pid_t pid = clone(run_beside, child, CLONE_VM | CLONE_FILES | SIGCHLD, child);
         return JS_NewInt32(ctx, pid < 0 ? -errno : pid);
     }
 #endif
