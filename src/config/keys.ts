@@ -199,7 +199,7 @@ export function applySetting(into: SettingsReader, name: string, value: string):
   return true
 }
 
-/** Leaves the field alone if there is no valid value. */
+/** Sets a field, or leaves it as it was if the value is not valid. */
 function assign<T, K extends keyof T>(to: T, key: K, value: T[K] | undefined): void {
   if (value !== undefined) to[key] = value
 }

@@ -1,4 +1,4 @@
-/** Settings among a source's variables: whoever deploys a container can set variables, and not the kernel command line. */
+/** Settings among a source's variables: people who deploy a container can set variables but not the kernel command line. */
 
 import { report } from '../lib/problem.ts'
 import { brief, nearest } from '../lib/text.ts'

@@ -22,8 +22,8 @@ import { makeDirectories, readAll, readText, writeAll } from '../io/files.ts'
 const SHADOW = '/run/zmachine'
 
 /**
- * Writes a file's text. A new file is written next to it and renamed over it, so that there is always a complete one, and a
- * symlink is replaced, never followed. A file that already has the text is left alone. On a read-only root, a file in /run
+ * Writes a file's text. A new file is written next to the old one and renamed over it, so there is a complete one at all
+ * times, and a symlink is replaced, never followed. A file that already has the text is left alone. On a read-only root, a file in /run
  * is bind-mounted over it.
  * @param content if it depends on the present text, a file that can't be read, or is larger than 1 MB, is left alone, and
  * this throws

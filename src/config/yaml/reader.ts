@@ -39,8 +39,8 @@ export interface YamlMapping {
 }
 
 /**
- * A string is text without quotes, empty where there is no value: what it means (a number, a boolean) is up to
- * whoever reads the document, see values.ts.
+ * A string is text without quotes, empty where there is no value. Its reader decides what it means (a number, a
+ * boolean), see values.ts.
  */
 export type YamlNode = string | YamlQuoted | YamlList | YamlMapping
 
