@@ -83,8 +83,7 @@ function startAgain(workload: Workload, machine: Machine): number | Outcome {
   const { settings, relay } = machine
   guardBoot(settings)
   watch(harmless(workload.path), SERVER_PATIENCE)
-  if (relay === undefined) openTerminal(ownerOf(workload))
-  else relay.openStreams(ownerOf(workload))
+  giveStreams(workload, relay)
   const pid = launch(workload, machine)
   restWatchdog(machine)
   if (typeof pid === 'number') return pid
@@ -101,9 +100,15 @@ function openStreams(
   if (logFile !== undefined && handOver)
     warn('zmachine.log_file: not in mode exec, in which PID 1 is gone and nobody keeps the output')
   const relay = logFile === undefined || handOver ? undefined : load('log').openRelay(logFile)
-  if (relay === undefined) openTerminal(ownerOf(workload))
-  else relay.openStreams(ownerOf(workload))
+  giveStreams(workload, relay)
   return relay
+}
+
+/** The terminal, or what the relay reads. */
+function giveStreams(workload: Workload, relay: Relay | undefined): void {
+  const owner = ownerOf(workload)
+  if (relay === undefined) openTerminal(owner)
+  else relay.openStreams(owner)
 }
 
 /** From here on PID 1 uses files of the root only for a log. */

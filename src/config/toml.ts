@@ -4,6 +4,7 @@
  * Total and bounded: any text gives a table or one problem. Byte strings.
  */
 
+import { isLetterOrDigit } from '../lib/names.ts'
 import type { Problem } from '../lib/problem.ts'
 import { isSpace, quote, utf8 } from '../lib/text.ts'
 
@@ -35,7 +36,7 @@ export const isTable = (value: TomlValue | undefined): value is TomlTable =>
 
 export const isArray = (value: TomlValue | undefined): value is readonly TomlValue[] => Array.isArray(value)
 
-/** The place in the text, and the first problem: whoever finds `problem` set returns. */
+/** The place in the text, and the first problem: every function returns as soon as `problem` is set. */
 interface Cursor {
   readonly text: string
   at: number
@@ -206,12 +207,7 @@ function readKey(cursor: Cursor): string | undefined {
 }
 
 /** A letter, a digit, a hyphen or an underscore. */
-const isBareKey = (code: number): boolean =>
-  (code >= 0x30 && code <= 0x39) ||
-  (code >= 0x41 && code <= 0x5a) ||
-  (code >= 0x61 && code <= 0x7a) ||
-  code === 0x2d ||
-  code === 0x5f
+const isBareKey = (code: number): boolean => isLetterOrDigit(code) || code === 0x2d || code === 0x5f
 
 function readValue(cursor: Cursor, depth: number): TomlValue | undefined {
   if (depth > MAX_DEPTH) return fail(cursor, `more than ${MAX_DEPTH} arrays and tables inside one another`)

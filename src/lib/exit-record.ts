@@ -1,5 +1,6 @@
 /** `/.zmachine/exit.json`, read at the next boot. A container can write it too, so it is untrusted text. Pure. */
 
+import { isLetterOrDigit } from './names.ts'
 import { parseDecimal } from './text.ts'
 
 export const EXIT_RECORD = '/.zmachine/exit.json'
@@ -32,9 +33,4 @@ function fieldOf(text: string, name: string): string {
   return end - from > LONGEST ? '' : text.slice(from, end)
 }
 
-const isPlain = (code: number): boolean =>
-  (code >= 0x30 && code <= 0x39) ||
-  (code >= 0x41 && code <= 0x5a) ||
-  (code >= 0x61 && code <= 0x7a) ||
-  code === 0x2b ||
-  code === 0x2e
+const isPlain = (code: number): boolean => isLetterOrDigit(code) || code === 0x2b || code === 0x2e

@@ -6,6 +6,8 @@ import { quote } from './text.ts'
 export const isLetter = (code: number): boolean =>
   (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)
 
+export const isLetterOrDigit = (code: number): boolean => isLetter(code) || (code >= 0x30 && code <= 0x39)
+
 /** A name that the kernel accepts for an interface (dev_valid_name), without characters that only patterns and mistakes have. */
 export function isInterfaceName(name: string): boolean {
   if (name === '' || name.length > 15 || name === '.' || name === '..') return false
@@ -21,7 +23,7 @@ export function hostnameProblem(name: string): string | undefined {
   if (name.length > 64) return 'is longer than 64 characters'
   for (let at = 0; at < name.length; at++) {
     const code = name.charCodeAt(at)
-    const word = isLetter(code) || (code >= 0x30 && code <= 0x39) || code === 0x5f
+    const word = isLetterOrDigit(code) || code === 0x5f
     // A hyphen or a dot, except as the first character.
     if (!word && !((code === 0x2d || code === 0x2e) && at > 0))
       return `contains ${quote(name.charAt(at))}, which is not allowed in a hostname`

@@ -91,7 +91,7 @@ export function openRelay(limit: number): Relay | undefined {
     incoming: typedBefore(console, settings),
   }
   followLines((line) => {
-    keep(state, { text: entry(line, 'stderr', now()), count: 1 })
+    keepLine(state, line)
   })
   return {
     openStreams: (owner) => openStreams(state, owner),
@@ -149,10 +149,9 @@ function openStreams(state: State, owner: number | undefined): void {
   // The next session's first line is no continuation of the last one's.
   keep(state, endOutput(state.output, now()))
   if (state.sources.length > 0) state.incoming = NONE
-  const size = new Uint32Array(2)
   for (const { fd } of state.sources) {
     // The terminal may have got another size meanwhile, which the next one inherits from the console.
-    if (ioctl(fd, TIOCGWINSZ, size) >= 0) ioctl(state.console, TIOCSWINSZ, size)
+    copySize(fd, state.console)
     close(fd)
   }
   state.sources = state.console < 0 ? openPipes() : openPty(state, owner)
@@ -190,11 +189,16 @@ function openPty(state: State, owner: number | undefined): State['sources'] {
     return []
   }
   ioctl(terminal, TCSETS, settings)
-  const size = new Uint32Array(2)
-  if (ioctl(console, TIOCGWINSZ, size) >= 0) ioctl(terminal, TIOCSWINSZ, size)
+  copySize(console, terminal)
   useTerminal(terminal, owner)
   makeConsoleRaw(state)
   return [{ fd: master, stream: 'stdout' }]
+}
+
+/** A struct winsize; a pipe has none. */
+function copySize(from: number, to: number): void {
+  const size = new Uint32Array(2)
+  if (ioctl(from, TIOCGWINSZ, size) >= 0) ioctl(to, TIOCSWINSZ, size)
 }
 
 function watched({ console, sources, outgoing, incoming }: State): readonly PollFd[] {
@@ -278,7 +282,7 @@ function takeRest(state: State): void {
 function finish(state: State, lastLine: string): string {
   takeRest(state)
   keep(state, endOutput(state.output, now()))
-  keep(state, { text: entry(`zmachine: ${lastLine}\n`, 'stderr', now()), count: 1 })
+  keepLine(state, `zmachine: ${lastLine}\n`)
   followLines(undefined)
   for (const { fd } of state.sources) close(fd)
   state.sources = []
@@ -289,6 +293,10 @@ function finish(state: State, lastLine: string): string {
   }
   return jsonString(state.output.tail)
 }
+
+/** A line of PID 1's own. */
+const keepLine = (state: State, line: string): void =>
+  keep(state, { text: entry(line, 'stderr', now()), count: 1 })
 
 /** The root's server may have died. */
 function keep({ file }: State, entries: Entries): void {

@@ -23,6 +23,8 @@ import {
   type Description,
   describe,
   formatMarker,
+  INITRD,
+  KERNEL,
   MARKER,
   type Marker,
   packaged,
@@ -77,8 +79,12 @@ export function adopt(
   sources: { readonly kernel: string; readonly initramfs: string },
 ): Adopted {
   refuseDiskImage(root)
-  const contents = [readFileSync(sources.kernel), readFileSync(sources.initramfs)]
-  const files = CARRIED.map(({ path }, at) => ({ path, ...describe(contents[at] ?? Buffer.alloc(0)) }))
+  const contents: Readonly<Record<(typeof CARRIED)[number]['path'], Buffer>> = {
+    [KERNEL]: readFileSync(sources.kernel),
+    [INITRD]: readFileSync(sources.initramfs),
+  }
+  const carried = CARRIED.map(({ path }) => ({ path, content: contents[path] }))
+  const files = carried.map(({ path, content }) => ({ path, ...describe(content) }))
   const boot = openBoot(root, (path) => files.find((file) => file.path === path))
   const adoption = packagedVersion()
   const { marker: before } = boot
@@ -91,7 +97,7 @@ export function adopt(
   })
   const wanted = [
     // The marker is last: until then what is there is known by the old marker, or by being the package's.
-    ...CARRIED.map(({ path }, at) => ({ path, content: contents[at] ?? Buffer.alloc(0) })).reverse(),
+    ...[...carried].reverse(),
     { path: MARKER, content: Buffer.from(marker) },
   ]
   guarded(boot, () => removeLeftovers(boot.folder))

@@ -12,7 +12,7 @@ import { callWithin } from './helper.ts'
 import { isBelow, isServed, type Mount, parseMounts, parseSwaps } from './mounts.ts'
 
 /** How long a server on the host may take to answer, in milliseconds. */
-const SERVER_PATIENCE = 5000
+const ANSWER_PATIENCE = 5000
 
 /** How long a call may take that a dead server might hold up, in milliseconds. */
 const SYNC_PATIENCE = 20_000
@@ -44,7 +44,7 @@ export function unmountAll(writeRecord: () => void): void {
 
 /** Whether a file system's server answers: statfs(2) is never answered from memory (fs/fuse/inode.c). */
 export const answers = (path: string): boolean =>
-  callWithin(SERVER_PATIENCE, SYS_statfs, path, new Uint8Array(120)) !== undefined
+  callWithin(ANSWER_PATIENCE, SYS_statfs, path, new Uint8Array(120)) !== undefined
 
 /** Writing to disks takes its time, but next to a dead server any call may be one that never comes back. */
 const patience = (dead: readonly string[]): number => (dead.length > 0 ? SYNC_PATIENCE : DISK_PATIENCE)
